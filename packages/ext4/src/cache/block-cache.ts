@@ -1,0 +1,161 @@
+import type { BlockDevice } from "../device/device.js";
+
+/**
+ * One cached block of metadata. `data` and `view` show the same bytes.
+ *
+ * Whoever verifies a block leaves its mark in `verifiedAs` (the kind of structure) and `verifiedFor` (the inode that the
+ * checksum is seeded with, 0 if none), so that a block is checked once while it stays in the cache, and again when it turns
+ * up in another role: a hostile image may point two structures at one block.
+ */
+export class CachedBlock {
+  readonly block: number;
+  readonly data: Uint8Array;
+  readonly view: DataView;
+  verifiedAs = 0;
+  verifiedFor = 0;
+  /** Neighbours in the order of use; the cache's business. */
+  newer: CachedBlock | undefined = undefined;
+  older: CachedBlock | undefined = undefined;
+
+  constructor(block: number, data: Uint8Array) {
+    this.block = block;
+    this.data = data;
+    this.view = new DataView(data.buffer, data.byteOffset, data.length);
+  }
+}
+
+/** What a block was verified as: the values of `CachedBlock.verifiedAs`. 0 is "nothing yet". */
+export const Verified = {
+  descriptors: 1,
+  extents: 2,
+  indirect: 3,
+  directoryLeaf: 4,
+  directoryIndex: 5,
+  xattrs: 6,
+  orphans: 7,
+} as const;
+
+/**
+ * The cache of metadata blocks: least recently used goes first, never more than its capacity. Blocks that were handed out
+ * stay valid for whoever holds them after eviction; they are read-only until there is a journal above them.
+ */
+export class BlockCache {
+  readonly blockSize: number;
+  /** Blocks. */
+  readonly capacity: number;
+  /** Number of blocks that may be read: block numbers are below it. */
+  readonly blockCount: number;
+  hits = 0;
+  misses = 0;
+  readonly #device: BlockDevice;
+  readonly #blocks = new Map<number, CachedBlock>();
+  readonly #run: Uint8Array;
+  #newest: CachedBlock | undefined = undefined;
+  #oldest: CachedBlock | undefined = undefined;
+
+  /**
+   * @param blockSize bytes, a power of two
+   * @param blockCount blocks that the file system has; reading past it is a caller's error
+   * @param capacityBytes bound of the cached bytes; at least 64 blocks are kept
+   */
+  constructor(device: BlockDevice, blockSize: number, blockCount: number, capacityBytes: number) {
+    this.#device = device;
+    this.blockSize = blockSize;
+    this.blockCount = blockCount;
+    this.capacity = Math.max(64, Math.floor(capacityBytes / blockSize));
+    this.#run = new Uint8Array(Math.max(128 * 1024, blockSize));
+  }
+
+  /** Most blocks that one `prefetch` reads. */
+  get longestRun(): number {
+    return Math.min(this.#run.length / this.blockSize, this.capacity >> 1);
+  }
+
+  /** Cached blocks. */
+  get size(): number {
+    return this.#blocks.size;
+  }
+
+  /**
+   * The block, from the cache or the device.
+   *
+   * @param block a block number that the caller has checked: 0 <= block < blockCount
+   * @throws DeviceError when the device cannot read it
+   */
+  read(block: number): CachedBlock {
+    const cached = this.#blocks.get(block);
+    if (cached !== undefined) {
+      this.hits++;
+      if (cached !== this.#newest) {
+        this.#unlink(cached);
+        this.#push(cached);
+      }
+      return cached;
+    }
+    this.misses++;
+    const data = new Uint8Array(this.blockSize);
+    this.#device.read(block * this.blockSize, data);
+    return this.#insert(block, data);
+  }
+
+  /** The block if it is cached, without counting as a use. */
+  peek(block: number): CachedBlock | undefined {
+    return this.#blocks.get(block);
+  }
+
+  /** Reads up to `count` blocks from `block` on in one device access, those that are not cached yet. A hint: errors are left to `read`. */
+  prefetch(block: number, count: number): void {
+    let first = block;
+    let end = Math.min(block + count, block + this.longestRun, this.blockCount);
+    while (first < end && this.#blocks.has(first)) first++;
+    while (end > first && this.#blocks.has(end - 1)) end--;
+    if (end - first < 2) return;
+    const bytes = this.#run.subarray(0, (end - first) * this.blockSize);
+    try {
+      this.#device.read(first * this.blockSize, bytes);
+    } catch {
+      return; // whoever needs one of these blocks reads it alone and gets the error
+    }
+    for (let at = first; at < end; at++) {
+      if (this.#blocks.has(at)) continue;
+      const offset = (at - first) * this.blockSize;
+      this.#insert(at, bytes.slice(offset, offset + this.blockSize));
+    }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#blocks.clear();
+    this.#newest = undefined;
+    this.#oldest = undefined;
+  }
+
+  #insert(block: number, data: Uint8Array): CachedBlock {
+    if (this.#blocks.size >= this.capacity) {
+      const oldest = this.#oldest!;
+      this.#unlink(oldest);
+      this.#blocks.delete(oldest.block);
+    }
+    const cached = new CachedBlock(block, data);
+    this.#blocks.set(block, cached);
+    this.#push(cached);
+    return cached;
+  }
+
+  #push(block: CachedBlock): void {
+    block.older = this.#newest;
+    block.newer = undefined;
+    if (this.#newest !== undefined) this.#newest.newer = block;
+    this.#newest = block;
+    this.#oldest ??= block;
+  }
+
+  #unlink(block: CachedBlock): void {
+    if (block.newer !== undefined) block.newer.older = block.older;
+    else this.#newest = block.older;
+    if (block.older !== undefined) block.older.newer = block.newer;
+    else this.#oldest = block.newer;
+    block.newer = undefined;
+    block.older = undefined;
+  }
+}

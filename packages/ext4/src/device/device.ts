@@ -1,0 +1,18 @@
+/**
+ * A block device as the engine sees it: bytes at offsets. Synchronous, because one thread owns the metadata.
+ *
+ * Calls either do the whole transfer or throw a DeviceError; a read past `size` throws. Implementations stay
+ * monomorphic on the hot path: `read` gets the same kind of Uint8Array every time.
+ */
+export interface BlockDevice {
+  /** Bytes. */
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** Reads `target.length` bytes at byte `offset` into `target`. */
+  read(offset: number, target: Uint8Array): void;
+  /** Writes `source` at byte `offset`. Throws on a read-only device. */
+  write(offset: number, source: Uint8Array): void;
+  /** Returns when all that was written is durable. */
+  flush(): void;
+  close(): void;
+}

@@ -1,0 +1,87 @@
+import type { BlockCache } from "./cache/block-cache.js";
+import type { BlockDevice } from "./device/device.js";
+import type { Environment } from "./environment.js";
+import { CorruptionError, type CorruptionKind, type CorruptionLocation } from "./errors.js";
+import type { SuperblockView } from "./format/superblock.js";
+
+/** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
+export interface Geometry {
+  /** Bytes: 1024 to 65,536, a power of two. */
+  readonly blockSize: number;
+  /** log2 of blockSize. */
+  readonly blockBits: number;
+  /** Bytes; equal to blockSize without bigalloc. */
+  readonly clusterSize: number;
+  /** Blocks in the file system; block numbers are below it. */
+  readonly blockCount: number;
+  /** Number of the first block of group 0. */
+  readonly firstDataBlock: number;
+  readonly blocksPerGroup: number;
+  readonly clustersPerGroup: number;
+  readonly inodesPerGroup: number;
+  readonly inodeCount: number;
+  /** Bytes of an on-disk inode: 128 or more, a power of two. */
+  readonly inodeSize: number;
+  readonly inodesPerBlock: number;
+  /** Blocks of a group's inode table. */
+  readonly inodeTableBlocks: number;
+  readonly groupCount: number;
+  /** Bytes of a group descriptor: 32, or 64 and more. */
+  readonly descriptorSize: number;
+  readonly descriptorsPerBlock: number;
+  /** First inode number that is not reserved. */
+  readonly firstInode: number;
+}
+
+/** Feature words of the superblock, with the questions that are asked often answered once. */
+export interface Features {
+  readonly compat: number;
+  readonly incompat: number;
+  readonly roCompat: number;
+  readonly metadataCsum: boolean;
+  readonly gdtCsum: boolean;
+  readonly is64Bit: boolean;
+  readonly filetype: boolean;
+  readonly extents: boolean;
+  readonly largeDir: boolean;
+  readonly inlineData: boolean;
+  readonly eaInode: boolean;
+  readonly bigalloc: boolean;
+  readonly hugeFile: boolean;
+  readonly casefold: boolean;
+  readonly metaBg: boolean;
+  readonly hasJournal: boolean;
+  readonly dirIndex: boolean;
+}
+
+/** What every room of the engine shares: the device, its cache of metadata blocks, and what the superblock says of them. */
+export interface Volume {
+  readonly device: BlockDevice;
+  readonly environment: Environment;
+  /** The superblock's bytes in memory. */
+  readonly superblock: SuperblockView;
+  readonly geometry: Geometry;
+  readonly features: Features;
+  /** Seed of metadata checksums (metadata_csum), else 0. */
+  readonly checksumSeed: number;
+  readonly cache: BlockCache;
+}
+
+/**
+ * Checks that `count` blocks from `block` on lie inside the file system, and returns `block`. Hostile numbers (fractions
+ * excluded by construction, above 2^53 included) fail here.
+ */
+export function checkBlockRange(
+  volume: Volume,
+  block: number,
+  count: number,
+  kind: CorruptionKind,
+  location: CorruptionLocation,
+): number {
+  const { blockCount, firstDataBlock } = volume.geometry;
+  // Block firstDataBlock holds the superblock (1 KiB blocks: block 0 is outside); nothing else may be there.
+  if (!(block > firstDataBlock && block + count <= blockCount)) {
+    throw new CorruptionError(kind, location, `blocks ${block} to ${block + count - 1} of ${blockCount}`);
+  }
+  return block;
+}
