@@ -1,0 +1,94 @@
+/** Directory records, packed straight into the reply. Reference: FUSE ABI, "Directory records". */
+import { type View, writeU64 } from "@bulkhead/linux/struct";
+import { FuseDirent, FuseEntryOut } from "./structs.js";
+
+const EMPTY = new Uint8Array(0);
+const EMPTY_VIEW = new DataView(EMPTY.buffer);
+
+/** Records are padded with zeros to a multiple of this. */
+const ALIGNMENT = 8;
+const padded = (length: number) => (length + ALIGNMENT - 1) & -ALIGNMENT;
+
+abstract class RecordWriter {
+  /** Bytes written. */
+  length = 0;
+  #bytes: Uint8Array = EMPTY;
+  #view: DataView = EMPTY_VIEW;
+  #start = 0;
+  #capacity = 0;
+  readonly #prefix: number;
+  readonly #dirent = FuseDirent.view();
+
+  constructor(prefix: number) {
+    this.#prefix = prefix;
+  }
+
+  /** Starts over at `start` of `bytes` (which `view` covers), with room for `capacity` bytes. */
+  position(bytes: Uint8Array, view: DataView, start: number, capacity: number): void {
+    this.#bytes = bytes;
+    this.#view = view;
+    this.#start = start;
+    this.#capacity = capacity;
+    this.length = 0;
+  }
+
+  /** Appends a record whose prefix is zeroed; returns where it begins, or −1 if it does not fit. */
+  protected append(name: Uint8Array, ino: number, type: number, off: number): number {
+    const end = this.length + padded(this.#prefix + FuseDirent.size + name.length);
+    if (end > this.#capacity) return -1;
+    const at = this.#start + this.length;
+    const dirent = at + this.#prefix;
+    const text = dirent + FuseDirent.size;
+    this.#bytes.fill(0, at, dirent);
+    writeU64(this.#view, dirent + FuseDirent.offset.ino, ino);
+    writeU64(this.#view, dirent + FuseDirent.offset.off, off);
+    this.#dirent.at(this.#view, dirent);
+    this.#dirent.namelen = name.length;
+    this.#dirent.type = type;
+    this.#bytes.set(name, text);
+    this.#bytes.fill(0, text + name.length, this.#start + end);
+    this.length = end;
+    return at;
+  }
+
+  protected get view(): DataView {
+    return this.#view;
+  }
+}
+
+/** READDIR's reply. */
+export class DirentWriter extends RecordWriter {
+  constructor() {
+    super(0);
+  }
+
+  /**
+   * Appends an entry. `off` is the cookie of the *next* entry (never 0, at most 2^53 − 1), `type` a `DirentType`. The
+   * kernel fails the whole directory with EIO on a name that is empty, longer than 4095 bytes or contains a slash.
+   * Returns false, and writes nothing, when the entry does not fit: stop there.
+   */
+  add(name: Uint8Array, ino: number, type: number, off: number): boolean {
+    return this.append(name, ino, type, off) >= 0;
+  }
+}
+
+/** READDIRPLUS's reply. */
+export class DirentPlusWriter extends RecordWriter {
+  /**
+   * The entry of the record last added, zeroed, to be filled in. Left with nodeid 0 it means "no attributes" and is not
+   * counted; otherwise the kernel holds one look-up more on the nodeid (never for `.` and `..`).
+   */
+  readonly entry: View<typeof FuseEntryOut> = FuseEntryOut.view();
+
+  constructor() {
+    super(FuseEntryOut.size);
+  }
+
+  /** As {@link DirentWriter.add}; afterwards {@link entry} stands on the new record. */
+  add(name: Uint8Array, ino: number, type: number, off: number): boolean {
+    const at = this.append(name, ino, type, off);
+    if (at < 0) return false;
+    this.entry.at(this.view, at);
+    return true;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The protocol core: request bytes in, reply bytes out, no device.
+ *
+ * What a hostile or broken peer gets: no reply when the message is too short for a header, when its length is not the
+ * header's, or when `unique` is 0 (a reply to that would be a notification); EIO for a body that is not laid out as its
+ * row says (the caller did nothing wrong, so not EINVAL), and for anything before INIT; ENOSYS for unknown opcodes.
+ * Operations that are never answered are not answered then either.
+ */
+import type { View } from "@bulkhead/linux/struct";
+import { type Binding, bindings, type OperationStatistics, ReplyBuffer } from "./binding.js";
+import { Context } from "./context.js";
+import { DEFERRED, EIO, ENOSYS, EPROTO, LOWEST_ERROR } from "./errno.js";
+import { hasFlag, type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
+import { type Handlers, type OperationName, operationName, operations } from "./operations.js";
+import { type DeferredReply, encodeHeader, encodeReply, replyableError } from "./reply.js";
+import { FuseInHeader, type FuseInitIn, FuseInitOut, FuseOutHeader, FuseSetxattrIn } from "./structs.js";
+
+/** One request and its answer. */
+export interface TraceEvent {
+  readonly name: OperationName | `opcode ${number}`;
+  readonly uniqueLo: number;
+  readonly uniqueHi: number;
+  readonly nodeid: number;
+  readonly uid: number;
+  readonly pid: number;
+  /** The handler's result, or the errno that was replied in its place; {@link DEFERRED} if the reply comes later. */
+  readonly result: number;
+  /** Bytes of the reply, 0 without one. */
+  readonly length: number;
+}
+
+export interface SessionOptions extends InitOptions {
+  /** Turns what a handler threw into an errno (its sign does not matter). Default: a numeric `errno` property, else EIO. */
+  readonly toErrno?: (error: unknown) => number;
+  /** Told of what an operator should know: refusals, exceptions, broken messages. One line each. */
+  readonly log?: (message: string, error?: unknown) => void;
+  readonly trace?: (event: TraceEvent) => void;
+  /** Serves a connection on which INIT was answered by an earlier server. */
+  readonly negotiated?: Negotiated;
+}
+
+/** Bytes every reply buffer holds beside data: header and the largest structures, and an xattr of 64 KiB. */
+const REPLY_SLACK = 66 * 1024;
+
+const { INIT, SETXATTR } = operations;
+
+function errnoOf(error: unknown): number {
+  const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
+  return typeof errno === "number" && errno !== 0 ? errno : EIO;
+}
+
+export class Session {
+  /** The reply of the last {@link handle} or {@link complete}, from offset 0. */
+  readonly reply: Uint8Array;
+  readonly #reply: ReplyBuffer;
+  readonly #bindings: ReadonlyMap<number, Binding>;
+  readonly #common: readonly (Binding | undefined)[];
+  readonly #context = new Context();
+  readonly #wishes: InitWishes;
+  readonly #toErrno: (error: unknown) => number;
+  readonly #log: (message: string, error?: unknown) => void;
+  readonly #trace: ((event: TraceEvent) => void) | undefined;
+  readonly #initOut: View<typeof FuseInitOut>;
+  #request: Uint8Array = new Uint8Array(0);
+  #requestView: DataView = new DataView(this.#request.buffer);
+  #negotiated: Negotiated | undefined;
+
+  /** Throws RangeError for options out of range. */
+  constructor(handlers: Handlers, options: SessionOptions = {}) {
+    this.#wishes = new InitWishes(options);
+    const data = Math.max(this.#wishes.maxWrite, this.#wishes.maxPages * this.#wishes.pageSize);
+    this.#reply = new ReplyBuffer(REPLY_SLACK + data);
+    this.reply = this.#reply.bytes;
+    this.#initOut = FuseInitOut.view(this.#reply.view, FuseOutHeader.size);
+    this.#bindings = bindings(handlers, this.#reply);
+    // Opcodes below 64 are all that a kernel without iomap sends: an array spares them the hash.
+    this.#common = Array.from({ length: 64 }, (_, opcode) => this.#bindings.get(opcode));
+    this.#toErrno = options.toErrno ?? errnoOf;
+    this.#log = options.log ?? (() => {});
+    this.#trace = options.trace;
+    if (options.negotiated !== undefined) this.#agree(options.negotiated);
+  }
+
+  /** What INIT settled; undefined before. */
+  get negotiated(): Negotiated | undefined {
+    return this.#negotiated;
+  }
+
+  /** Bytes a transport's read buffer needs: the largest WRITE, a 64 KiB SETXATTR, and slack for headers. */
+  get requestCapacity(): number {
+    return Math.max(this.#wishes.maxWrite + 4096, 72 * 1024);
+  }
+
+  /** Counters of every operation that occurred. */
+  statistics(): OperationStatistics[] {
+    return [...this.#bindings.values()]
+      .filter(({ requests }) => requests > 0)
+      .map(({ name, requests, errors }) => ({ name, requests, errors }));
+  }
+
+  /**
+   * Handles one request, the first `length` bytes of `request`. Returns how many bytes of {@link reply} to send, 0 for
+   * none. Never throws. Not re-entrant; nothing of `request` is used afterwards.
+   */
+  handle(request: Uint8Array, length: number = request.length): number {
+    if (length < FuseInHeader.size || length > request.length) return this.#drop(`a message of ${length} bytes`);
+    if (request !== this.#request) {
+      this.#request = request;
+      this.#requestView = new DataView(request.buffer, request.byteOffset, request.byteLength);
+    }
+    const view = this.#requestView;
+    const context = this.#context;
+    const header = context.header.at(view, 0);
+    context.token = undefined;
+    if (header.len !== length) return this.#drop(`a message of ${length} bytes that says ${header.len}`);
+    if (header.uniqueLo === 0 && header.uniqueHi === 0) return this.#drop("a request without an id");
+
+    const opcode = header.opcode;
+    const binding = opcode < 64 ? this.#common[opcode] : this.#bindings.get(opcode);
+    if (binding === undefined) return this.#finish(undefined, ENOSYS);
+    binding.requests++;
+    const end = length - 8 * header.total_extlen;
+    if (
+      end < FuseInHeader.size ||
+      !context.extensions.position(request, view, end, length) ||
+      !binding.decode(request, view, end)
+    ) {
+      this.#log(`malformed ${binding.name} of ${length} bytes`);
+      return this.#finish(binding, EIO);
+    }
+    return this.#finish(binding, this.#dispatch(binding));
+  }
+
+  /**
+   * Answers a deferred request: `result` is a negative errno, or 0 with the reply's whole payload. Returns how many bytes
+   * of {@link reply} to send; 0 if the token was used before.
+   */
+  complete(token: DeferredReply, result: number, payload?: Uint8Array): number {
+    return encodeReply(this.reply, this.#reply.view, token, result, payload);
+  }
+
+  /** The handler's result, or an errno. */
+  #dispatch(binding: Binding): number {
+    if (binding.row === INIT) {
+      const errno = this.#init();
+      if (errno !== 0) return errno;
+      if (binding.handler === undefined) return 0;
+    } else {
+      if (this.#negotiated === undefined && binding.name !== "CUSE_INIT") return EIO;
+      if (binding.handler === undefined) return binding.row.answer === "always" ? ENOSYS : 0;
+      const errno = binding.prepare(this.#reply);
+      if (errno !== 0) return errno;
+    }
+    const context = this.#context;
+    context.row = binding.row;
+    context.limit = binding.limit;
+    try {
+      return binding.call(context);
+    } catch (error) {
+      this.#log(`${binding.name} of nodeid ${context.nodeid} failed`, error);
+      return this.#errnoFor(error);
+    }
+  }
+
+  #errnoFor(error: unknown): number {
+    try {
+      return replyableError(-Math.abs(this.#toErrno(error)));
+    } catch (worse) {
+      this.#log("toErrno failed", worse);
+      return EIO;
+    }
+  }
+
+  /** Turns a result into reply bytes. */
+  #finish(binding: Binding | undefined, result: number): number {
+    let length = 0;
+    let outcome = result;
+    const answer = binding?.row.answer ?? "always";
+    const token = this.#context.token;
+    if (token !== undefined && result !== DEFERRED) token.answered = true;
+    if (result === DEFERRED && token !== undefined && answer === "always") {
+      if (binding?.row === INIT) this.#negotiated = undefined;
+    } else if (answer === "always" || (answer === "optional" && result !== 0)) {
+      if (result >= 0 && binding !== undefined && Number.isInteger(result)) {
+        const payload = binding.payload(result, this.#reply);
+        if (payload >= 0) length = this.#header(0, payload);
+        else outcome = payload;
+      } else if (!(Number.isInteger(result) && result >= LOWEST_ERROR)) {
+        this.#log(`${binding?.name} returned ${result}, which is no errno and no length`);
+        outcome = EIO;
+      }
+      if (length === 0) length = this.#header(outcome, 0);
+    }
+    if (outcome < 0 && outcome !== DEFERRED && binding !== undefined) binding.errors++;
+    if (this.#trace !== undefined) this.#report(this.#trace, outcome, length);
+    return length;
+  }
+
+  #header(error: number, length: number): number {
+    const { uniqueLo, uniqueHi } = this.#context.header;
+    return encodeHeader(this.#reply.view, uniqueLo, uniqueHi, error, length);
+  }
+
+  #report(trace: (event: TraceEvent) => void, result: number, length: number): void {
+    const { opcode, uniqueLo, uniqueHi, nodeid, uid, pid } = this.#context.header;
+    trace({ name: operationName(opcode), uniqueLo, uniqueHi, nodeid, uid, pid, result, length });
+  }
+
+  #drop(what: string): number {
+    this.#log(`dropped ${what}`);
+    return 0;
+  }
+
+  #init(): number {
+    const binding = this.#common[INIT.opcode];
+    if (binding === undefined || this.#negotiated !== undefined) return EIO;
+    const request = binding.args[0] as View<typeof FuseInitIn>;
+    binding.prepare(this.#reply);
+    if (request.major > MAJOR) {
+      // The reply says which major we speak; a kernel that can, sends INIT again with it.
+      this.#initOut.major = MAJOR;
+      this.#initOut.minor = NEWEST_MINOR;
+      return 0;
+    }
+    if (request.major < MAJOR) return this.#refuse(EPROTO, `the kernel speaks FUSE ${request.major}`);
+    const outcome = negotiate(this.#wishes, request, this.#initOut);
+    if ("errno" in outcome) return this.#refuse(outcome.errno, outcome.reason);
+    this.#agree(outcome);
+    return 0;
+  }
+
+  #agree(negotiated: Negotiated): void {
+    this.#negotiated = negotiated;
+    const setxattr = this.#bindings.get(SETXATTR.opcode);
+    if (setxattr !== undefined) {
+      setxattr.structSize = hasFlag(negotiated, "SETXATTR_EXT") ? FuseSetxattrIn.size : SETXATTR.shortest;
+    }
+  }
+
+  #refuse(errno: number, reason: string): number {
+    this.#log(`INIT refused: ${reason}`);
+    return errno;
+  }
+}
