@@ -1,0 +1,64 @@
+/** The kernel's own ext4 on an image file, through a loop device that clears itself on unmount. */
+import { run } from "./process.js";
+import { removeScratch, scratchDirectory, withScratch } from "./scratch.js";
+
+export interface LoopOptions {
+  /** Options of mount(8), beside `loop`. */
+  readonly options?: readonly string[];
+  /** Byte offset of the filesystem in the image file. */
+  readonly offset?: number;
+}
+
+/** Mounts `image` at `directory`; throws what mount(8) said when the kernel refuses it. */
+export function mountLoop(image: string, directory: string, options: LoopOptions = {}): void {
+  const all = ["loop", ...(options.options ?? [])];
+  if (options.offset !== undefined && options.offset !== 0) all.push(`offset=${options.offset}`);
+  run("mount", ["-t", "ext4", "-o", all.join(","), image, directory]);
+}
+
+/** Unmounts `directory`, lazily when it is busy, so that nothing of a failed test stays behind. */
+export function unmount(directory: string): void {
+  const result = run("umount", [directory], { accept: [1, 32] });
+  if (result.code !== 0) run("umount", ["-l", directory], { accept: [1, 32] });
+}
+
+/** Mounts `image`, hands the mount point to `work`, and unmounts it whatever happens. */
+export function withLoopMount<T>(image: string, options: LoopOptions, work: (mountPoint: string) => T): T {
+  return withScratch("mount", (directory) => {
+    mountLoop(image, directory, options);
+    try {
+      return work(directory);
+    } finally {
+      unmount(directory);
+    }
+  });
+}
+
+/** `withLoopMount` for work that is asynchronous. */
+export async function withLoopMountAsync<T>(
+  image: string,
+  options: LoopOptions,
+  work: (mountPoint: string) => Promise<T>,
+): Promise<T> {
+  const directory = scratchDirectory("mount");
+  try {
+    mountLoop(image, directory, options);
+    try {
+      return await work(directory);
+    } finally {
+      unmount(directory);
+    }
+  } finally {
+    removeScratch(directory);
+  }
+}
+
+/** Whether this kernel mounts the image; the reason of a refusal is mount(8)'s. */
+export function kernelMounts(image: string, options: LoopOptions = {}): boolean {
+  const probe = { ...options, options: [...(options.options ?? []), "ro", "noload"] };
+  try {
+    return withLoopMount(image, probe, () => true);
+  } catch {
+    return false;
+  }
+}
