@@ -1,1 +1,15 @@
-export {};
+export * from "./errno.js";
+export { LinuxError, orThrow } from "./error.js";
+export * from "./file.js";
+export * from "./inode.js";
+export * from "./ioctl.js";
+export { IoVector } from "./iovec.js";
+export { addressOf, type Path } from "./libc.js";
+export * from "./mount.js";
+export * from "./poll.js";
+export * from "./process.js";
+export * from "./sched.js";
+export * from "./socket.js";
+export * from "./statfs.js";
+export * from "./struct.js";
+export * from "./xattr.js";
