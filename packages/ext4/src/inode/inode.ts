@@ -46,6 +46,8 @@ export class Inode {
   checksumSeed = 0;
   /** Whether attributes were found neither in the inode nor in a block: a stat-heavy caller asks often. */
   noXattrs = false;
+  /** Whether the extent root in i_block was found right; its checks run once, see map/extent-node. */
+  extentRootVerified = false;
 
   constructor(ino: number, raw: Uint8Array) {
     this.ino = ino;

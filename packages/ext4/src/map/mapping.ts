@@ -3,7 +3,7 @@ export const MappingType = { hole: 0, mapped: 2, unwritten: 3, inline: 4 } as co
 
 /**
  * Where a range of a file's blocks lies; one object is reused for many answers. `length` may reach past what was asked for and
- * past the end of the file; a hole reaches to the next mapping, or to `maxFileBlock` when none follows.
+ * past the end of the file. A hole ends no later than the next mapping, and reaches to MAX_FILE_BLOCKS when none follows.
  */
 export class BlockMapping {
   type = 0;
