@@ -1,0 +1,162 @@
+import { crc32c } from "../checksum/crc32c.js";
+import { CorruptionError, UnsupportedFeatureError } from "../errors.js";
+import {
+  DEFAULT_FAST_COMMIT_BLOCKS,
+  JOURNAL_MAGIC,
+  JournalBlockType,
+  JournalChecksumType,
+  JournalSuperblockLayout,
+  journalIncompat,
+  MIN_JOURNAL_BLOCKS,
+} from "../format/journal.js";
+import type { Inode } from "../inode/inode.js";
+import { mapBlocks } from "../map/map-blocks.js";
+import { BlockMapping, MappingType } from "../map/mapping.js";
+import { checkBlockRange, type Volume } from "../volume.js";
+import { checksumWithout } from "./checksum.js";
+
+/** How the journal protects its blocks: not at all, a CRC of whole transactions, or one for each block. */
+export type JournalChecksum = 0 | 1 | 2 | 3;
+
+/**
+ * An opened journal: its superblock, checked, and its blocks by their place in the journal. Of the map only the run last
+ * used is kept, so that a journal of any size costs nothing.
+ */
+export class JournalLog {
+  readonly inode: Inode;
+  readonly blockSize: number;
+  /** First block of the log, and one past the last: where the log wraps around. */
+  readonly first: number;
+  readonly last: number;
+  /** First block of the fast-commit area and one past its last; equal without fast commits. */
+  readonly fastCommitFirst: number;
+  readonly fastCommitEnd: number;
+  /** Where recovery starts; 0 when there is nothing to recover. */
+  readonly start: number;
+  /** Number of the first transaction to recover. */
+  readonly sequence: number;
+  /** Why the journal was aborted, as the kernel noted it; 0 if it was not. */
+  readonly errno: number;
+  readonly checksum: JournalChecksum;
+  readonly asyncCommit: boolean;
+  readonly is64Bit: boolean;
+  /** Seed of checksums v2 and v3. */
+  readonly seed: number;
+  readonly #volume: Volume;
+  readonly #mapping = new BlockMapping();
+
+  /** @throws CorruptionError, UnsupportedFeatureError for features of the journal that are not known */
+  constructor(volume: Volume, inode: Inode) {
+    this.#volume = volume;
+    this.inode = inode;
+    const { blockSize } = volume.geometry;
+    this.blockSize = blockSize;
+    const length = Math.floor(inode.size / blockSize);
+    const wrong = (evidence: string) =>
+      new CorruptionError("journal-superblock", { inode: inode.ino, fileBlock: 0 }, evidence);
+    if (length < MIN_JOURNAL_BLOCKS) {
+      throw new CorruptionError("journal-inode", { inode: inode.ino }, `the journal has ${length} blocks`);
+    }
+    const block = new Uint8Array(blockSize);
+    this.read(0, block);
+    const sb = JournalSuperblockLayout.at(new DataView(block.buffer), 0);
+    if (sb.magic !== JOURNAL_MAGIC) throw wrong(`magic number 0x${sb.magic.toString(16)}`);
+    const type = sb.blockType;
+    if (type !== JournalBlockType.superblockV1 && type !== JournalBlockType.superblockV2) {
+      throw wrong(`block type ${type}`);
+    }
+    if (sb.blockSize !== blockSize) throw wrong(`block size ${sb.blockSize}, the file system's is ${blockSize}`);
+
+    const isV2 = type === JournalBlockType.superblockV2;
+    const compat = isV2 ? sb.featureCompat : 0;
+    const incompat = isV2 ? sb.featureIncompat : 0;
+    refuseUnknown(incompat, isV2 ? sb.featureRoCompat : 0);
+    const has = (bit: number) => (incompat & bit) !== 0;
+    const kinds = [
+      (compat & 1) !== 0,
+      has(journalIncompat.journal_checksum_v2),
+      has(journalIncompat.journal_checksum_v3),
+    ];
+    if (kinds.filter(Boolean).length > 1) throw wrong("more than one kind of checksum is switched on");
+    this.checksum = (kinds.indexOf(true) + 1) as JournalChecksum;
+    this.asyncCommit = has(journalIncompat.journal_async_commit);
+    this.is64Bit = has(journalIncompat.journal_64bit);
+    this.seed = crc32c(0xffff_ffff, sb.uuid);
+    if (this.checksum >= 2) {
+      if (sb.checksumType !== JournalChecksumType.crc32c) throw wrong(`checksum type ${sb.checksumType}`);
+      const { size, offset } = JournalSuperblockLayout;
+      const computed = checksumWithout(0xffff_ffff, block.subarray(0, size), offset.checksum);
+      if (computed !== sb.checksum) {
+        throw new CorruptionError(
+          "journal-checksum",
+          { inode: inode.ino, fileBlock: 0 },
+          `journal superblock: 0x${sb.checksum.toString(16)} stored, 0x${computed.toString(16)} computed`,
+        );
+      }
+    }
+
+    const end = sb.maxLength;
+    if (end > length || end < MIN_JOURNAL_BLOCKS) throw wrong(`length ${end} of a file of ${length} blocks`);
+    let fastCommitBlocks = 0;
+    if (has(journalIncompat.fast_commit)) {
+      fastCommitBlocks = sb.fastCommitBlocks === 0 ? DEFAULT_FAST_COMMIT_BLOCKS : sb.fastCommitBlocks;
+      if (fastCommitBlocks > end - MIN_JOURNAL_BLOCKS)
+        throw wrong(`${fastCommitBlocks} of ${end} blocks for fast commits`);
+    }
+    this.last = end - fastCommitBlocks;
+    // The kernel leaves the block between the two areas unused.
+    this.fastCommitFirst = fastCommitBlocks > 0 ? this.last + 1 : end;
+    this.fastCommitEnd = end;
+    this.first = sb.first;
+    if (this.first === 0 || this.first >= this.last)
+      throw wrong(`the log starts at block ${this.first} of ${this.last}`);
+    this.start = sb.start;
+    if (this.start !== 0 && (this.start < this.first || this.start >= this.last)) {
+      throw wrong(`recovery starts at block ${this.start}, the log lies from ${this.first} to ${this.last - 1}`);
+    }
+    this.sequence = sb.sequence;
+    this.errno = sb.errno | 0;
+  }
+
+  /** Blocks of the log: what recovery may read at most. */
+  get length(): number {
+    return this.last - this.first;
+  }
+
+  /** The block of the log `distance` blocks after `block`; `distance` is at most the log's length. */
+  after(block: number, distance: number): number {
+    const next = block + distance;
+    return next >= this.last ? next - this.length : next;
+  }
+
+  /** Reads a block of the journal into `target`, which has a block's size. */
+  read(block: number, target: Uint8Array): void {
+    this.#volume.device.read(this.locate(block) * this.blockSize, target);
+  }
+
+  /** Where a block of the journal lies on the device. */
+  locate(block: number): number {
+    const mapping = this.#mapping;
+    if (!(block >= mapping.fileBlock && block < mapping.fileBlock + mapping.length)) {
+      mapBlocks(this.#volume, this.inode, block, mapping);
+    }
+    const location = { inode: this.inode.ino, fileBlock: block };
+    if (mapping.type !== MappingType.mapped) {
+      mapping.length = 0;
+      throw new CorruptionError("journal-inode", location, "the journal has a hole");
+    }
+    return checkBlockRange(this.#volume, mapping.block + (block - mapping.fileBlock), 1, "journal-inode", location);
+  }
+}
+
+function refuseUnknown(incompat: number, roCompat: number): void {
+  const known = Object.values(journalIncompat).reduce((bits, bit) => bits | bit, 0);
+  const names: string[] = [];
+  for (let bit = 0; bit < 32; bit++) {
+    if ((((incompat & ~known) >>> bit) & 1) !== 0) names.push(`FEATURE_I${bit}`);
+    if (((roCompat >>> bit) & 1) !== 0) names.push(`FEATURE_R${bit}`);
+  }
+  if (names.length > 0) {
+    throw new UnsupportedFeatureError(names, `the journal uses features that are not known: ${names.join(", ")}`);
+  }
+}
