@@ -3,6 +3,7 @@ import type { BlockDevice } from "./device/device.js";
 import type { Environment } from "./environment.js";
 import { CorruptionError, type CorruptionKind, type CorruptionLocation } from "./errors.js";
 import type { SuperblockView } from "./format/superblock.js";
+import type { GroupDescriptor } from "./groups/group-table.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
 export interface Geometry {
@@ -65,6 +66,10 @@ export interface Volume {
   /** Seed of metadata checksums (metadata_csum), else 0. */
   readonly checksumSeed: number;
   readonly cache: BlockCache;
+  /** Block that holds the superblock in use: the descriptor table follows it. */
+  readonly superblockBlock: number;
+  /** Group descriptors that are decoded and verified already; groups/group-table.ts fills and bounds it. */
+  readonly descriptors: Map<number, GroupDescriptor>;
 }
 
 /**

@@ -1,0 +1,94 @@
+import { DeviceError } from "../errors.js";
+import type { BlockDevice } from "./device.js";
+
+/** The part of `node:fs` that a file device needs; injected, so that the engine itself imports nothing of Node's. */
+export interface FileIo {
+  readSync(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
+  writeSync(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
+  fstatSync(fd: number): { readonly size: number };
+  fsyncSync(fd: number): void;
+  closeSync(fd: number): void;
+}
+
+export interface FileDeviceOptions {
+  /** Bytes. Needed for block devices, whose size fstat gives as 0. Default: what fstat says. */
+  readonly size?: number;
+  /** Default true. */
+  readonly readOnly?: boolean;
+  /** Whether `close` closes the descriptor. Default true. */
+  readonly ownsDescriptor?: boolean;
+}
+
+/** An image file or a block device behind an open file descriptor. */
+export class FileDevice implements BlockDevice {
+  readonly size: number;
+  readonly readOnly: boolean;
+  readonly fd: number;
+  readonly #io: FileIo;
+  readonly #ownsDescriptor: boolean;
+  #closed = false;
+
+  /**
+   * @param io `node:fs`, or something like it
+   * @param fd open for reading, and for writing unless the device is read-only
+   */
+  constructor(io: FileIo, fd: number, options: FileDeviceOptions = {}) {
+    this.#io = io;
+    this.fd = fd;
+    this.size = options.size ?? io.fstatSync(fd).size;
+    this.readOnly = options.readOnly ?? true;
+    this.#ownsDescriptor = options.ownsDescriptor ?? true;
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    const length = target.length;
+    if (!(offset >= 0 && offset + length <= this.size)) {
+      throw new DeviceError("read", offset, length, `the device ends at ${this.size}`);
+    }
+    let done = 0;
+    while (done < length) {
+      let count: number;
+      try {
+        count = this.#io.readSync(this.fd, target, done, length - done, offset + done);
+      } catch (cause) {
+        throw new DeviceError("read", offset, length, cause);
+      }
+      if (count === 0) throw new DeviceError("read", offset, length, `the file ends at ${offset + done}`);
+      done += count;
+    }
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    const length = source.length;
+    if (this.readOnly) throw new DeviceError("write", offset, length, "the device is read-only");
+    if (!(offset >= 0 && offset + length <= this.size)) {
+      throw new DeviceError("write", offset, length, `the device ends at ${this.size}`);
+    }
+    let done = 0;
+    while (done < length) {
+      let count: number;
+      try {
+        count = this.#io.writeSync(this.fd, source, done, length - done, offset + done);
+      } catch (cause) {
+        throw new DeviceError("write", offset, length, cause);
+      }
+      if (count === 0) throw new DeviceError("write", offset, length, "nothing could be written");
+      done += count;
+    }
+  }
+
+  flush(): void {
+    if (this.readOnly) return;
+    try {
+      this.#io.fsyncSync(this.fd);
+    } catch (cause) {
+      throw new DeviceError("flush", 0, 0, cause);
+    }
+  }
+
+  close(): void {
+    if (this.#closed || !this.#ownsDescriptor) return;
+    this.#closed = true;
+    this.#io.closeSync(this.fd);
+  }
+}

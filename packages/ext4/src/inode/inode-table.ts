@@ -1,0 +1,100 @@
+import { crc32c, crc32cZeros } from "../checksum/crc32c.js";
+import { CorruptionError } from "../errors.js";
+import { GOOD_OLD_INODE_SIZE, InodeLayout } from "../format/inode.js";
+import { groupDescriptor } from "../groups/group-table.js";
+import type { Volume } from "../volume.js";
+import { decodeInode } from "./decode-inode.js";
+import { Inode, inodeChecksumSeed } from "./inode.js";
+
+/** Blocks of the inode table that are read together when one of them is needed: the kernel's inode_readahead_blks. */
+const READ_AHEAD_BLOCKS = 32;
+
+const CREATOR_OS_LINUX = 0;
+
+const at = InodeLayout.offset;
+
+/**
+ * Reads, verifies and decodes an inode. Nothing is cached but the block it lies in.
+ *
+ * @param ino a number from a directory entry, the superblock or a caller; any value
+ * @throws CorruptionError inode-number, inode-checksum, inode-geometry, inode-type, group-descriptor-*
+ * @throws FileSystemError ESTALE when the inode is not in use
+ */
+export function readInode(volume: Volume, ino: number): Inode {
+  const { geometry } = volume;
+  if (!(ino >= 1 && ino <= geometry.inodeCount)) {
+    throw new CorruptionError("inode-number", { inode: ino }, `there are ${geometry.inodeCount} inodes`);
+  }
+  const { inodesPerGroup, inodesPerBlock, inodeSize } = geometry;
+  const group = Math.floor((ino - 1) / inodesPerGroup);
+  const index = ino - 1 - group * inodesPerGroup;
+  const descriptor = groupDescriptor(volume, group);
+  const inTable = Math.floor(index / inodesPerBlock);
+  // A table that is no whole number of blocks has inodes past the blocks that the descriptor check covered.
+  const block = descriptor.inodeTable + inTable;
+  if (block >= geometry.blockCount) {
+    throw new CorruptionError("block-range", { inode: ino, block }, "the inode's block lies outside");
+  }
+  if (volume.cache.peek(block) === undefined) {
+    const used = Math.ceil(Math.max(0, inodesPerGroup - descriptor.unusedInodes) / inodesPerBlock);
+    const first = inTable - (inTable % READ_AHEAD_BLOCKS);
+    const end = Math.max(inTable + 1, Math.min(first + READ_AHEAD_BLOCKS, used));
+    volume.cache.prefetch(descriptor.inodeTable + first, end - first);
+  }
+  const cached = volume.cache.read(block);
+  const offset = (index - inTable * inodesPerBlock) * inodeSize;
+  const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
+  if (inodeSize > GOOD_OLD_INODE_SIZE) {
+    inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
+    if (GOOD_OLD_INODE_SIZE + inode.extraSize > inodeSize || (inode.extraSize & 3) !== 0) {
+      throw new CorruptionError(
+        "inode-geometry",
+        { inode: ino, block, offset },
+        `extra size ${inode.extraSize}; a multiple of 4, at most ${inodeSize - GOOD_OLD_INODE_SIZE}`,
+      );
+    }
+  }
+  if (volume.features.metadataCsum) {
+    inode.checksumSeed = inodeChecksumSeed(volume.checksumSeed, ino, inode.view.getUint32(at.generation, true));
+    verifyChecksum(volume, inode, block, offset);
+  }
+  decodeInode(volume, inode);
+  return inode;
+}
+
+function verifyChecksum(volume: Volume, inode: Inode, block: number, offset: number): void {
+  if (volume.superblock.creatorOs !== CREATOR_OS_LINUX) return;
+  const { raw, view } = inode;
+  let stored = view.getUint16(at.checksumLo, true);
+  let computed = inodeChecksum(inode.checksumSeed, raw, inode.extraSize);
+  if (hasChecksumHigh(raw, inode.extraSize)) stored += view.getUint16(at.checksumHi, true) * 0x1_0000;
+  else computed &= 0xffff;
+  if (stored !== computed) {
+    throw new CorruptionError(
+      "inode-checksum",
+      { inode: inode.ino, block, offset },
+      `stored 0x${stored.toString(16)}, computed 0x${computed.toString(16)}`,
+    );
+  }
+}
+
+function hasChecksumHigh(raw: Uint8Array, extraSize: number): boolean {
+  return raw.length > GOOD_OLD_INODE_SIZE && GOOD_OLD_INODE_SIZE + extraSize >= at.checksumHi + 2;
+}
+
+/** The checksum of an inode: over all its bytes, with those of the checksum itself as zero. */
+export function inodeChecksum(seed: number, raw: Uint8Array, extraSize: number): number {
+  let sum = crc32c(seed, raw, 0, at.checksumLo);
+  sum = crc32cZeros(sum, 2);
+  sum = crc32c(sum, raw, at.checksumLo + 2, GOOD_OLD_INODE_SIZE);
+  if (raw.length > GOOD_OLD_INODE_SIZE) {
+    sum = crc32c(sum, raw, GOOD_OLD_INODE_SIZE, at.checksumHi);
+    let from: number = at.checksumHi;
+    if (hasChecksumHigh(raw, extraSize)) {
+      sum = crc32cZeros(sum, 2);
+      from += 2;
+    }
+    sum = crc32c(sum, raw, from, raw.length);
+  }
+  return sum;
+}

@@ -1,0 +1,45 @@
+import { BlockCache } from "../cache/block-cache.js";
+import type { BlockDevice } from "../device/device.js";
+import { type Environment, systemEnvironment } from "../environment.js";
+import type { Volume } from "../volume.js";
+import { featuresOf, geometryOf } from "./geometry.js";
+import { checksumSeedOf, readSuperblock } from "./read-superblock.js";
+
+/** Bytes of metadata that are cached unless something else is asked for. */
+export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+
+export interface OpenVolumeOptions {
+  /** Place of the superblock to use, as in mount's `sb=` option: in units of 1 KiB. Default: the primary one. */
+  readonly superblock?: number;
+  /** Bound of the block cache, in bytes. Default 32 MiB. */
+  readonly cacheBytes?: number;
+}
+
+/**
+ * Reads and checks the superblock and makes the volume that all rooms of the engine share. The journal is not looked at.
+ *
+ * @throws CorruptionError superblock-magic, superblock-checksum, superblock-geometry
+ * @throws UnsupportedFeatureError for an incompatible feature that cannot be read
+ * @throws DeviceError
+ */
+export function openVolume(
+  device: BlockDevice,
+  options: OpenVolumeOptions = {},
+  environment: Environment = systemEnvironment,
+): Volume {
+  const { superblock, offset } = readSuperblock(device, options.superblock);
+  const features = featuresOf(superblock);
+  const geometry = geometryOf(superblock, features, device.size);
+  const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
+  return {
+    device,
+    environment,
+    superblock,
+    geometry,
+    features,
+    checksumSeed: checksumSeedOf(superblock),
+    cache: new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes),
+    superblockBlock: Math.floor(offset / geometry.blockSize),
+    descriptors: new Map(),
+  };
+}
