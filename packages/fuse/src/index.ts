@@ -1,1 +1,26 @@
+export type { ClientFollower } from "./loop/follow.js";
+export { CpuFollower } from "./loop/follow.js";
+export { type LoopEnd, type LoopOptions, ServingLoop } from "./loop/loop.js";
+export { type Clock, monotonic, Timers } from "./loop/timers.js";
+export { Wakeup, type WakeupHandle } from "./loop/wakeup.js";
+export { attach, openDevice } from "./mount/kernel.js";
+export {
+  abortConnection,
+  isMounted,
+  type Mounted,
+  mountFuse,
+  resolveMountpoint,
+  setReadAhead,
+  type UnmountOptions,
+  unmount,
+} from "./mount/mount.js";
+export { findMount, listMounts, type MountInfo } from "./mount/mountinfo.js";
+export type { MountOptions } from "./mount/options.js";
+export { Notifier } from "./notify.js";
 export * from "./protocol/index.js";
+export type { CreateFileSystem, FileSystem, Services } from "./serve/filesystem.js";
+export { mountAndServe, type Served, type ServeOptions } from "./serve/serve.js";
+export { DeviceTransport } from "./transport/device.js";
+export { MemoryTransport } from "./transport/memory.js";
+export { SocketTransport } from "./transport/socket.js";
+export type { Transport } from "./transport/transport.js";

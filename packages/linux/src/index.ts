@@ -11,5 +11,4 @@ export * from "./process.js";
 export * from "./sched.js";
 export * from "./socket.js";
 export * from "./statfs.js";
-export * from "./struct.js";
 export * from "./xattr.js";

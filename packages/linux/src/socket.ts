@@ -1,7 +1,7 @@
 import { Errno } from "./errno.js";
 import { orThrow } from "./error.js";
 import { IoVector } from "./iovec.js";
-import { addressOf, native } from "./libc.js";
+import { addressOf, bare, lastErrno, native } from "./libc.js";
 
 /** Types of a local socket. */
 export const SocketType = { STREAM: 1, SEQPACKET: 5 } as const;
@@ -105,4 +105,19 @@ function header(vector: IoVector, control: Uint8Array): Uint8Array {
     view.setBigUint64(40, BigInt(control.length), true);
   }
   return bytes;
+}
+
+const cRecv = bare<[number, number, number, number]>("recv", "int64_t", ["int", "uintptr_t", "size_t", "int"]);
+const cSend = bare<[number, number, number, number]>("send", "int64_t", ["int", "uintptr_t", "size_t", "int"]);
+
+/** Hot: receives into a span, with `MessageFlag` bits. Bytes (0: the peer closed) or −errno. */
+export function recv(fd: number, bytes: Uint8Array, offset: number, length: number, flags: number): number {
+  const n = cRecv(fd, addressOf(bytes, offset, length), length, flags);
+  return n < 0 ? -lastErrno() : n;
+}
+
+/** Hot: sends a span; a closed peer gives −EPIPE and no signal. Bytes or −errno. */
+export function send(fd: number, bytes: Uint8Array, offset: number, length: number, flags = 0): number {
+  const n = cSend(fd, addressOf(bytes, offset, length), length, flags | MessageFlag.NOSIGNAL);
+  return n < 0 ? -lastErrno() : n;
 }

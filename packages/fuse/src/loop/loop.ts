@@ -1,0 +1,107 @@
+import { Errno, errnoName, Poll, PollSet } from "@bulkhead/linux";
+import type { Session } from "../protocol/session.js";
+import type { Transport } from "../transport/transport.js";
+import type { ClientFollower } from "./follow.js";
+import { Timers } from "./timers.js";
+import { Wakeup } from "./wakeup.js";
+
+export interface LoopOptions {
+  readonly session: Session;
+  readonly transport: Transport;
+  readonly wakeup?: Wakeup;
+  readonly timers?: Timers;
+  /** Moves the thread to its client's CPU; none: the scheduler decides. */
+  readonly follower?: ClientFollower;
+  /** How long to look for the next request before sleeping, in microseconds; default 0. */
+  readonly spin?: number;
+  /** Called in the loop's thread, between requests, after another thread's `wakeup.wake()`. */
+  readonly onWake?: () => void;
+  /** Called once, when the first round of requests has been answered and INIT was agreed on. */
+  readonly onServing?: () => void;
+  readonly log?: (message: string) => void;
+}
+
+/** Why a loop returned. `refused`: INIT was answered with an error. */
+export type LoopEnd = "unmounted" | "stopped" | "refused";
+
+/** Requests in a row without a look at timers and wake-ups. */
+const BURST = 256;
+
+/**
+ * The thread that owns the file system's state: reads the transport until it is empty, answering each request, then sleeps
+ * in poll until a request, a wake-up or a timer. It blocks its thread, and is meant for a worker.
+ */
+export class ServingLoop {
+  readonly timers: Timers;
+  readonly wakeup: Wakeup;
+  readonly #options: LoopOptions;
+  readonly #request: Uint8Array;
+  readonly #ready = new PollSet(2);
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.timers = options.timers ?? new Timers();
+    this.wakeup = options.wakeup ?? new Wakeup();
+    this.#request = new Uint8Array(options.session.requestCapacity);
+    this.#ready.set(0, options.transport.fd, Poll.IN);
+    this.#ready.set(1, this.wakeup.fd, Poll.IN);
+  }
+
+  /** Serves until the connection ends or `wakeup.stop()`. @throws what a timer or `onWake` throws */
+  run(): LoopEnd {
+    const { session, onServing, follower } = this.#options;
+    let announced = false;
+    try {
+      for (;;) {
+        const outcome = this.#burst();
+        this.timers.runDue();
+        if (this.wakeup.stopped) return "stopped";
+        if (outcome === -Errno.ENODEV) return "unmounted";
+        if (outcome !== -Errno.EAGAIN) continue;
+        if (!announced && session.negotiated !== undefined) {
+          announced = true;
+          onServing?.();
+        }
+        if (session.negotiated === undefined && session.statistics().length > 0) return "refused";
+        this.#sleep();
+      }
+    } finally {
+      follower?.release();
+    }
+  }
+
+  /** Answers what is queued, up to a burst. 0: more may be there; else −EAGAIN or −ENODEV. */
+  #burst(): number {
+    const { session, transport, follower, log } = this.#options;
+    const request = this.#request;
+    for (let i = 0; i < BURST; i++) {
+      const length = transport.read(request);
+      if (length < 0) {
+        if (length === -Errno.EAGAIN || length === -Errno.ENODEV) return length;
+        throw new Error(`reading a request: ${errnoName(length)}`);
+      }
+      const reply = session.handle(request, length);
+      if (reply > 0) {
+        const sent = transport.write(session.reply, reply);
+        // ENOENT: the caller was interrupted and is gone. ENODEV shows at the next read.
+        if (sent < 0 && sent !== -Errno.ENOENT) log?.(`writing a reply of ${reply} bytes: ${errnoName(sent)}`);
+      }
+      if (follower !== undefined && --follower.credit <= 0) follower.observe(request);
+    }
+    return 0;
+  }
+
+  #sleep(): void {
+    const { spin = 0, onWake } = this.#options;
+    const ready = this.#ready;
+    if (spin > 0) {
+      const until = performance.now() + spin / 1000;
+      do if (ready.poll(0) > 0) break;
+      while (performance.now() < until);
+    }
+    if (ready.poll(this.timers.wait()) > 0 && ready.returned(1) !== 0) {
+      this.wakeup.drain();
+      onWake?.();
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import { realpathSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { close, LinuxError, UmountFlag, umount } from "@bulkhead/linux";
+import { mountAsUser, unmountAsUser } from "./fusermount.js";
+import { attach, openDevice } from "./kernel.js";
+import { findMount, type MountInfo } from "./mountinfo.js";
+import type { MountOptions } from "./options.js";
+
+/** A mount that this process made. */
+export interface Mounted {
+  /** The attached /dev/fuse descriptor. When its last copy is closed the mount is dead. */
+  readonly fd: number;
+  /** Absolute, without symbolic links. */
+  readonly mountpoint: string;
+  /** Its line in mountinfo, from just after mounting. */
+  readonly info: MountInfo;
+}
+
+const root = () => process.geteuid?.() === 0;
+
+/**
+ * Mounts at `mountpoint`, an existing directory (or a file, for a file system whose root is a file): directly for root,
+ * through fusermount3 for others. Returns before anything was served; the first request waiting is INIT.
+ *
+ * @throws {LinuxError} with the call that failed
+ */
+export function mountFuse(mountpoint: string, options: MountOptions = {}): Mounted {
+  const path = realpathSync(mountpoint);
+  const before = findMount(path);
+  let fd: number;
+  if (root()) {
+    const { mode } = statSync(path);
+    fd = openDevice();
+    try {
+      attach(fd, path, mode, options);
+    } catch (error) {
+      close(fd);
+      throw error;
+    }
+  } else {
+    fd = mountAsUser(path, options);
+  }
+  const info = findMount(path);
+  if (info === undefined || info.id === before?.id) {
+    close(fd);
+    throw new LinuxError("mount", 2, `${path} is not in /proc/self/mountinfo after mounting`);
+  }
+  return { fd, mountpoint: path, info };
+}
+
+export interface UnmountOptions {
+  /** Detach at once even if files are open; the file system lives on until the last is closed. */
+  readonly lazy?: boolean;
+}
+
+/**
+ * Unmounts what is on top at `mountpoint`, dead or alive: the path's last component is not looked at, so that a mount
+ * whose server is gone (ENOTCONN) is cleared too.
+ *
+ * @throws {LinuxError} EBUSY: files are open, and `lazy` was not asked; EINVAL: nothing is mounted there
+ */
+export function unmount(mountpoint: string, options: UnmountOptions = {}): void {
+  const path = resolveMountpoint(mountpoint);
+  const lazy = options.lazy ?? false;
+  if (root()) umount(path, UmountFlag.NOFOLLOW | (lazy ? UmountFlag.DETACH : 0));
+  else unmountAsUser(path, lazy);
+}
+
+/** The path as mountinfo has it, found without touching what is mounted there. */
+export function resolveMountpoint(mountpoint: string): string {
+  const name = basename(mountpoint);
+  if (name === "" || name === "." || name === "..") return realpathSync(mountpoint);
+  return join(realpathSync(dirname(mountpoint)), name);
+}
+
+/** Whether `mounted` is still what is on top at its mountpoint. */
+export function isMounted(mounted: Mounted): boolean {
+  const now = findMount(mounted.mountpoint);
+  return now?.id === mounted.info.id && now.minor === mounted.info.minor && now.major === mounted.info.major;
+}
+
+/**
+ * Cuts the connection: every request, waiting or to come, fails (ECONNABORTED, ENOTCONN). The mount stays until it is
+ * unmounted. Root, or whoever mounted.
+ */
+export function abortConnection(info: MountInfo): void {
+  try {
+    writeFileSync(`/sys/fs/fuse/connections/${info.minor}/abort`, "1");
+  } catch (error) {
+    // Without fusectl mounted: a forced umount aborts first, and then fails or succeeds as any other.
+    if (!root()) throw error;
+    try {
+      umount(info.mountpoint, UmountFlag.FORCE | UmountFlag.NOFOLLOW);
+    } catch (failure) {
+      if (!(failure instanceof LinuxError && failure.code === "EBUSY")) throw failure;
+    }
+  }
+}
+
+/**
+ * Sets the mount's read-ahead, which decides how large sequential reads become: as root, after INIT was answered.
+ * Returns whether it could be set.
+ */
+export function setReadAhead(info: MountInfo, kilobytes: number): boolean {
+  try {
+    writeFileSync(`/sys/class/bdi/${info.major}:${info.minor}/read_ahead_kb`, String(kilobytes));
+    return true;
+  } catch {
+    return false;
+  }
+}

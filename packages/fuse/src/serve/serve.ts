@@ -1,0 +1,188 @@
+import { Worker } from "node:worker_threads";
+import { LinuxError } from "@bulkhead/linux";
+import { Wakeup } from "../loop/wakeup.js";
+import { isMounted, type Mounted, mountFuse, setReadAhead, unmount } from "../mount/mount.js";
+import type { MountOptions } from "../mount/options.js";
+import { Notifier } from "../notify.js";
+import { LeasedTransport } from "./lease.js";
+import type { MountedMessage, ServeMessage, ServeTask } from "./messages.js";
+
+export interface ServeOptions<Data = unknown> {
+  /** An existing directory. */
+  readonly mountpoint: string;
+  /** The module whose default export creates the file system, in the serving thread. */
+  readonly module: string | URL;
+  /** Given to it; anything that `structuredClone` takes. */
+  readonly data?: Data;
+  readonly mount?: MountOptions;
+  /** The mount's read-ahead in KiB; only root can set it. */
+  readonly readAheadKb?: number;
+  /** Unmount on SIGINT, SIGTERM and SIGHUP; default true. */
+  readonly signals?: boolean;
+  /** After a signal: how long open files may keep an unmounted file system alive, in ms; default 5000. */
+  readonly graceMs?: number;
+  /** Microseconds to look for another request before sleeping; default 0. See the README, "Round trips". */
+  readonly spin?: number;
+  /** Let the serving thread follow its client from CPU to CPU; default true. */
+  readonly follow?: boolean;
+  /** Where lines for the operator go; default standard error. */
+  readonly log?: (message: string) => void;
+}
+
+/** A mounted file system that is being served. */
+export interface Served {
+  readonly mounted: Mounted;
+  /** Notifications, from the main thread. */
+  readonly notifier: Notifier;
+  /** Resolves when serving has ended in order (unmounted, or stopped); rejects with what killed the serving thread. */
+  readonly finished: Promise<void>;
+  /** Has the file system's `onWake` called in the serving thread. */
+  wake(): void;
+  /**
+   * Unmounts, lazily if files are open, and waits for the end of serving; files still open after `graceMs` fail with
+   * ENOTCONN.
+   */
+  unmount(): Promise<void>;
+  /** Ends serving without unmounting: the mount answers ENOTCONN until it is unmounted. */
+  stop(): Promise<void>;
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const noop = () => {};
+
+/**
+ * Creates a file system in a worker thread, mounts it and serves it. Resolves when the mount answers. The calling thread
+ * keeps its event loop, and must not touch files under the mountpoint synchronously from the module's own thread.
+ *
+ * @throws what the module threw while creating the file system (nothing is mounted then); {@link LinuxError} from mounting
+ */
+export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<Served> {
+  const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
+  const wakeup = new Wakeup();
+  const task: ServeTask = {
+    module: String(options.module),
+    data: options.data,
+    wakeup: wakeup.handle,
+    lease: new SharedArrayBuffer(4),
+    spin: options.spin ?? 0,
+    follow: options.follow ?? true,
+  };
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: task });
+  const serving = new ServingThread(worker, wakeup, log);
+  try {
+    await serving.reached("created");
+    const mounted = mountFuse(options.mountpoint, options.mount);
+    serving.adopt(mounted.fd);
+    try {
+      await serving.reached("serving");
+    } catch (error) {
+      unmount(mounted.mountpoint, { lazy: true });
+      throw error;
+    }
+    if (options.readAheadKb !== undefined) setReadAhead(mounted.info, options.readAheadKb);
+    return offer(serving, mounted, task.lease, options);
+  } catch (error) {
+    await serving.stop().catch(noop);
+    throw error;
+  }
+}
+
+/** The worker as the main thread sees it. */
+class ServingThread {
+  readonly finished: Promise<void>;
+  readonly wakeup: Wakeup;
+  readonly #worker: Worker;
+  readonly #passed = new Set<string>();
+  #adopted = false;
+  #waiting: (() => void) | undefined;
+
+  constructor(worker: Worker, wakeup: Wakeup, log: (message: string) => void) {
+    this.wakeup = wakeup;
+    this.#worker = worker;
+    const last: string[] = [];
+    worker.on("message", (message: ServeMessage) => {
+      if (message.kind === "log") log((last[0] = message.text));
+      else this.#passed.add(message.kind === "ended" ? message.end : message.kind);
+      this.#waiting?.();
+    });
+    // A thread asleep in poll cannot be terminated: without this, process.exit() would wait for it for ever.
+    const leave = () => wakeup.stop();
+    process.on("exit", leave);
+    this.finished = new Promise((resolve, reject) => {
+      worker.once("error", reject);
+      worker.once("exit", () => {
+        process.off("exit", leave);
+        wakeup.close();
+        if (this.#passed.has("refused")) reject(new Error(last[0] ?? "the kernel's INIT was refused"));
+        else if (this.#passed.has("unmounted") || this.#passed.has("stopped") || !this.#adopted) resolve();
+        else reject(new Error("the serving thread ended without a word"));
+      });
+    });
+    this.finished.catch(noop).finally(() => this.#waiting?.());
+  }
+
+  /** Resolves when the thread has got to `stage`; rejects if it ended before. */
+  async reached(stage: "created" | "serving"): Promise<void> {
+    const arrived = new Promise<void>((resolve) => {
+      this.#waiting = () => {
+        if (this.#passed.has(stage)) resolve();
+      };
+      this.#waiting();
+    });
+    await Promise.race([arrived, this.finished]);
+    if (!this.#passed.has(stage)) throw new Error(`the serving thread ended before it was ${stage}`);
+  }
+
+  /** The thread serves `fd` from here on, and closes it. */
+  adopt(fd: number): void {
+    this.#adopted = true;
+    const message: MountedMessage = { fd };
+    this.#worker.postMessage(message);
+  }
+
+  stop(): Promise<void> {
+    this.wakeup.stop();
+    if (!this.#adopted) void this.#worker.terminate();
+    return this.finished;
+  }
+}
+
+function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, options: ServeOptions): Served {
+  const { signals = true, graceMs = 5000 } = options;
+  let ending: Promise<void> | undefined;
+  const end = async () => {
+    if (isMounted(mounted)) detach(mounted.mountpoint);
+    const timer = setTimeout(() => serving.wakeup.stop(), graceMs);
+    try {
+      await serving.finished;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  const served: Served = {
+    mounted,
+    notifier: new Notifier(new LeasedTransport(mounted.fd, lease)),
+    finished: serving.finished,
+    wake: () => serving.wakeup.wake(),
+    unmount: () => (ending ??= end()),
+    stop: () => serving.stop(),
+  };
+  if (signals) {
+    // A second signal does not wait for open files.
+    const onSignal = () => void (ending === undefined ? served.unmount() : served.stop()).catch(noop);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    serving.finished.catch(noop).finally(() => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    });
+  }
+  return served;
+}
+
+function detach(mountpoint: string): void {
+  try {
+    unmount(mountpoint);
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === "EBUSY")) throw error;
+    unmount(mountpoint, { lazy: true });
+  }
+}
