@@ -16,6 +16,8 @@ export interface BuiltImage {
   readonly blockSize: number;
   /** Whether the kernel here mounts it; debugfs tells the truth about the others. */
   readonly mountable: boolean;
+  /** Requests to debugfs that make a copy of it one that the kernel walks. */
+  readonly truth: readonly string[];
   /** Steps of the fill that the filesystem has no means for, with the errno each got. */
   readonly refused: Readonly<Record<string, string>>;
 }
@@ -39,10 +41,19 @@ export function buildImage(variant: ImageVariant, directory: string): BuiltImage
       fillExtra(variant, mountPoint);
     });
   }
-  if (variant.tune2fsAfter !== undefined) run("tune2fs", [...variant.tune2fsAfter, deviceName(path, offset)]);
   if (variant.after !== undefined) debugfs(path, offset, variant.after);
+  if (variant.tune2fsAfter !== undefined) run("tune2fs", [...variant.tune2fsAfter, deviceName(path, offset)]);
+  if (variant.rehash === true) run("e2fsck", ["-fyD", deviceName(path, offset)], { accept: [1] });
   checkImage(path, offset);
-  const built = { name: variant.name, path, offset, blockSize, mountable, refused: Object.fromEntries(refused) };
+  const built: BuiltImage = {
+    name: variant.name,
+    path,
+    offset,
+    blockSize,
+    mountable,
+    truth: variant.truth ?? [],
+    refused: Object.fromEntries(refused),
+  };
   writeFileSync(join(directory, `${variant.name}.json`), JSON.stringify(built));
   return built;
 }

@@ -18,6 +18,10 @@ export interface ImageVariant {
   readonly before?: readonly string[];
   /** Requests to debugfs -w after the fill, when the image is no longer mounted. */
   readonly after?: readonly string[];
+  /** Rebuild every directory's index afterwards (e2fsck -D), because names hash otherwise than the kernel hashed them. */
+  readonly rehash?: boolean;
+  /** Requests to debugfs -w on the copy that the kernel walks, where the image has what this kernel refuses. */
+  readonly truth?: readonly string[];
   /** Options of the mount that is filled. */
   readonly mountOptions?: readonly string[];
   readonly fill?: Partial<FillProfile>;

@@ -35,9 +35,17 @@ export class SystemCallError extends Error {
   }
 }
 
+/** errno values that libuv has no name for and a filesystem gives. */
+const MORE_NAMES: Readonly<Record<string, string>> = {
+  "Unknown system error -61": "ENODATA",
+  "Unknown system error -117": "EUCLEAN",
+  "Unknown system error -126": "ENOKEY",
+};
+
 /** The errno's name of an error of Node or of this file; undefined for anything else. */
 export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
+  return MORE_NAMES[error.code] ?? error.code;
 }
 
 const NUL = Buffer.alloc(1);
@@ -51,6 +59,8 @@ function check(result: number, call: string, path?: Buffer): number {
   return result;
 }
 
+const ENXIO = 6;
+const EOPNOTSUPP = 95;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
@@ -58,7 +68,7 @@ const SEEK_HOLE = 4;
 export function seekData(fd: number, offset: number): number | undefined {
   const found = Number(lseek64(fd, offset, SEEK_DATA));
   if (found >= 0) return found;
-  if (koffi.errno() === koffi.os.errno.ENXIO) return undefined;
+  if (koffi.errno() === ENXIO) return undefined;
   throw new SystemCallError("lseek(SEEK_DATA)", koffi.errno());
 }
 
@@ -77,7 +87,7 @@ export function readXattrs(path: Buffer): Map<string, Buffer> {
   const cPath = terminated(path);
   const size = Number(llistxattr(cPath, xattrBuffer, XATTR_LIMIT));
   const xattrs = new Map<string, Buffer>();
-  if (size < 0 && koffi.errno() === koffi.os.errno.EOPNOTSUPP) return xattrs;
+  if (size < 0 && koffi.errno() === EOPNOTSUPP) return xattrs;
   check(size, "llistxattr", path);
   if (size === 0) return xattrs;
   const names = xattrBuffer.toString("latin1", 0, size - 1).split("\0");

@@ -22,7 +22,8 @@ const DEFAULT_TIMEOUT = 60_000;
 const ENVIRONMENT = { ...process.env, LC_ALL: "C", TZ: "UTC", MKE2FS_CONFIG: "/dev/null", PATH: toolPath() };
 
 function toolPath(): string {
-  return `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
+  const { PATH = "" } = process.env;
+  return `${PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
 }
 
 /** Runs a command to its end; throws when it cannot start, is killed, or exits with a code not accepted. */

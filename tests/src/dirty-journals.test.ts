@@ -1,0 +1,77 @@
+/**
+ * Dirty journals: an image whose journal holds what its home blocks do not yet hold reads as it does after e2fsck's
+ * replay, and reading it leaves it untouched. Every image is captured in the middle of a kernel workload.
+ * Oracle: e2fsck's replay on a copy, then Linux's ext4 walking that copy.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createReadStream, rmSync } from "node:fs";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { CAPTURES, type DirtyCapture } from "./dirty/captures.js";
+import { withoutLoopMounts } from "./facilities.js";
+import { checkImage } from "./images/build.js";
+import { run, runApart } from "./system/process.js";
+import { removeScratch, scratchDirectory } from "./system/scratch.js";
+import { compareWalks, type Field } from "./walk/compare.js";
+import type { Walk } from "./walk/record.js";
+import { copySparse, kernelWalk, libraryWalk } from "./walk/truth.js";
+
+const CAPTURE = fileURLToPath(new URL("./dirty/main.js", import.meta.url));
+const CAPTURE_TIMEOUT = 60_000;
+
+async function withCapture<T>(capture: DirtyCapture, work: (image: string) => Promise<T>): Promise<T> {
+  const directory = scratchDirectory("dirty");
+  try {
+    const image = `${directory}/${capture.name}.img`;
+    await runApart(CAPTURE, [capture.name, image], CAPTURE_TIMEOUT);
+    return await work(image);
+  } finally {
+    removeScratch(directory);
+  }
+}
+
+/**
+ * The kernel's walk after e2fsck's replay. Replay alone is compared, without the repair of orphans that follows it in a
+ * whole check; after fast commits the check belongs to it, because it recounts what the replay left behind.
+ */
+async function replayed(capture: DirtyCapture, image: string): Promise<Walk> {
+  const copy = `${image}.replayed`;
+  try {
+    copySparse(image, copy);
+    if (capture.fastCommit !== true) run("e2fsck", ["-E", "journal_only", "-y", copy], { accept: [1] });
+    else run("e2fsck", ["-fy", copy], { accept: [1] });
+    const walk = await kernelWalk(copy);
+    run("e2fsck", ["-fy", copy], { accept: [1] });
+    checkImage(copy);
+    return walk;
+  } finally {
+    rmSync(copy, { force: true });
+  }
+}
+
+function ignored(capture: DirtyCapture): Field[] {
+  return capture.fastCommit === true ? ["statistics"] : [];
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+describe("dirty journals", { skip: withoutLoopMounts(), concurrency: 2 }, () => {
+  for (const capture of CAPTURES) {
+    test(`${capture.name}: ${capture.about}`, async () => {
+      await withCapture(capture, async (image) => {
+        const truth = await replayed(capture, image);
+        const stale = await kernelWalk(image, { options: ["noload"] });
+        const before = await digestOf(image);
+        assert.notDeepEqual(compareWalks(truth, stale), [], "without the journal the image would read otherwise");
+        const library = await libraryWalk(image);
+        assert.deepEqual(compareWalks(truth, library, { ignore: ignored(capture) }), []);
+        assert.equal(await digestOf(image), before, "reading left the image as it was");
+      });
+    });
+  }
+});

@@ -1,0 +1,64 @@
+/** The truth about an image of the zoo: the kernel's walk wherever the kernel can be brought to walk it. */
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type BuiltImage, debugfs } from "../images/build.js";
+import { run, runApart } from "../system/process.js";
+import { readWalk, type Walk } from "./record.js";
+
+const WALK = fileURLToPath(new URL("./main.js", import.meta.url));
+const WALK_TIMEOUT = 60_000;
+
+export interface KernelOptions {
+  readonly offset?: number;
+  /** Options of the mount beside `ro` and `loop`. */
+  readonly options?: readonly string[];
+}
+
+/** The kernel's walk of a read-only loop mount, in a process and a mount namespace of its own. */
+export async function kernelWalk(image: string, options: KernelOptions = {}): Promise<Walk> {
+  const out = `${image}.kernel-walk`;
+  const args = ["kernel", image, String(options.offset ?? 0), (options.options ?? []).join(","), out];
+  return readAndRemove(runApart(WALK, args, WALK_TIMEOUT), out);
+}
+
+/** The walk of something mounted, in a process of its own, killed when the mount hangs. */
+export async function mountedWalk(mountPoint: string, out: string): Promise<Walk> {
+  return readAndRemove(runApart(WALK, ["mounted", mountPoint, out], WALK_TIMEOUT), out);
+}
+
+/** The library's walk, in a process of its own, killed when it does not end. */
+export async function libraryWalk(image: string, options: { offset?: number; noload?: boolean } = {}): Promise<Walk> {
+  const out = `${image}.library-walk`;
+  const args = ["library", image, String(options.offset ?? 0), options.noload === true ? "noload" : "", out];
+  return readAndRemove(runApart(WALK, args, WALK_TIMEOUT), out);
+}
+
+async function readAndRemove(finished: Promise<void>, out: string): Promise<Walk> {
+  try {
+    await finished;
+    return await readWalk(out);
+  } finally {
+    rmSync(out, { force: true });
+  }
+}
+
+/**
+ * What a walk of `image` must equal. Where it has a feature that this kernel refuses, the kernel walks a copy without
+ * that feature's flag: everything else in it is the same.
+ */
+export async function truthOf(image: BuiltImage): Promise<Walk> {
+  if (image.truth.length === 0) return kernelWalk(image.path, { offset: image.offset });
+  const copy = `${image.path}.truth`;
+  try {
+    copySparse(image.path, copy);
+    debugfs(copy, image.offset, image.truth);
+    return await kernelWalk(copy, { offset: image.offset });
+  } finally {
+    rmSync(copy, { force: true });
+  }
+}
+
+/** Copies an image, holes as holes. */
+export function copySparse(from: string, to: string): void {
+  run("cp", ["--sparse=always", from, to]);
+}
