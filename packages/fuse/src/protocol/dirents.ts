@@ -33,7 +33,7 @@ abstract class RecordWriter {
   }
 
   /** Appends a record whose prefix is zeroed; returns where it begins, or −1 if it does not fit. */
-  protected append(name: Uint8Array, ino: number, type: number, off: number): number {
+  protected append(name: Uint8Array, ino: number, type: number, off: number, offHigh: number): number {
     const end = this.length + padded(this.#prefix + FuseDirent.size + name.length);
     if (end > this.#capacity) return -1;
     const at = this.#start + this.length;
@@ -41,8 +41,13 @@ abstract class RecordWriter {
     const text = dirent + FuseDirent.size;
     this.#bytes.fill(0, at, dirent);
     writeU64(this.#view, dirent + FuseDirent.offset.ino, ino);
-    writeU64(this.#view, dirent + FuseDirent.offset.off, off);
     this.#dirent.at(this.#view, dirent);
+    if (offHigh === 0) {
+      this.#dirent.off = off;
+    } else {
+      this.#dirent.offLo = off;
+      this.#dirent.offHi = offHigh;
+    }
     this.#dirent.namelen = name.length;
     this.#dirent.type = type;
     this.#bytes.set(name, text);
@@ -63,12 +68,13 @@ export class DirentWriter extends RecordWriter {
   }
 
   /**
-   * Appends an entry. `off` is the cookie of the *next* entry (never 0, at most 2^53 − 1), `type` a `DirentType`. The
+   * Appends an entry. `off` is the cookie of the *next* entry (never 0, at most 2^53 − 1; or, when `offHigh` is not 0,
+   * the low half of a cookie of 63 bits whose high half that is), `type` a `DirentType`. The
    * kernel fails the whole directory with EIO on a name that is empty, longer than 4095 bytes or contains a slash.
    * Returns false, and writes nothing, when the entry does not fit: stop there.
    */
-  add(name: Uint8Array, ino: number, type: number, off: number): boolean {
-    return this.append(name, ino, type, off) >= 0;
+  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0): boolean {
+    return this.append(name, ino, type, off, offHigh) >= 0;
   }
 }
 
@@ -85,8 +91,8 @@ export class DirentPlusWriter extends RecordWriter {
   }
 
   /** As {@link DirentWriter.add}; afterwards {@link entry} stands on the new record. */
-  add(name: Uint8Array, ino: number, type: number, off: number): boolean {
-    const at = this.append(name, ino, type, off);
+  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0): boolean {
+    const at = this.append(name, ino, type, off, offHigh);
     if (at < 0) return false;
     this.entry.at(this.view, at);
     return true;

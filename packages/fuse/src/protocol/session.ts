@@ -42,7 +42,7 @@ export interface SessionOptions extends InitOptions {
 /** Bytes every reply buffer holds beside data: header and the largest structures, and an xattr of 64 KiB. */
 const REPLY_SLACK = 66 * 1024;
 
-const { INIT, SETXATTR } = operations;
+const { CUSE_INIT, INIT, SETXATTR } = operations;
 
 function errnoOf(error: unknown): number {
   const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
@@ -64,6 +64,8 @@ export class Session {
   #request: Uint8Array = new Uint8Array(0);
   #requestView: DataView = new DataView(this.#request.buffer);
   #negotiated: Negotiated | undefined;
+  /** INIT or CUSE_INIT was answered with success. */
+  #ready = false;
 
   /** Throws RangeError for options out of range. */
   constructor(handlers: Handlers, options: SessionOptions = {}) {
@@ -141,16 +143,18 @@ export class Session {
 
   /** The handler's result, or an errno. */
   #dispatch(binding: Binding): number {
-    if (binding.row === INIT) {
-      const errno = this.#init();
-      if (errno !== 0) return errno;
-      if (binding.handler === undefined) return 0;
-    } else {
-      if (this.#negotiated === undefined && binding.name !== "CUSE_INIT") return EIO;
-      if (binding.handler === undefined) return binding.row.answer === "always" ? ENOSYS : 0;
-      const errno = binding.prepare(this.#reply);
-      if (errno !== 0) return errno;
-    }
+    const row = binding.row;
+    if (row === INIT) return this.#init(binding);
+    if (!this.#ready && row !== CUSE_INIT) return EIO;
+    if (binding.handler === undefined) return row.answer === "always" ? ENOSYS : 0;
+    const errno = binding.prepare(this.#reply);
+    if (errno !== 0) return errno;
+    const result = this.#call(binding);
+    if (row === CUSE_INIT && result >= 0) this.#ready = true;
+    return result;
+  }
+
+  #call(binding: Binding): number {
     const context = this.#context;
     context.row = binding.row;
     context.limit = binding.limit;
@@ -177,10 +181,9 @@ export class Session {
     let outcome = result;
     const answer = binding?.row.answer ?? "always";
     const token = this.#context.token;
-    if (token !== undefined && result !== DEFERRED) token.answered = true;
-    if (result === DEFERRED && token !== undefined && answer === "always") {
-      if (binding?.row === INIT) this.#negotiated = undefined;
-    } else if (answer === "always" || (answer === "optional" && result !== 0)) {
+    const deferred = result === DEFERRED && token !== undefined && answer !== "never" && binding?.row !== INIT;
+    if (token !== undefined && !deferred) token.answered = true;
+    if (!deferred && (answer === "always" || (answer === "optional" && result !== 0))) {
       if (result >= 0 && binding !== undefined && Number.isInteger(result)) {
         const payload = binding.payload(result, this.#reply);
         if (payload >= 0) length = this.#header(0, payload);
@@ -211,9 +214,8 @@ export class Session {
     return 0;
   }
 
-  #init(): number {
-    const binding = this.#common[INIT.opcode];
-    if (binding === undefined || this.#negotiated !== undefined) return EIO;
+  #init(binding: Binding): number {
+    if (this.#ready) return EIO;
     const request = binding.args[0] as View<typeof FuseInitIn>;
     binding.prepare(this.#reply);
     if (request.major > MAJOR) {
@@ -226,11 +228,16 @@ export class Session {
     const outcome = negotiate(this.#wishes, request, this.#initOut);
     if ("errno" in outcome) return this.#refuse(outcome.errno, outcome.reason);
     this.#agree(outcome);
-    return 0;
+    const result = binding.handler === undefined ? 0 : this.#call(binding);
+    if (result === 0) return 0;
+    this.#negotiated = undefined;
+    this.#ready = false;
+    return this.#refuse(replyableError(result), `by its handler (${result})`);
   }
 
   #agree(negotiated: Negotiated): void {
     this.#negotiated = negotiated;
+    this.#ready = true;
     const setxattr = this.#bindings.get(SETXATTR.opcode);
     if (setxattr !== undefined) {
       setxattr.structSize = hasFlag(negotiated, "SETXATTR_EXT") ? FuseSetxattrIn.size : SETXATTR.shortest;
