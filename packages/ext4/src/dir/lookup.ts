@@ -1,0 +1,155 @@
+import { CorruptionError, FileSystemError } from "../errors.js";
+import { INLINE_DOTDOT_SIZE, NAME_MAX } from "../format/directory.js";
+import { I_BLOCK_SIZE, ReservedInode } from "../format/inode.js";
+import type { Inode } from "../inode/inode.js";
+import { inlineData } from "../map/inline-data.js";
+import { readFileBlock } from "../map/read-data.js";
+import type { Volume } from "../volume.js";
+import { boundedBlocksOf, nextMappedBlock, readDirectoryBlock } from "./blocks.js";
+import { advance, descend, IndexPath, nextHash, openIndex } from "./htree.js";
+import { isIndexed } from "./kind.js";
+import { findBytes, inodeOf, verifyEntries, verifyLeaf } from "./leaf.js";
+import { directoryHash, NameQuery } from "./name-query.js";
+
+const query = new NameQuery();
+const path = new IndexPath();
+
+const dot = new Uint8Array([0x2e]);
+const dotdot = new Uint8Array([0x2e, 0x2e]);
+
+/**
+ * The inode number that `name` has in a directory, or 0 when there is no such name. `.` and `..` are answered as well.
+ * In case-insensitive directories the name is compared as the directory's flag asks; in encrypted ones it is the name that
+ * readDirectory shows.
+ *
+ * @param name 1 to 255 bytes
+ * @throws FileSystemError ENOTDIR, ENAMETOOLONG; CorruptionError kinds directory-*, htree-*; DeviceError
+ */
+export function lookup(volume: Volume, dir: Inode, name: Uint8Array): number {
+  if (!dir.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${dir.ino} is no directory`);
+  if (name.length > NAME_MAX) throw new FileSystemError("ENAMETOOLONG", `a name of ${name.length} bytes`);
+  if (name.length === 0) return 0;
+  const ino = isDotName(name) ? lookupDot(volume, dir, name.length) : lookupName(volume, dir, name);
+  if (ino !== 0 && ino !== ReservedInode.root && ino < volume.geometry.firstInode) {
+    throw new CorruptionError("directory-entry", { inode: dir.ino }, `an entry names the reserved inode ${ino}`);
+  }
+  return ino;
+}
+
+function isDotName(name: Uint8Array): boolean {
+  return name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
+}
+
+/** `.` and `..` are in the first block, or implied in an inline directory. */
+export function lookupDot(volume: Volume, dir: Inode, dots: number): number {
+  if (dir.hasInlineData) {
+    if (dots === 1) return dir.ino;
+    const ino = inodeOf(inlineBytes(volume, dir), 0);
+    if (ino > 0 && ino <= volume.geometry.inodeCount) return ino;
+    throw new CorruptionError("inline-data", { inode: dir.ino }, `the parent is inode ${ino}`);
+  }
+  if (boundedBlocksOf(volume, dir) === 0) return 0;
+  const { blockSize } = volume.geometry;
+  if (isIndexed(volume, dir) && openIndexOrLog(volume, dir)) {
+    // An index root holds these two at fixed places, which its verification has checked.
+    return inodeOf(path.node[0]!.data, dots === 1 ? 0 : 12);
+  }
+  const block = readDirectoryBlock(volume, dir, 0);
+  verifyLeaf(volume, dir, block, 0);
+  const at = findBytes(block.data, 0, blockSize, blockSize, dots === 1 ? dot : dotdot);
+  return at < 0 ? 0 : inodeOf(block.data, at);
+}
+
+function lookupName(volume: Volume, dir: Inode, name: Uint8Array): number {
+  if (!query.prepare(volume, dir, name)) return 0;
+  if (dir.hasInlineData) return lookupInline(volume, dir);
+  if (isIndexed(volume, dir)) {
+    const ino = lookupIndexed(volume, dir);
+    if (ino >= 0) return ino;
+  }
+  return lookupLinear(volume, dir);
+}
+
+/** The two regions of an inline directory; each is filled with records as a block is. */
+function lookupInline(volume: Volume, dir: Inode): number {
+  const data = inlineBytes(volume, dir);
+  const { blockSize } = volume.geometry;
+  for (let start = INLINE_DOTDOT_SIZE, end = I_BLOCK_SIZE; start < data.length; start = end, end = data.length) {
+    const at = query.find(data, start, end, blockSize);
+    if (at >= 0) return inodeOf(data, at);
+  }
+  return 0;
+}
+
+/** The verified bytes of an inline directory. */
+export function inlineBytes(volume: Volume, dir: Inode): Uint8Array {
+  const data = inlineData(volume, dir);
+  if (data.length < I_BLOCK_SIZE) {
+    throw new CorruptionError("inline-data", { inode: dir.ino }, `an inline directory of ${data.length} bytes`);
+  }
+  const location = { inode: dir.ino };
+  verifyEntries(volume, dir, data, INLINE_DOTDOT_SIZE, I_BLOCK_SIZE, location);
+  verifyEntries(volume, dir, data, I_BLOCK_SIZE, data.length, location);
+  return data;
+}
+
+/** The inode number, 0 when the name is not there, -1 when the index is of no use and the blocks have to be searched. */
+function lookupIndexed(volume: Volume, dir: Inode): number {
+  try {
+    openIndex(volume, dir, path);
+    const hash = directoryHash(volume);
+    if (!query.hash(hash, path.hashVersion)) return -1;
+    const major = hash.major;
+    descend(volume, dir, path, major);
+    const { blockSize } = volume.geometry;
+    for (;;) {
+      const block = readDirectoryBlock(volume, dir, path.leaf);
+      verifyLeaf(volume, dir, block, path.leaf);
+      const at = query.find(block.data, 0, blockSize, blockSize);
+      if (at >= 0) return inodeOf(block.data, at);
+      if ((nextHash(path) & ~1) >>> 0 !== major || !advance(volume, dir, path)) return 0;
+    }
+  } catch (error) {
+    forgive(volume, error);
+    return -1;
+  }
+}
+
+function openIndexOrLog(volume: Volume, dir: Inode): boolean {
+  try {
+    openIndex(volume, dir, path);
+    return true;
+  } catch (error) {
+    forgive(volume, error);
+    return false;
+  }
+}
+
+/**
+ * Lets the caller go on without the index, as the kernel does when dx_probe finds it bad: an unindexed walk over the blocks
+ * finds every entry, index blocks looking like unused space. Not with checksums, which make the index trustworthy or corrupt.
+ */
+export function forgive(volume: Volume, error: unknown): void {
+  const usable =
+    error instanceof CorruptionError &&
+    !volume.features.metadataCsum &&
+    (error.kind === "htree-header" || error.kind === "htree-order" || error.kind === "htree-cycle");
+  if (!usable) throw error;
+  volume.environment.log("warning", `directory index ignored, run e2fsck -D: ${error.message}`);
+}
+
+function lookupLinear(volume: Volume, dir: Inode): number {
+  const { blockSize } = volume.geometry;
+  const end = boundedBlocksOf(volume, dir);
+  let fileBlock = nextMappedBlock(volume, dir, 0, end);
+  while (fileBlock < end) {
+    const block = readFileBlock(volume, dir, fileBlock);
+    if (block !== undefined) {
+      verifyLeaf(volume, dir, block, fileBlock);
+      const at = query.find(block.data, 0, blockSize, blockSize);
+      if (at >= 0) return inodeOf(block.data, at);
+    }
+    fileBlock = nextMappedBlock(volume, dir, fileBlock + 1, end);
+  }
+  return 0;
+}
