@@ -60,6 +60,7 @@ export function extentTree(volume: Volume, inode: Inode, limit = 100_000): Exten
   verifyExtentRoot(volume, inode);
   const nodes: ExtentTreeNode[] = [];
   let left = limit;
+  let truncated = false;
 
   function add(block: number, view: DataView, base: number, end: number): void {
     const header = ExtentHeaderLayout.at(view, base);
@@ -69,14 +70,17 @@ export function extentTree(volume: Volume, inode: Inode, limit = 100_000): Exten
     left -= entries.length;
     if (depth === 0) return;
     for (const child of entries) {
-      if (left <= 0) return;
+      if (left <= 0) {
+        truncated = true;
+        return;
+      }
       const stop = child.fileBlock + child.length;
       add(child.block, readExtentNode(volume, inode, child.block, depth - 1, child.fileBlock, stop).view, 0, stop);
     }
   }
 
   add(0, inode.view, I_BLOCK_OFFSET, MAX_FILE_BLOCKS);
-  return { depth: nodes[0]!.depth, nodes, truncated: left <= 0 };
+  return { depth: nodes[0]!.depth, nodes, truncated };
 }
 
 /** The entries of the node at `base`, nothing in which reaches past file block `end`. */

@@ -26,14 +26,21 @@ export function readFileBlock(volume: Volume, inode: Inode, fileBlock: number): 
  */
 export function prefetchFileBlocks(volume: Volume, inode: Inode, fileBlock: number, count: number): void {
   const end = fileBlock + Math.min(count, volume.cache.longestRun);
+  let first = 0; // blocks on the device that are wanted together: mappings may follow each other there but not in the file
+  let length = 0;
   try {
     for (let at = fileBlock; at < end; at += mapping.length) {
       mapBlocks(volume, inode, at, mapping);
-      if (mapping.type === MappingType.mapped) {
-        volume.cache.prefetch(mapping.block, Math.min(mapping.length, end - at));
+      if (mapping.type !== MappingType.mapped) continue;
+      if (mapping.block !== first + length) {
+        volume.cache.prefetch(first, length);
+        first = mapping.block;
+        length = 0;
       }
+      length += Math.min(mapping.length, end - at);
     }
   } catch {
     // whoever needs the block that cannot be mapped gets the error
   }
+  volume.cache.prefetch(first, length);
 }
