@@ -3,12 +3,12 @@
  * made behind its back by debugfs is noticed. Oracle: Linux's ext4 on a loop device, debugfs.
  */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { withoutLoopMounts } from "./facilities.js";
 import { type BuiltImage, buildImage, debugfs } from "./images/build.js";
 import type { ImageVariant } from "./images/variant.js";
 import { VARIANTS } from "./images/variants.js";
-import { rmSync } from "node:fs";
 import { removeScratch, scratchDirectory } from "./system/scratch.js";
 import { compareWalks } from "./walk/compare.js";
 import type { Walk } from "./walk/record.js";
@@ -54,7 +54,9 @@ describe("the kernel's walk as an oracle", { skip: withoutLoopMounts() }, () => 
     const records = [...truth.records.values()];
     const types = new Set(records.map((record) => record.type));
     assert.deepEqual([...types].sort(), ["block", "character", "directory", "fifo", "file", "socket", "symlink"]);
-    const namespaces = new Set(records.flatMap((record) => Object.keys(record.xattrs).map((name) => name.split(".")[0])));
+    const namespaces = new Set(
+      records.flatMap((record) => Object.keys(record.xattrs).map((name) => name.split(".")[0])),
+    );
     assert.deepEqual([...namespaces].sort(), ["security", "system", "trusted", "user"]);
     assert.ok(records.some((record) => (record.layout?.length ?? 0) > 100));
     assert.ok(records.some((record) => record.size > 2 ** 42));

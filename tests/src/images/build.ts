@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { kernelMounts, withLoopMount } from "../system/loop.js";
 import { run } from "../system/process.js";
 import { fillExtra } from "./extra.js";
-import { fillTree } from "./fill/index.js";
+import { type FillProfile, fillTree } from "./fill/index.js";
 import { PARTITION_OFFSET, PARTITION_TAIL, writePartitionTable } from "./partition.js";
 import { DEFAULT_FILL, type ImageVariant } from "./variant.js";
 
@@ -25,6 +25,8 @@ export interface BuiltImage {
 const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 const HASH_SEED = "fedcba98-7654-4321-8fed-cba987654321";
 const SEED = 0xb01ead;
+const SOURCE_SIZE = 256 << 20;
+const SOURCE_BLOCK_SIZE = 4096;
 
 /** Builds `variant` as a file in `directory`, with what is known about it beside it (`NAME.json`). */
 export function buildImage(variant: ImageVariant, directory: string): BuiltImage {
@@ -40,6 +42,8 @@ export function buildImage(variant: ImageVariant, directory: string): BuiltImage
       refused = fillTree(mountPoint, blockSize, SEED, profile);
       fillExtra(variant, mountPoint);
     });
+  } else if (variant.partition === undefined) {
+    fillFromTree(variant, path, sourcePath(directory, variant.name), { ...profile, plainNames: true });
   }
   if (variant.after !== undefined) debugfs(path, offset, variant.after);
   if (variant.tune2fsAfter !== undefined) run("tune2fs", [...variant.tune2fsAfter, deviceName(path, offset)]);
@@ -58,6 +62,23 @@ export function buildImage(variant: ImageVariant, directory: string): BuiltImage
   return built;
 }
 
+/** Where the tree lies that filled an image which the kernel could not fill; an image of its own. */
+export function sourcePath(directory: string, name: string): string {
+  return join(directory, `${name}.source.img`);
+}
+
+/** Fills an image that this kernel cannot mount: the tree is made on one that it can, and mke2fs -d copies it. */
+function fillFromTree(variant: ImageVariant, path: string, source: string, profile: FillProfile): void {
+  const fd = openSync(source, "w");
+  ftruncateSync(fd, SOURCE_SIZE);
+  closeSync(fd);
+  run("mke2fs", ["-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-O", "extent,dir_nlink,extra_isize", source]);
+  withLoopMount(source, {}, (mountPoint) => {
+    fillTree(mountPoint, SOURCE_BLOCK_SIZE, SEED, profile);
+  });
+  withLoopMount(source, { options: ["ro"] }, (mountPoint) => makeFileSystem(variant, path, 0, ["-d", mountPoint]));
+}
+
 /** Reads what `buildImage` left beside an image, made by another process. */
 export function readBuilt(directory: string, name: string): BuiltImage {
   return JSON.parse(readFileSync(join(directory, `${name}.json`), "utf8")) as BuiltImage;
@@ -68,10 +89,15 @@ function makeEmpty(variant: ImageVariant, path: string, offset: number): void {
   ftruncateSync(fd, variant.size + (offset === 0 ? 0 : offset + PARTITION_TAIL));
   closeSync(fd);
   if (variant.partition !== undefined) writePartitionTable(path, variant.partition, variant.size);
-  const blockSize = Number(variant.mke2fs[variant.mke2fs.indexOf("-b") + 1]);
-  run("mke2fs", ["-q", "-F", "-U", UUID, ...mke2fsArguments(variant, offset), path, String(variant.size / blockSize)]);
+  makeFileSystem(variant, path, offset, []);
   if (variant.tune2fs !== undefined) run("tune2fs", [...variant.tune2fs, deviceName(path, offset)]);
   if (variant.before !== undefined) debugfs(path, offset, variant.before);
+}
+
+function makeFileSystem(variant: ImageVariant, path: string, offset: number, more: readonly string[]): void {
+  const blockSize = Number(variant.mke2fs[variant.mke2fs.indexOf("-b") + 1]);
+  const blocks = String(variant.size / blockSize);
+  run("mke2fs", ["-q", "-F", "-U", UUID, ...mke2fsArguments(variant, offset), ...more, path, blocks]);
 }
 
 /** Extended options come as one `-E`: the variant's own, the hash seed and the offset. */

@@ -6,13 +6,16 @@ import type { ImageVariant } from "./variant.js";
 export function fillExtra(variant: ImageVariant, mountPoint: string): void {
   switch (variant.extra) {
     case "encryption":
-      return fillEncrypted(mountPoint);
+      fillEncrypted(mountPoint);
+      break;
     case "verity":
-      return fillVerity(mountPoint);
+      fillVerity(mountPoint);
+      break;
     case "casefold":
-      return fillFolded(mountPoint);
+      fillFolded(mountPoint);
+      break;
     case undefined:
-      return;
+      break;
   }
 }
 

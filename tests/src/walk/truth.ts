@@ -1,8 +1,10 @@
 /** The truth about an image of the zoo: the kernel's walk wherever the kernel can be brought to walk it. */
 import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuiltImage, debugfs } from "../images/build.js";
+import { type BuiltImage, debugfs, sourcePath } from "../images/build.js";
 import { run, runApart } from "../system/process.js";
+import { debugfsTruth } from "./debugfs.js";
 import { readWalk, type Walk } from "./record.js";
 
 const WALK = fileURLToPath(new URL("./main.js", import.meta.url));
@@ -44,9 +46,13 @@ async function readAndRemove(finished: Promise<void>, out: string): Promise<Walk
 
 /**
  * What a walk of `image` must equal. Where it has a feature that this kernel refuses, the kernel walks a copy without
- * that feature's flag: everything else in it is the same.
+ * that feature's flag: everything else in it is the same. Where it cannot be mounted at all, debugfs tells.
  */
 export async function truthOf(image: BuiltImage): Promise<Walk> {
+  if (!image.mountable) {
+    const source = sourcePath(dirname(image.path), image.name);
+    return debugfsTruth(image.path, image.offset, await kernelWalk(source));
+  }
   if (image.truth.length === 0) return kernelWalk(image.path, { offset: image.offset });
   const copy = `${image.path}.truth`;
   try {
