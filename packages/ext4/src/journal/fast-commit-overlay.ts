@@ -1,0 +1,195 @@
+import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
+import { FastCommitTag } from "../format/journal.js";
+import { inodeChecksum } from "../inode/inode-table.js";
+import { inodeChecksumSeed } from "../inode/inode.js";
+import type { BlockMapping } from "../map/mapping.js";
+import type { Volume } from "../volume.js";
+import { checkRecord, type EntryRecord, type FastCommitRecord, type RangeRecord } from "./fast-commit-scan.js";
+import { RangeList } from "./range-list.js";
+
+const at = InodeLayout.offset;
+const GENERATION_END = I_BLOCK_OFFSET + I_BLOCK_SIZE;
+const EXTENT_MAGIC = 0xf30a;
+
+/** What fast commits did to one name of one directory, in order. */
+export interface NameHistory {
+  readonly name: Uint8Array;
+  readonly records: EntryRecord[];
+}
+
+/** What fast commits did to one directory. */
+export interface DirectoryHistory {
+  /** By name, a byte a character; in the order in which names first turned up. */
+  readonly names: ReadonlyMap<string, NameHistory>;
+  readonly order: readonly NameHistory[];
+}
+
+/** What fast commits say of one inode. */
+interface InodeHistory {
+  raw: Uint8Array | undefined;
+  /** Whether the inode was given to a new file, so that the map on disk is another file's. */
+  isNew: boolean;
+  ranges: RangeRecord[];
+  list: RangeList | undefined;
+}
+
+/**
+ * The fast commits over a volume that is read only: they say what changed, not which blocks, so they are applied to what the
+ * engine decodes: inodes, maps and directories ask here. What the kernel's replay computes anew (free counts, block counts
+ * of the new layout) is left as the inode said it.
+ */
+export class FastCommitOverlay {
+  readonly #inodes = new Map<number, InodeHistory>();
+  readonly #directories = new Map<number, { names: Map<string, NameHistory>; order: NameHistory[] }>();
+  /** New directories, which have no blocks yet, and their parents. */
+  readonly #newDirectories = new Map<number, number>();
+
+  /** @param records as scanFastCommits gives them; checked here */
+  constructor(volume: Volume, records: readonly FastCommitRecord[]) {
+    for (const record of records) {
+      checkRecord(volume, record);
+      if ("parent" in record) this.#addEntry(record);
+      else if (record.tag === FastCommitTag.inode) this.#addInode(record.ino, record.raw);
+      else this.#historyOf(record.ino).ranges.push(record);
+    }
+    for (const history of this.#inodes.values()) {
+      if (history.ranges.length > 0) history.list = new RangeList(history.ranges);
+    }
+  }
+
+  /**
+   * Makes the on-disk inode `raw` what the last fast commit said of it, as the kernel's replay does: all but i_block, which
+   * of extent-mapped files follows from the ranges.
+   */
+  patchInode(volume: Volume, ino: number, raw: Uint8Array): void {
+    const history = this.#inodes.get(ino);
+    const logged = history?.raw;
+    if (history === undefined || logged === undefined) return;
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
+    const loggedView = new DataView(logged.buffer, logged.byteOffset, logged.length);
+    const isNew = history.isNew || view.getUint32(at.generation, true) !== loggedView.getUint32(at.generation, true);
+    if (isNew) raw.fill(0);
+    raw.set(logged.subarray(0, I_BLOCK_OFFSET));
+    raw.set(logged.subarray(GENERATION_END, raw.length), GENERATION_END);
+    const flags = view.getUint32(at.flags, true);
+    if ((flags & InodeFlag.extents) !== 0) {
+      if (view.getUint16(I_BLOCK_OFFSET, true) !== EXTENT_MAGIC) clearExtents(raw, view);
+    } else if ((flags & InodeFlag.inlineData) !== 0 || !hasMap(view.getUint16(at.mode, true))) {
+      raw.set(logged.subarray(I_BLOCK_OFFSET, GENERATION_END), I_BLOCK_OFFSET);
+    }
+    if (volume.features.metadataCsum) setChecksum(volume, ino, raw, view);
+  }
+
+  /** Fills `out` from `fileBlock` on where a fast commit changed the inode's map; false where it did not. */
+  mapChanged(ino: number, fileBlock: number, out: BlockMapping): boolean {
+    return this.#inodes.get(ino)?.list?.map(fileBlock, out) ?? false;
+  }
+
+  /** Ends a mapping from the inode's own map where the next changed range starts. */
+  clip(ino: number, out: BlockMapping): void {
+    this.#inodes.get(ino)?.list?.clip(out);
+  }
+
+  /** What happened in a directory; undefined if nothing did. */
+  directory(ino: number): DirectoryHistory | undefined {
+    return this.#directories.get(ino);
+  }
+
+  /** The parent of a directory that a fast commit created, which has no blocks of its own yet; 0 for any other. */
+  newDirectoryParent(ino: number): number {
+    return this.#newDirectories.get(ino) ?? 0;
+  }
+
+  /** File type and permissions as a fast commit logged them; undefined if it did not. */
+  loggedMode(ino: number): number | undefined {
+    const raw = this.#inodes.get(ino)?.raw;
+    return raw === undefined ? undefined : raw[at.mode]! + raw[at.mode + 1]! * 0x100;
+  }
+
+  #historyOf(ino: number): InodeHistory {
+    let history = this.#inodes.get(ino);
+    if (history === undefined) {
+      history = { raw: undefined, isNew: false, ranges: [], list: undefined };
+      this.#inodes.set(ino, history);
+    }
+    return history;
+  }
+
+  #addInode(ino: number, raw: Uint8Array): void {
+    const history = this.#historyOf(ino);
+    const { raw: before } = history;
+    if (before !== undefined && generationOf(before) !== generationOf(raw)) {
+      // The inode was freed and given to another file between two fast commits.
+      history.isNew = true;
+      history.ranges = [];
+    }
+    history.raw = raw;
+  }
+
+  #addEntry(record: EntryRecord): void {
+    if (record.tag === FastCommitTag.create) {
+      const mode = this.loggedMode(record.ino);
+      if (mode !== undefined && (mode & FileType.mask) === FileType.directory) {
+        this.#newDirectories.set(record.ino, record.parent);
+      }
+    }
+    let directory = this.#directories.get(record.parent);
+    if (directory === undefined) {
+      directory = { names: new Map(), order: [] };
+      this.#directories.set(record.parent, directory);
+    }
+    const key = nameKey(record.name);
+    let history = directory.names.get(key);
+    if (history === undefined) {
+      history = { name: record.name, records: [] };
+      directory.names.set(key, history);
+      directory.order.push(history);
+    }
+    history.records.push(record);
+  }
+}
+
+/**
+ * The inode number that a name stands for after its history, given what the blocks of the directory say (0: nothing). As the
+ * kernel replays it: what is there already is not replaced, and only the entry that was meant is removed.
+ */
+export function resolveName(history: NameHistory, onDisk: number): number {
+  let ino = onDisk;
+  for (const record of history.records) {
+    if (record.tag !== FastCommitTag.unlink) ino = ino === 0 ? record.ino : ino;
+    else if (ino === record.ino) ino = 0;
+  }
+  return ino;
+}
+
+/** A name as a string, a byte a character. */
+export function nameKey(name: Uint8Array): string {
+  let key = "";
+  for (const byte of name) key += String.fromCharCode(byte);
+  return key;
+}
+
+/** Whether i_block of a file of this mode maps blocks. */
+function hasMap(mode: number): boolean {
+  const type = mode & FileType.mask;
+  return type === FileType.regular || type === FileType.directory;
+}
+
+function generationOf(raw: Uint8Array): number {
+  return new DataView(raw.buffer, raw.byteOffset, raw.length).getUint32(at.generation, true);
+}
+
+/** An extent root without extents, with room for the four that fit into i_block. */
+function clearExtents(raw: Uint8Array, view: DataView): void {
+  raw.fill(0, I_BLOCK_OFFSET, GENERATION_END);
+  view.setUint16(I_BLOCK_OFFSET, EXTENT_MAGIC, true);
+  view.setUint16(I_BLOCK_OFFSET + 4, 4, true);
+}
+
+function setChecksum(volume: Volume, ino: number, raw: Uint8Array, view: DataView): void {
+  const seed = inodeChecksumSeed(volume.checksumSeed, ino, view.getUint32(at.generation, true));
+  const extraSize = raw.length > 128 ? view.getUint16(at.extraInodeSize, true) : 0;
+  const checksum = inodeChecksum(seed, raw, extraSize);
+  view.setUint16(at.checksumLo, checksum & 0xffff, true);
+  if (raw.length > 128 && extraSize >= 4) view.setUint16(at.checksumHi, checksum >>> 16, true);
+}

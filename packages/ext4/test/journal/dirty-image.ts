@@ -1,0 +1,119 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** How the kernel stops: with what is in memory lost, or with the running transaction committed first. */
+export const Shutdown = { logFlush: 1, noLogFlush: 2 } as const;
+
+const EXT4_IOC_SHUTDOWN = 0x8004587d;
+
+/** Why images with dirty journals cannot be made here; false if they can. */
+export const cannotMakeImages: string | false = whyNot();
+
+function whyNot(): string | false {
+  if (process.getuid?.() !== 0) return "needs root";
+  for (const tool of ["mke2fs", "debugfs", "e2fsck", "dumpe2fs", "python3", "mount", "umount"]) {
+    if (spawnSync("which", [tool]).status !== 0) return `needs ${tool}`;
+  }
+  if (!fs.existsSync("/dev/loop-control")) return "needs loop devices";
+  return false;
+}
+
+/** A directory for images that goes away with `remove`. */
+export class Workshop {
+  readonly directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-journal-"));
+  readonly #mounts: string[] = [];
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Makes an image with mke2fs. */
+  make(name: string, options: readonly string[], megabytes = 32): string {
+    const image = this.path(name);
+    fs.rmSync(image, { force: true });
+    fs.closeSync(fs.openSync(image, "w"));
+    fs.truncateSync(image, megabytes * 1024 * 1024);
+    run("mke2fs", ["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0", ...options, image]);
+    return image;
+  }
+
+  /**
+   * Mounts the image, lets `work` use the mount point, cuts the file system off and leaves the image as a crash would: as it
+   * was before the unmount, which writes out what the kernel still had in memory. `work` commits with fsync (`sync FILE`): a
+   * `sync` of everything writes logged blocks home as well, and nothing is left to replay.
+   */
+  crash(image: string, mountOptions: string, shutdown: number, work: (mountPoint: string) => void): void {
+    const at = fs.mkdtempSync(join(this.directory, "mount-"));
+    run("mount", ["-t", "ext4", "-o", `loop,${mountOptions}`, image, at]);
+    this.#mounts.push(at);
+    try {
+      work(at);
+      const script = `import fcntl,os,struct,sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack("I", ${shutdown}))`;
+      run("python3", ["-c", script, at]);
+      fs.copyFileSync(image, `${image}.crashed`);
+    } finally {
+      this.#unmount(at);
+    }
+    fs.renameSync(`${image}.crashed`, image);
+  }
+
+  /** Mounts the image with the kernel, lets `work` read it, unmounts. */
+  mounted<T>(image: string, options: string, work: (mountPoint: string) => T): T {
+    const at = fs.mkdtempSync(join(this.directory, "mount-"));
+    run("mount", ["-t", "ext4", "-o", `loop,${options}`, image, at]);
+    this.#mounts.push(at);
+    try {
+      return work(at);
+    } finally {
+      this.#unmount(at);
+    }
+  }
+
+  copy(image: string, name: string): string {
+    const to = this.path(name);
+    fs.copyFileSync(image, to);
+    return to;
+  }
+
+  remove(): void {
+    for (const at of [...this.#mounts]) this.#unmount(at);
+    fs.rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #unmount(at: string): void {
+    const busy = spawnSync("umount", [at], { timeout: 30_000 }).status !== 0;
+    if (busy) spawnSync("umount", ["-l", at], { timeout: 30_000 });
+    this.#mounts.splice(this.#mounts.indexOf(at), 1);
+  }
+}
+
+export function run(command: string, args: readonly string[], accept: readonly number[] = [0]): string {
+  const result = spawnSync(command, args, { encoding: "utf8", timeout: 60_000, maxBuffer: 64 * 1024 * 1024 });
+  if (!accept.includes(result.status ?? -1)) {
+    throw new Error(`${command} ${args.join(" ")}: ${result.status} ${result.stdout}${result.stderr}`);
+  }
+  return result.stdout + result.stderr;
+}
+
+export function shell(directory: string, script: string): void {
+  execFileSync("sh", ["-ec", script], { cwd: directory, timeout: 60_000, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Lets e2fsck replay the journal of a copy and do nothing else; the copy's path. */
+export function replayedByE2fsck(workshop: Workshop, image: string): string {
+  const copy = workshop.copy(image, "replayed.img");
+  run("e2fsck", ["-y", "-E", "journal_only", copy], [0, 1]);
+  return copy;
+}
+
+export function needsRecovery(image: string): boolean {
+  return /features:.*needs_recovery/.test(run("dumpe2fs", ["-h", image]));
+}
+
+export function sha256(path: string): string {
+  return createHash("sha256").update(fs.readFileSync(path)).digest("hex");
+}
