@@ -1,5 +1,7 @@
 export type { BlockDevice } from "./device/device.js";
+export { FileDevice, type FileDeviceOptions, type FileIo } from "./device/file.js";
 export { MemoryDevice } from "./device/memory.js";
+export type { DirectoryVisitor } from "./dir/directory.js";
 export {
   type Clock,
   type Environment,
@@ -20,3 +22,13 @@ export {
   FileSystemError,
   UnsupportedFeatureError,
 } from "./errors.js";
+export { type ErrorsOption, FileSystem, type MountOptions } from "./filesystem.js";
+export { compatFeature, featureNames, incompatFeature, roCompatFeature } from "./format/features.js";
+export { FileType, InodeFlag, ReservedInode } from "./format/inode.js";
+export { Inode } from "./inode/inode.js";
+export { type IomapMapping, NULL_ADDR } from "./iomap/begin.js";
+export type { ReplayReport } from "./journal/replay.js";
+export { type ExtentTree, type ExtentTreeEntry, type ExtentTreeNode, extentTree } from "./map/extent-tree.js";
+export { BlockMapping, MappingType } from "./map/mapping.js";
+export type { FileSystemStatistics } from "./superblock/statfs.js";
+export type { Features, Geometry, Volume } from "./volume.js";

@@ -1,0 +1,50 @@
+import type { Inode } from "./inode.js";
+
+/**
+ * A bounded cache of decoded inodes. Two generations instead of a list in order of use: what is used moves to the young one,
+ * and when that is full it becomes the old one and the old one is dropped. A hit costs one or two look-ups in a Map.
+ */
+export class InodeCache {
+  /** Most inodes that are kept. */
+  readonly capacity: number;
+  #young = new Map<number, Inode>();
+  #old = new Map<number, Inode>();
+
+  /** @param capacity inodes; at least 2 are kept */
+  constructor(capacity: number) {
+    this.capacity = Math.max(2, Math.floor(capacity));
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  get(ino: number): Inode | undefined {
+    const young = this.#young.get(ino);
+    if (young !== undefined) return young;
+    const old = this.#old.get(ino);
+    if (old === undefined) return undefined;
+    this.#old.delete(ino);
+    this.add(old);
+    return old;
+  }
+
+  /** Adds an inode that is not cached. */
+  add(inode: Inode): void {
+    if (this.#young.size >= this.capacity >> 1) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(inode.ino, inode);
+  }
+
+  delete(ino: number): void {
+    this.#young.delete(ino);
+    this.#old.delete(ino);
+  }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
+}
