@@ -3,6 +3,7 @@ import type { AnyStruct, Positioned } from "@bulkhead/linux/struct";
 import type { Context } from "./context.js";
 import { DirentPlusWriter, DirentWriter } from "./dirents.js";
 import { EIO, ENOSYS, ERANGE } from "./errno.js";
+import { hasFlag, type Negotiated } from "./init.js";
 import { StructList } from "./list.js";
 import { fixedReply, type Handlers, type OperationName, type Row, rows } from "./operations.js";
 import { FuseGetxattrOut, FuseInHeader, FuseOutHeader, FuseRemovemappingIn } from "./structs.js";
@@ -68,11 +69,12 @@ export class Binding {
   errors = 0;
   /** Bytes of the reply's fixed structures. */
   readonly fixed: number;
-  /** Size of the request's structure on this connection. */
+  /** Size of the request's structure on this connection; {@link agree} settles it. */
   structSize: number;
   /** Limit of the reply's variable part in the current request. */
   limit = 0;
   readonly #struct: Positioned | undefined;
+  /** Where a structure that arrived short is completed with zeros; empty for rows whose structure never does. */
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
   readonly #names: number;
@@ -92,7 +94,7 @@ export class Binding {
     this.fixed = fixedReply(row);
     this.structSize = row.struct?.size ?? 0;
     this.#struct = row.struct?.view();
-    this.#scratch = new Uint8Array(row.shortest === undefined ? 0 : this.structSize);
+    this.#scratch = new Uint8Array(row.shortest === undefined && row.without === undefined ? 0 : this.structSize);
     this.#scratchView = new DataView(this.#scratch.buffer);
     this.args = this.#struct === undefined ? [] : [this.#struct];
     this.#names = row.names.length;
@@ -115,6 +117,14 @@ export class Binding {
     if (this.#limit !== undefined) this.args.push(this.#writer ?? EMPTY);
   }
 
+  /** Takes up what INIT settled. */
+  agree(negotiated: Negotiated): void {
+    const { struct, without } = this.row;
+    if (without !== undefined && struct !== undefined) {
+      this.structSize = hasFlag(negotiated, without.flag) ? struct.size : without.size;
+    }
+  }
+
   /**
    * Decodes the body [40, end) of a request into {@link args}. Returns false if a part is short, unterminated or
    * followed by bytes that belong to nothing.
@@ -124,20 +134,17 @@ export class Binding {
     let structAt = at;
     let structView = view;
     if (this.#struct !== undefined) {
-      if (this.row.shortest !== undefined && this.#scratch.length > 0) {
-        // INIT comes in several lengths; SETXATTR in two, known from INIT.
-        const size = this.row.names.length > 0 ? this.structSize : Math.min(end - at, this.structSize);
-        if (size < this.row.shortest || size > end - at) return false;
+      const there = end - at;
+      const shortest = this.row.shortest;
+      const size = shortest === undefined ? this.structSize : Math.min(there, this.structSize);
+      if (size > there || size < (shortest ?? 0)) return false;
+      if (size < this.#scratch.length) {
         this.#scratch.fill(0);
         this.#scratch.set(request.subarray(at, at + size));
         structView = this.#scratchView;
         structAt = 0;
-        at += size;
-        if (this.row.names.length === 0) at = end;
-      } else {
-        at += this.structSize;
-        if (at > end) return false;
       }
+      at = shortest === undefined ? at + size : end;
       this.#struct.at(structView, structAt);
     }
     for (let i = 0; i < this.#names; i++) {

@@ -7,6 +7,7 @@
 import type { AnyStruct, View } from "@bulkhead/linux/struct";
 import type { Context } from "./context.js";
 import type { DirentPlusWriter, DirentWriter } from "./dirents.js";
+import type { InitFlagName } from "./flags.js";
 import type { StructList } from "./list.js";
 import * as s from "./structs.js";
 
@@ -49,8 +50,10 @@ export interface Row {
    * handler must not return it for one object's sake. `call`: only this call fails.
    */
   readonly enosys: "sticky" | "call";
-  /** The request's structure may arrive shorter, down to this size; missing bytes read as 0. */
+  /** The request's structure may arrive in any length from this on; missing bytes read as 0, further ones are ignored. */
   readonly shortest: number | undefined;
+  /** The request's structure has only `size` bytes unless `flag` was negotiated; missing bytes read as 0. */
+  readonly without: { readonly flag: InitFlagName; readonly size: number } | undefined;
 }
 type Spec = Partial<Omit<Row, "opcode">>;
 type Defaults = {
@@ -62,6 +65,7 @@ type Defaults = {
   answer: "always";
   enosys: "call";
   shortest: undefined;
+  without: undefined;
 };
 type Filled<S extends Spec> = { readonly opcode: number } & {
   readonly [K in keyof Defaults]: K extends keyof S ? S[K] : Defaults[K];
@@ -76,6 +80,7 @@ const DEFAULTS: Defaults = {
   answer: "always",
   enosys: "call",
   shortest: undefined,
+  without: undefined,
 };
 
 function row<const S extends Spec>(opcode: number, spec: S): Filled<S> {
@@ -109,13 +114,12 @@ export const operations = {
   STATFS: row(17, { out: [s.FuseStatfsOut] }),
   RELEASE: row(18, { struct: s.FuseReleaseIn }),
   FSYNC: row(20, { struct: s.FuseFsyncIn, enosys: "sticky" }),
-  /** The structure is 8 bytes long unless SETXATTR_EXT was negotiated. */
   SETXATTR: row(21, {
     struct: s.FuseSetxattrIn,
     names: NAME,
     data: bytesOf("size"),
     enosys: "sticky",
-    shortest: 8,
+    without: { flag: "SETXATTR_EXT", size: 8 },
   }),
   GETXATTR: row(22, { struct: s.FuseGetxattrIn, names: NAME, tail: tail("value", "size"), enosys: "sticky" }),
   LISTXATTR: row(23, { struct: s.FuseGetxattrIn, tail: tail("value", "size"), enosys: "sticky" }),

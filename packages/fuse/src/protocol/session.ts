@@ -10,10 +10,10 @@ import type { View } from "@bulkhead/linux/struct";
 import { type Binding, bindings, type OperationStatistics, ReplyBuffer } from "./binding.js";
 import { Context } from "./context.js";
 import { DEFERRED, EIO, ENOSYS, EPROTO, LOWEST_ERROR } from "./errno.js";
-import { hasFlag, type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
+import { type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
 import { type Handlers, type OperationName, operationName, operations } from "./operations.js";
 import { type DeferredReply, encodeHeader, encodeReply, replyableError } from "./reply.js";
-import { FuseInHeader, type FuseInitIn, FuseInitOut, FuseOutHeader, FuseSetxattrIn } from "./structs.js";
+import { FuseInHeader, type FuseInitIn, FuseInitOut, FuseOutHeader } from "./structs.js";
 
 /** One request and its answer. */
 export interface TraceEvent {
@@ -42,7 +42,7 @@ export interface SessionOptions extends InitOptions {
 /** Bytes every reply buffer holds beside data: header and the largest structures, and an xattr of 64 KiB. */
 const REPLY_SLACK = 66 * 1024;
 
-const { CUSE_INIT, INIT, SETXATTR } = operations;
+const { CUSE_INIT, INIT } = operations;
 
 function errnoOf(error: unknown): number {
   const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
@@ -238,10 +238,7 @@ export class Session {
   #agree(negotiated: Negotiated): void {
     this.#negotiated = negotiated;
     this.#ready = true;
-    const setxattr = this.#bindings.get(SETXATTR.opcode);
-    if (setxattr !== undefined) {
-      setxattr.structSize = hasFlag(negotiated, "SETXATTR_EXT") ? FuseSetxattrIn.size : SETXATTR.shortest;
-    }
+    for (const binding of this.#bindings.values()) binding.agree(negotiated);
   }
 
   #refuse(errno: number, reason: string): number {
