@@ -1,1 +1,3 @@
-export {};
+export { type MountImageOptions, mountImage } from "./mount.js";
+export { Ext4Server } from "./server.js";
+export { openSource, SourceError, type SourceOptions } from "./source.js";

@@ -1,0 +1,111 @@
+import type { Inode } from "@bulkhead/ext4";
+import type { FuseAttr, FuseEntryOut, Handlers } from "@bulkhead/fuse";
+import type { View } from "@bulkhead/linux/struct";
+import { type Ext4Server, nodeId, VALID_SECONDS } from "../server.js";
+
+/** A page: the kernel cannot cache in units larger than that, so a larger st_blksize is not offered. */
+const PAGE_SIZE = 4096;
+
+/** Fills a zeroed fuse_attr. */
+export function fillAttributes(out: View<typeof FuseAttr>, inode: Inode, blockSize: number): void {
+  out.ino = inode.ino;
+  out.size = inode.size;
+  out.blocks = inode.blocks;
+  // Seconds before 1970 are negative; the wire has u64, and the kernel reads the bits as signed.
+  out.atimeLo = inode.atime;
+  out.atimeHi = Math.floor(inode.atime / 2 ** 32);
+  out.mtimeLo = inode.mtime;
+  out.mtimeHi = Math.floor(inode.mtime / 2 ** 32);
+  out.ctimeLo = inode.ctime;
+  out.ctimeHi = Math.floor(inode.ctime / 2 ** 32);
+  out.atimensec = inode.atimeNanoseconds;
+  out.mtimensec = inode.mtimeNanoseconds;
+  out.ctimensec = inode.ctimeNanoseconds;
+  out.mode = inode.mode;
+  out.nlink = inode.linksCount;
+  out.uid = inode.uid;
+  out.gid = inode.gid;
+  out.rdev = inode.rdev;
+  out.blksize = Math.min(blockSize, PAGE_SIZE);
+}
+
+/** Fills a zeroed fuse_entry_out; the kernel then holds one look-up more on the inode. */
+export function fillEntry(out: View<typeof FuseEntryOut>, inode: Inode, blockSize: number): void {
+  out.nodeid = nodeId(inode.ino);
+  out.generation = inode.generation;
+  out.entry_valid = VALID_SECONDS;
+  out.attr_valid = VALID_SECONDS;
+  fillAttributes(out.attr, inode, blockSize);
+}
+
+const STATX_BASIC_AND_BTIME = 0xfff;
+const STATX_BASIC = 0x7ff;
+
+/** statx attribute bits that ext4 reports, with the inode flags they stand for. */
+const statxAttributes = [
+  { attribute: 0x4, flag: 0x4 }, // compressed
+  { attribute: 0x10, flag: 0x10 }, // immutable
+  { attribute: 0x20, flag: 0x20 }, // append only
+  { attribute: 0x40, flag: 0x40 }, // no dump
+  { attribute: 0x800, flag: 0x800 }, // encrypted
+  { attribute: 0x10_0000, flag: 0x10_0000 }, // verity
+];
+const STATX_ATTRIBUTES_MASK = statxAttributes.reduce((mask, { attribute }) => mask | attribute, 0);
+
+/** GETATTR, STATX, STATFS. FORGET needs no handler: a node id is an inode number, and nothing is kept for it. */
+export function attributeOperations(server: Ext4Server) {
+  const { fs } = server;
+  const { blockSize } = fs.geometry;
+  return {
+    GETATTR(context, _request, out) {
+      out.attr_valid = VALID_SECONDS;
+      fillAttributes(out.attr, server.inode(context.nodeid), blockSize);
+      return 0;
+    },
+
+    STATX(context, _request, out) {
+      const inode = server.inode(context.nodeid);
+      const { stat } = out;
+      out.attr_valid = VALID_SECONDS;
+      stat.mask = inode.hasCrtime ? STATX_BASIC_AND_BTIME : STATX_BASIC;
+      stat.blksize = Math.min(blockSize, PAGE_SIZE);
+      let attributes = 0;
+      for (const { attribute, flag } of statxAttributes) if (inode.has(flag)) attributes |= attribute;
+      stat.attributes = attributes;
+      stat.attributes_mask = STATX_ATTRIBUTES_MASK;
+      stat.nlink = inode.linksCount;
+      stat.uid = inode.uid;
+      stat.gid = inode.gid;
+      stat.mode = inode.mode;
+      stat.ino = inode.ino;
+      stat.size = inode.size;
+      stat.blocks = inode.blocks;
+      stat.atime.tv_sec = inode.atime;
+      stat.atime.tv_nsec = inode.atimeNanoseconds;
+      stat.mtime.tv_sec = inode.mtime;
+      stat.mtime.tv_nsec = inode.mtimeNanoseconds;
+      stat.ctime.tv_sec = inode.ctime;
+      stat.ctime.tv_nsec = inode.ctimeNanoseconds;
+      stat.btime.tv_sec = inode.crtime;
+      stat.btime.tv_nsec = inode.crtimeNanoseconds;
+      // inode.rdev packs (minor & 0xff) | major << 8 | (minor & ~0xff) << 12.
+      stat.rdev_major = (inode.rdev >>> 8) & 0xfff;
+      stat.rdev_minor = (inode.rdev & 0xff) | ((inode.rdev >>> 12) & 0xfff00);
+      return 0;
+    },
+
+    STATFS(_context, out) {
+      const { st } = out;
+      const usage = fs.statfs();
+      st.blocks = usage.blocks;
+      st.bfree = usage.blocksFree;
+      st.bavail = usage.blocksAvailable;
+      st.files = usage.files;
+      st.ffree = usage.filesFree;
+      st.bsize = usage.blockSize;
+      st.frsize = usage.blockSize;
+      st.namelen = usage.nameLength;
+      return 0;
+    },
+  } satisfies Handlers;
+}

@@ -1,0 +1,37 @@
+import { errno } from "@bulkhead/ext4";
+import type { Handlers } from "@bulkhead/fuse";
+import type { Ext4Server } from "../server.js";
+
+const ENOSYS = 38;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/**
+ * READ and LSEEK, through the iomap host. OPEN is left out where no file can be refused, so that the kernel opens without
+ * a round trip; an image that may hold encrypted files has it, because without a key those do not open.
+ */
+export function fileOperations(server: Ext4Server) {
+  const { fs, host } = server;
+  return {
+    OPEN(context) {
+      if (!fs.hasEncryption) return -ENOSYS;
+      fs.checkReadable(server.inode(context.nodeid));
+      return 0;
+    },
+
+    READ(context, request, window) {
+      const inode = server.inode(context.nodeid);
+      if (!inode.isRegular) return inode.isDirectory ? -errno.EISDIR : -errno.EINVAL;
+      return host.read(inode, request.offset, window);
+    },
+
+    LSEEK(context, request, out) {
+      const { whence } = request;
+      if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return -errno.EINVAL;
+      const found = host.seek(server.inode(context.nodeid), request.offset, whence === SEEK_DATA ? "data" : "hole");
+      if (found < 0) return found;
+      out.offset = found;
+      return 0;
+    },
+  } satisfies Handlers;
+}
