@@ -1,11 +1,12 @@
 /** Runs a workload on a loop mount and takes the image as a power cut would leave it. */
-import { closeSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, rmSync } from "node:fs";
 import { debugfs } from "../images/build.js";
 import { ioctl } from "../system/calls.js";
 import { withLoopMount } from "../system/loop.js";
 import { run } from "../system/process.js";
 import { copySparse } from "../walk/truth.js";
 import type { DirtyCapture } from "./captures.js";
+import { writeJournal } from "./journal-writer.js";
 import { settle } from "./workloads.js";
 
 const IMAGE_SIZE = 64 << 20;
@@ -24,6 +25,16 @@ export function makeCapture(capture: DirtyCapture, path: string): void {
   closeSync(fd);
   run("mke2fs", ["-q", "-F", ...capture.mke2fs, live]);
   withLoopMount(live, {}, settle);
+  if (capture.how === "written") {
+    copySparse(live, path);
+    withLoopMount(live, {}, capture.workload);
+    writeJournal(path, live, capture.journalOpen ?? "");
+  } else captureMounted(capture, live, path);
+  rmSync(live, { force: true });
+  assertDirty(capture, path);
+}
+
+function captureMounted(capture: DirtyCapture, live: string, path: string): void {
   const options = [COMMIT_INTERVAL, ...(capture.mountOptions ?? [])];
   withLoopMount(live, { options }, (mountPoint) => {
     capture.workload(mountPoint);
@@ -31,8 +42,6 @@ export function makeCapture(capture: DirtyCapture, path: string): void {
     else shutDown(mountPoint, capture.how === "flushed" ? SHUTDOWN_LOGFLUSH : SHUTDOWN_NOLOGFLUSH);
     copySparse(live, path);
   });
-  run("rm", ["-f", live]);
-  assertDirty(capture, path);
 }
 
 function syncRoot(mountPoint: string): void {

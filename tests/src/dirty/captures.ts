@@ -22,9 +22,12 @@ export interface DirtyCapture {
   readonly workload: Workload;
   /**
    * How the journal came to be dirty: `flushed`, the filesystem shut down after a last commit; `cut`, shut down with
-   * the running transaction lost; `copied`, the image file copied while mounted and busy, nothing shut down at all.
+   * the running transaction lost; `copied`, the image file copied while mounted and busy, nothing shut down at all;
+   * `written`, what the workload changed put into the journal by debugfs, in a form that no current kernel writes.
    */
-  readonly how: "flushed" | "cut" | "copied";
+  readonly how: "flushed" | "cut" | "copied" | "written";
+  /** Arguments of debugfs's journal_open for `written`. */
+  readonly journalOpen?: string;
   /** What debugfs's logdump must show of the journal. */
   readonly shows?: RegExp;
   /** The journal's end lies before its start. */
@@ -184,5 +187,32 @@ export const CAPTURES: readonly DirtyCapture[] = [
     how: "cut",
     replay: "kernel",
     shows: /Fast Commit Area[\s\S]*tag/i,
+  },
+  {
+    name: "checksum-v2",
+    about: "checksums v2 with 64-bit tags, a revoked block, an uncommitted tail",
+    mke2fs: ext4(),
+    workload: renames,
+    how: "written",
+    journalOpen: "-c -v 2",
+    shows: /revoke/i,
+  },
+  {
+    name: "checksum-v2-32bit",
+    about: "checksums v2 with 32-bit tags",
+    mke2fs: ext4("^64bit", 1024),
+    workload: truncates,
+    how: "written",
+    journalOpen: "-c -v 2",
+    shows: /revoke/i,
+  },
+  {
+    name: "no-checksum-uncommitted",
+    about: "no journal checksum, a revoked block, an uncommitted tail",
+    mke2fs: ext4("^metadata_csum"),
+    workload: xattrs,
+    how: "written",
+    journalOpen: "",
+    shows: /revoke/i,
   },
 ];
