@@ -79,6 +79,11 @@ function writeBlocks(path: string, blockSize: number, fileBlocks: Iterable<numbe
   closeSync(fd);
 }
 
+function lastBlock(runs: readonly Run[]): number {
+  const last = runs.at(-1)!;
+  return last.fileBlock + last.length - 1;
+}
+
 function* every(step: number, count: number): Generator<number> {
   for (let n = 0; n < count; n++) yield n * step;
 }
@@ -113,11 +118,11 @@ describe("layouts that the kernel makes", { skip: noLoop }, () => {
         assert.equal(expected.get("comb")!.length, 60_500);
         assert.ok(expected.get("mixed")!.some((found) => found.unwritten));
         assert.ok(expected.get("past-end")!.every((found) => found.unwritten && found.fileBlock >= 3072));
-        assert.equal(expected.get("far")!.at(-1)!.fileBlock, 2 ** 32 - 3);
+        assert.equal(lastBlock(expected.get("far")!), 2 ** 32 - 2);
         withVolume(image, (volume) => {
           for (const [name, runs] of expected) assertMapping(volume, inodeAt(volume, image, `/${name}`), runs, name);
-          assertTree(volume, image, "/comb", 3);
-          assertTree(volume, image, "/mixed", 1);
+          assert.ok(assertTree(volume, image, "/comb") >= 2);
+          assert.ok(assertTree(volume, image, "/mixed") >= 1);
         });
       });
     });
@@ -147,7 +152,7 @@ describe("layouts that the kernel makes", { skip: noLoop }, () => {
           expected.set(name, kernelRuns(path, 1024));
         }
       });
-      assert.equal(expected.get("last")!.at(-1)!.fileBlock, triple + 256 ** 3 - 1);
+      assert.equal(lastBlock(expected.get("last")!), triple + 256 ** 3 - 1);
       withVolume(image, (volume) => {
         for (const [name, runs] of expected) {
           const inode = inodeAt(volume, image, `/${name}`);
@@ -190,8 +195,11 @@ describe("layouts that the kernel makes", { skip: noLoop }, () => {
   });
 });
 
-/** The dump of the tree equals debugfs's. */
-function assertTree(volume: Volume, image: string, path: string, depth: number): void {
+/** The dump of the tree equals debugfs's. Returns its depth. */
+function assertTree(volume: Volume, image: string, path: string): number {
+  const tree = extentTree(volume, inodeAt(volume, image, path), 1_000_000);
+  assert.ok(tree !== undefined && !tree.truncated);
+  const { depth } = tree;
   const line = /^\s*(\d+)\/\s*(\d+)\s+\d+\/\s*\d+\s+(\d+)\s*-\s*(\d+)\s+(\d+)(?:\s*-\s*\d+)?\s+(\d+)\s*(Uninit)?/;
   const expected: string[] = [];
   for (const text of run("debugfs", "-R", `dump_extents ${path}`, image).split("\n")) {
@@ -202,9 +210,6 @@ function assertTree(volume: Volume, image: string, path: string, depth: number):
     assert.equal(Number(levels), depth);
     expected.push(`${depth - Number(level)} ${first} ${block} ${level === levels ? length : ""} ${unwritten ?? ""}`);
   }
-  const tree = extentTree(volume, inodeAt(volume, image, path), 1_000_000);
-  assert.ok(tree !== undefined && !tree.truncated);
-  assert.equal(tree.depth, depth);
   const found = tree.nodes.flatMap((node) =>
     node.entries.map((entry) => {
       const length = node.depth === 0 ? entry.length : "";
@@ -213,6 +218,7 @@ function assertTree(volume: Volume, image: string, path: string, depth: number):
   );
   assert.deepEqual(found.sort(), expected.sort());
   assert.equal(extentTree(volume, inodeAt(volume, image, path), 5)?.truncated, true);
+  return depth;
 }
 
 describe("layouts that mke2fs makes", { skip: noTools }, () => {
