@@ -3,6 +3,7 @@ import type { BlockDevice } from "./device/device.js";
 import type { Environment } from "./environment.js";
 import { CorruptionError, type CorruptionKind, type CorruptionLocation } from "./errors.js";
 import type { SuperblockView } from "./format/superblock.js";
+import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
@@ -70,6 +71,8 @@ export interface Volume {
   readonly superblockBlock: number;
   /** Group descriptors that are decoded and verified already; groups/group-table.ts fills and bounds it. */
   readonly descriptors: Map<number, GroupDescriptor>;
+  /** Fast commits of a journal that was replayed into memory: inodes, maps and directories are what these make of them. */
+  fastCommits: FastCommitOverlay | undefined;
 }
 
 /**

@@ -44,6 +44,7 @@ export function readInode(volume: Volume, ino: number): Inode {
   const cached = volume.cache.read(block);
   const offset = (index - inTable * inodesPerBlock) * inodeSize;
   const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
+  volume.fastCommits?.patchInode(volume, ino, inode.raw);
   if (inodeSize > GOOD_OLD_INODE_SIZE) {
     inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
     if (GOOD_OLD_INODE_SIZE + inode.extraSize > inodeSize || (inode.extraSize & 3) !== 0) {

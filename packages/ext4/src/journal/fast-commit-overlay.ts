@@ -1,7 +1,7 @@
 import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
 import { FastCommitTag } from "../format/journal.js";
-import { inodeChecksum } from "../inode/inode-table.js";
 import { inodeChecksumSeed } from "../inode/inode.js";
+import { inodeChecksum } from "../inode/inode-table.js";
 import type { BlockMapping } from "../map/mapping.js";
 import type { Volume } from "../volume.js";
 import { checkRecord, type EntryRecord, type FastCommitRecord, type RangeRecord } from "./fast-commit-scan.js";
@@ -10,6 +10,7 @@ import { RangeList } from "./range-list.js";
 const at = InodeLayout.offset;
 const GENERATION_END = I_BLOCK_OFFSET + I_BLOCK_SIZE;
 const EXTENT_MAGIC = 0xf30a;
+const MAX_LINKS = 65_000;
 
 /** What fast commits did to one name of one directory, in order. */
 export interface NameHistory {
@@ -43,6 +44,8 @@ export class FastCommitOverlay {
   readonly #directories = new Map<number, { names: Map<string, NameHistory>; order: NameHistory[] }>();
   /** New directories, which have no blocks yet, and their parents. */
   readonly #newDirectories = new Map<number, number>();
+  /** Subdirectories that a directory has more than its inode counts: the kernel does not log the inodes of directories. */
+  readonly #addedSubdirectories = new Map<number, number>();
 
   /** @param records as scanFastCommits gives them; checked here */
   constructor(volume: Volume, records: readonly FastCommitRecord[]) {
@@ -63,20 +66,11 @@ export class FastCommitOverlay {
    */
   patchInode(volume: Volume, ino: number, raw: Uint8Array): void {
     const history = this.#inodes.get(ino);
-    const logged = history?.raw;
-    if (history === undefined || logged === undefined) return;
+    const added = this.#addedSubdirectories.get(ino);
+    if (history?.raw === undefined && added === undefined) return;
     const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
-    const loggedView = new DataView(logged.buffer, logged.byteOffset, logged.length);
-    const isNew = history.isNew || view.getUint32(at.generation, true) !== loggedView.getUint32(at.generation, true);
-    if (isNew) raw.fill(0);
-    raw.set(logged.subarray(0, I_BLOCK_OFFSET));
-    raw.set(logged.subarray(GENERATION_END, raw.length), GENERATION_END);
-    const flags = view.getUint32(at.flags, true);
-    if ((flags & InodeFlag.extents) !== 0) {
-      if (view.getUint16(I_BLOCK_OFFSET, true) !== EXTENT_MAGIC) clearExtents(raw, view);
-    } else if ((flags & InodeFlag.inlineData) !== 0 || !hasMap(view.getUint16(at.mode, true))) {
-      raw.set(logged.subarray(I_BLOCK_OFFSET, GENERATION_END), I_BLOCK_OFFSET);
-    }
+    if (history?.raw !== undefined) takeLogged(raw, view, history.raw, history.isNew);
+    if (added !== undefined) this.#countSubdirectories(ino, view, added);
     if (volume.features.metadataCsum) setChecksum(volume, ino, raw, view);
   }
 
@@ -88,6 +82,16 @@ export class FastCommitOverlay {
   /** Ends a mapping from the inode's own map where the next changed range starts. */
   clip(ino: number, out: BlockMapping): void {
     this.#inodes.get(ino)?.list?.clip(out);
+  }
+
+  /** Directories in which something happened. */
+  get changedDirectories(): Iterable<number> {
+    return this.#directories.keys();
+  }
+
+  /** Notes what was counted once the overlay was in place. */
+  setAddedSubdirectories(ino: number, added: number): void {
+    this.#addedSubdirectories.set(ino, added);
   }
 
   /** What happened in a directory; undefined if nothing did. */
@@ -104,6 +108,14 @@ export class FastCommitOverlay {
   loggedMode(ino: number): number | undefined {
     const raw = this.#inodes.get(ino)?.raw;
     return raw === undefined ? undefined : raw[at.mode]! + raw[at.mode + 1]! * 0x100;
+  }
+
+  /** As the kernel counts: 1 stands for more than fit. */
+  #countSubdirectories(ino: number, view: DataView, added: number): void {
+    const before = this.#newDirectories.has(ino) ? 2 : view.getUint16(at.linksCount, true);
+    if (before < 2) return;
+    const links = Math.max(2, before + added);
+    view.setUint16(at.linksCount, links > MAX_LINKS ? 1 : links, true);
   }
 
   #historyOf(ino: number): InodeHistory {
@@ -160,6 +172,21 @@ export function resolveName(history: NameHistory, onDisk: number): number {
     else if (ino === record.ino) ino = 0;
   }
   return ino;
+}
+
+/** @param forget whether what is on disk is another file's in any case */
+function takeLogged(raw: Uint8Array, view: DataView, logged: Uint8Array, forget: boolean): void {
+  const loggedView = new DataView(logged.buffer, logged.byteOffset, logged.length);
+  const isNew = forget || view.getUint32(at.generation, true) !== loggedView.getUint32(at.generation, true);
+  if (isNew) raw.fill(0);
+  raw.set(logged.subarray(0, I_BLOCK_OFFSET));
+  raw.set(logged.subarray(GENERATION_END, raw.length), GENERATION_END);
+  const flags = view.getUint32(at.flags, true);
+  if ((flags & InodeFlag.extents) !== 0) {
+    if (view.getUint16(I_BLOCK_OFFSET, true) !== EXTENT_MAGIC) clearExtents(raw, view);
+  } else if ((flags & InodeFlag.inlineData) !== 0 || !hasMap(view.getUint16(at.mode, true))) {
+    raw.set(logged.subarray(I_BLOCK_OFFSET, GENERATION_END), I_BLOCK_OFFSET);
+  }
 }
 
 /** A name as a string, a byte a character. */

@@ -88,11 +88,13 @@ export function scanFastCommits(volume: Volume, log: JournalLog, tid: number): F
       length = view.getUint16(at + 2, true);
       const value = at + FastCommitHeader.size;
       const where = `tag ${tag} of ${length} bytes at ${at} of block ${place} of the journal`;
-      if (length > blockSize - value || !lengthFits(volume, tag, length)) return finish(count === 0 ? where : undefined);
+      if (length > blockSize - value || !lengthFits(volume, tag, length))
+        return finish(count === 0 ? where : undefined);
       if (tag === FastCommitTag.tail) {
         const tail = FastCommitTail.at(view, value);
         crc = crc32c(crc, block, at, value + FastCommitTail.offset.checksum);
-        if (tail.tid !== tid) return finish(records.length > complete && count === 0 ? `${where}: another transaction` : undefined);
+        if (tail.tid !== tid)
+          return finish(records.length > complete && count === 0 ? `${where}: another transaction` : undefined);
         if (tail.checksum !== crc) return finish(`${where}: wrong checksum`);
         complete = records.length;
         count++;
@@ -113,7 +115,11 @@ export function scanFastCommits(volume: Volume, log: JournalLog, tid: number): F
       const record = decode(tag, view, value, length);
       if (record === undefined) continue;
       if (records.length >= MAX_RECORDS) {
-        throw new CorruptionError("journal-block", { fileBlock: place }, `more than ${MAX_RECORDS} fast-commit records`);
+        throw new CorruptionError(
+          "journal-block",
+          { fileBlock: place },
+          `more than ${MAX_RECORDS} fast-commit records`,
+        );
       }
       records.push(record);
     }

@@ -2,6 +2,7 @@ import type { BlockDevice } from "../device/device.js";
 import { OverlayDevice } from "../device/overlay.js";
 import { JOURNAL_MAGIC } from "../format/journal.js";
 import type { Volume } from "../volume.js";
+import { type FastCommitRecord, scanFastCommits } from "./fast-commit-scan.js";
 import { openJournal } from "./journal-inode.js";
 import type { JournalLog } from "./log.js";
 import { type Recovery, recover } from "./recovery.js";
@@ -14,6 +15,10 @@ export interface ReplayReport {
   readonly blocks: number;
   /** Logged blocks that a revoke record took back. */
   readonly revoked: number;
+  /** Complete fast commits after the last transaction. */
+  readonly fastCommits: number;
+  /** Why fast commits were left out that look as if they belonged to the log; undefined if none were. */
+  readonly fastCommitsStopped: string | undefined;
   /** Why the kernel aborted the journal (a negative errno), 0 if it did not: the file system needs e2fsck. */
   readonly errno: number;
 }
@@ -22,14 +27,16 @@ export interface ReplayReport {
 export interface Replay {
   /** The device with the logged blocks over it; the device itself when the log is empty. */
   readonly device: BlockDevice;
+  /** What fast commits changed after that: for applyFastCommits, with the volume that is opened on `device`. */
+  readonly fastCommits: readonly FastCommitRecord[];
   readonly report: ReplayReport;
 }
 
 /**
  * Replays the journal into memory: the source is not written.
  *
- * The caller then works on `Replay.device`: it reads the superblock again (it may be in the log), starts with an empty cache
- * and clears needs_recovery in its copy of the superblock. Contents of files with journalled data lie in the log too, so file
+ * The caller then works on `Replay.device`: it reads the superblock again (it may be in the log), starts with an empty cache,
+ * clears needs_recovery in its copy of the superblock and calls applyFastCommits. Contents of files with journalled data lie in the log too, so file
  * data is read through that device as well. What a crash left to be freed stays, as nothing is written: see orphan/.
  *
  * A log that is damaged in the middle is an error (the kernel refuses such a mount, too): neither the state before nor after
@@ -41,7 +48,10 @@ export interface Replay {
 export function replayJournal(volume: Volume): Replay {
   const log = openJournal(volume);
   const { errno } = log;
-  if (log.start === 0) return { device: volume.device, report: { transactions: 0, blocks: 0, revoked: 0, errno } };
+  if (log.start === 0) {
+    const report = { transactions: 0, blocks: 0, revoked: 0, fastCommits: 0, fastCommitsStopped: undefined, errno };
+    return { device: volume.device, fastCommits: [], report };
+  }
 
   const { blockSize, blockCount } = volume.geometry;
   // Not blockCount alone: growing a file system logs blocks beyond its end before the superblock that moves the end.
@@ -50,9 +60,18 @@ export function replayJournal(volume: Volume): Replay {
   volume.environment.random.fill(secret);
   const recovery = recover(log, blockLimit, new DataView(secret.buffer).getUint32(0));
   const { transactions, revoked } = recovery;
+  const fast = scanFastCommits(volume, log, recovery.end);
   return {
     device: overlay(volume, log, recovery),
-    report: { transactions, blocks: recovery.blocks.length, revoked, errno },
+    fastCommits: fast.records,
+    report: {
+      transactions,
+      blocks: recovery.blocks.length,
+      revoked,
+      fastCommits: fast.count,
+      fastCommitsStopped: fast.stopped,
+      errno,
+    },
   };
 }
 

@@ -41,5 +41,6 @@ export function openVolume(
     cache: new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes),
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
+    fastCommits: undefined,
   };
 }

@@ -3,10 +3,19 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { FileDevice } from "../../src/device/file.js";
-import { replayJournal } from "../../src/journal/replay.js";
 import { openJournal } from "../../src/journal/journal-inode.js";
+import { replayJournal } from "../../src/journal/replay.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
-import { cannotMakeImages, needsRecovery, replayedByE2fsck, run, sha256, shell, Shutdown, Workshop } from "./dirty-image.js";
+import {
+  cannotMakeImages,
+  needsRecovery,
+  replayedByE2fsck,
+  run,
+  Shutdown,
+  sha256,
+  shell,
+  Workshop,
+} from "./dirty-image.js";
 
 const workshop = new Workshop();
 after(() => workshop.remove());
@@ -33,7 +42,9 @@ function assertReplaysAsE2fsck(image: string): ReturnType<typeof replayJournal>[
       for (let n = 0; n < count; n++) {
         const at = (first + n) * blockSize;
         if (first + n === superblock || first + n === journal) continue; // e2fsck marks both as recovered
-        if (Buffer.compare(bytes.subarray(n * blockSize, (n + 1) * blockSize), truth.subarray(at, at + blockSize)) !== 0) {
+        if (
+          Buffer.compare(bytes.subarray(n * blockSize, (n + 1) * blockSize), truth.subarray(at, at + blockSize)) !== 0
+        ) {
           wrong.push(first + n);
         }
       }
@@ -75,8 +86,18 @@ const variants: [name: string, mke2fs: string[], mount: string, workload: string
   ["1 KiB blocks, 64bit, no checksums", ["-b", "1024", "-O", "64bit,^metadata_csum"], "data=ordered", work],
   ["1 KiB blocks, 32-bit, checksum v3", ["-b", "1024", "-O", "^64bit,metadata_csum"], "data=ordered", work],
   ["checksum v1", ["-b", "1024", "-O", "^64bit,^metadata_csum"], "journal_checksum", work],
-  ["checksum v1, asynchronous commits", ["-b", "4096", "-O", "64bit,^metadata_csum"], "journal_async_commit,data=writeback", work],
-  ["checksum v3, asynchronous commits", ["-b", "4096", "-O", "metadata_csum"], "journal_async_commit,data=writeback", work],
+  [
+    "checksum v1, asynchronous commits",
+    ["-b", "4096", "-O", "64bit,^metadata_csum"],
+    "journal_async_commit,data=writeback",
+    work,
+  ],
+  [
+    "checksum v3, asynchronous commits",
+    ["-b", "4096", "-O", "metadata_csum"],
+    "journal_async_commit,data=writeback",
+    work,
+  ],
   ["revokes, 4 KiB blocks", ["-b", "4096", "-O", "metadata_csum", "-J", "size=16"], "data=ordered", revoking],
   ["revokes, 32-bit, no checksums", ["-b", "1024", "-O", "^64bit,^metadata_csum"], "data=ordered", revoking],
   ["journalled data", ["-b", "4096"], "data=journal", work],
@@ -110,8 +131,13 @@ describe("replay of a journal that the kernel left dirty", { skip: cannotMakeIma
       const dump = run("debugfs", ["-R", "logdump -a", image]);
       if (name.includes("looks like")) assert.match(dump, /\(flags 0x[13579bdf]\)/, "blocks are escaped");
       if (name.includes("wrapped")) {
-        const places = [...dump.matchAll(/Found expected sequence \d+, type \d \(.*\) at block (\d+)/g)].map((m) => Number(m[1]));
-        assert.ok(places.some((place, index) => index > 0 && place < places[index - 1]!), "the log wrapped around");
+        const places = [...dump.matchAll(/Found expected sequence \d+, type \d \(.*\) at block (\d+)/g)].map((m) =>
+          Number(m[1]),
+        );
+        assert.ok(
+          places.some((place, index) => index > 0 && place < places[index - 1]!),
+          "the log wrapped around",
+        );
       }
     });
   }
