@@ -1,3 +1,4 @@
+export { crc32c } from "./checksum/crc32c.js";
 export type { BlockDevice } from "./device/device.js";
 export { FileDevice, type FileDeviceOptions, type FileIo } from "./device/file.js";
 export { MemoryDevice } from "./device/memory.js";
@@ -24,10 +25,19 @@ export {
 } from "./errors.js";
 export { type ErrorsOption, FileSystem, type MountOptions } from "./filesystem.js";
 export { compatFeature, featureNames, incompatFeature, roCompatFeature } from "./format/features.js";
-export { FileType, InodeFlag, ReservedInode } from "./format/inode.js";
+export { GroupDescriptorLayout } from "./format/group-descriptor.js";
+export { FileType, InodeFlag, InodeLayout, ReservedInode } from "./format/inode.js";
+export { SuperblockLayout } from "./format/superblock.js";
 export { Inode } from "./inode/inode.js";
 export { type IomapMapping, NULL_ADDR } from "./iomap/begin.js";
 export type { ReplayReport } from "./journal/replay.js";
+export { type DirectoryEntry, DirectoryListing } from "./library/directory.js";
+export { Ext4, type Target } from "./library/ext4.js";
+export { Ext4File, type FileExtent } from "./library/file.js";
+export { nameToString, stringToName } from "./library/names.js";
+export { type ResolveOptions, resolvePath } from "./library/path.js";
+export { type FileKind, kindOfEntryType, kindOfMode, type Stats, statsOf } from "./library/stats.js";
+export { type RecordedError, type SuperblockInfo, superblockInfo, uuidToString } from "./library/superblock-info.js";
 export { type ExtentTree, type ExtentTreeEntry, type ExtentTreeNode, extentTree } from "./map/extent-tree.js";
 export { BlockMapping, MappingType } from "./map/mapping.js";
 export type { FileSystemStatistics } from "./superblock/statfs.js";
