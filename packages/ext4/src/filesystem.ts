@@ -11,6 +11,7 @@ import { InodeCache } from "./inode/inode-cache.js";
 import { readInode } from "./inode/inode-table.js";
 import { readSymlink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
+import { applyFastCommits } from "./journal/fast-commit-directory.js";
 import { type ReplayReport, replayJournal } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
@@ -99,10 +100,11 @@ export class FileSystem {
         replay = replayed.report;
         volume = openVolume(replayed.device, options, environment);
         volume.superblock.featureIncompat &= ~incompatFeature.needs_recovery;
+        applyFastCommits(volume, replayed.fastCommits);
         if (replay.errno !== 0) volume.superblock.state |= SuperblockState.error;
         environment.log(
           "info",
-          `journal replayed into memory: ${replay.transactions} transactions, ${replay.blocks} blocks`,
+          `journal replayed into memory: ${replay.transactions} transactions, ${replay.blocks} blocks, ${replay.fastCommits} fast commits`,
         );
       }
     }
