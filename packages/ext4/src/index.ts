@@ -1,7 +1,10 @@
 export { crc32c } from "./checksum/crc32c.js";
+export { BlobDevice, type BlobLike, type BlobReader } from "./device/blob.js";
 export type { BlockDevice } from "./device/device.js";
 export { FileDevice, type FileDeviceOptions, type FileIo } from "./device/file.js";
 export { MemoryDevice } from "./device/memory.js";
+export { type DeviceEvent, RecordingDevice } from "./device/recording.js";
+export { SubRangeDevice } from "./device/sub-range.js";
 export type { DirectoryVisitor } from "./dir/directory.js";
 export {
   type Clock,
@@ -40,5 +43,6 @@ export { type FileKind, kindOfEntryType, kindOfMode, type Stats, statsOf } from 
 export { type RecordedError, type SuperblockInfo, superblockInfo, uuidToString } from "./library/superblock-info.js";
 export { type ExtentTree, type ExtentTreeEntry, type ExtentTreeNode, extentTree } from "./map/extent-tree.js";
 export { BlockMapping, MappingType } from "./map/mapping.js";
+export { openPartition, type Partition, type PartitionTable, readPartitions } from "./partition/partitions.js";
 export type { FileSystemStatistics } from "./superblock/statfs.js";
 export type { Features, Geometry, Volume } from "./volume.js";

@@ -1,0 +1,50 @@
+import { DeviceError } from "../errors.js";
+import type { BlockDevice } from "./device.js";
+
+/** A part of another device: a partition, or an image that starts at an offset. Closing it closes the device below. */
+export class SubRangeDevice implements BlockDevice {
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** Byte offset on the device below. */
+  readonly start: number;
+  readonly #base: BlockDevice;
+
+  /**
+   * @param start byte offset, inside the device
+   * @param length bytes; default: up to the end of the device. A longer range is cut at the end
+   * @throws DeviceError when the range does not start inside the device
+   */
+  constructor(base: BlockDevice, start: number, length = base.size - start) {
+    if (!(Number.isSafeInteger(start) && start >= 0 && start <= base.size && length >= 0)) {
+      throw new DeviceError("read", start, length, `the device has ${base.size} bytes`);
+    }
+    this.#base = base;
+    this.start = start;
+    this.size = Math.min(length, base.size - start);
+    this.readOnly = base.readOnly;
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    this.#check("read", offset, target.length);
+    this.#base.read(this.start + offset, target);
+  }
+
+  write(offset: number, source: Uint8Array): void {
+    this.#check("write", offset, source.length);
+    this.#base.write(this.start + offset, source);
+  }
+
+  flush(): void {
+    this.#base.flush();
+  }
+
+  close(): void {
+    this.#base.close();
+  }
+
+  #check(operation: "read" | "write", offset: number, length: number): void {
+    if (!(offset >= 0 && offset + length <= this.size)) {
+      throw new DeviceError(operation, offset, length, `the range ends at ${this.size}`);
+    }
+  }
+}
