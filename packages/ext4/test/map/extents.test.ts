@@ -120,7 +120,11 @@ describe("a hostile extent tree", () => {
     assertCorrupt(made().root(0, [good], { max: 0 }), 0, "extent-header");
     assertCorrupt(made().root(0, [good], { max: 5 }), 0, "extent-header");
     assertCorrupt(made().root(0, [good], { count: 5 }), 0, "extent-header");
-    assertCorrupt(made().root(6, [leaf]), 0, "extent-header");
+    const deep = made().root(6, [leaf]);
+    for (let depth = 5; depth > 0; depth--) deep.node(105 - depth, depth, [[0, 0, 106 - depth]]);
+    assertCorrupt(deep.node(105, 0, [good]), 0, "extent-header");
+    deep.root(5, [[0, 0, 101]]).inode.extentRootVerified = false;
+    assert.deepEqual(map(deep, 0), [mapped, 0, 1, 10]);
     assertCorrupt(made().root(0xffff, [leaf]), 0, "extent-header");
     assertCorrupt(made().root(1, []), 0, "extent-header");
     assertCorrupt(made(), 0, "extent-header");
