@@ -58,7 +58,8 @@ for d in json.loads(sys.argv[2]):
 json.dump(out, sys.stdout)
 `;
 
-type Truth = Record<string, [ino: number, entries: [name: string, ino: number, type: number][]]>;
+type Directory = [ino: number, entries: [name: string, ino: number, type: number][]];
+type Truth = Record<string, Directory> & { d?: Directory; huge?: Directory };
 
 interface Variant {
   readonly title: string;
@@ -182,7 +183,7 @@ describe("directories that the kernel wrote", { skip }, () => {
       const volume = openImage(image);
       for (const [name, [ino, entries]] of Object.entries(truth)) compare(volume, name, ino, entries, variant);
       if (variant.levels !== undefined) {
-        const huge = readInode(volume, truth["huge"]![0]);
+        const huge = readInode(volume, truth.huge![0]);
         assert.ok(huge.has(InodeFlag.index));
         assert.equal(volume.cache.read(firstBlock(volume, huge.ino)).data[0x1e], variant.levels);
       }
@@ -193,7 +194,7 @@ describe("directories that the kernel wrote", { skip }, () => {
   it("lists what stays exactly once while the directory changes between calls", () => {
     const image = mke2fs(join(folder, "change.img"), 32, "-b", "1024", "-O", "^has_journal");
     const fill = inKernelMount(image, FILL_AND_LIST, JSON.stringify({ d: [8000, "name-%d"] }));
-    const [ino, before] = (JSON.parse(fill) as Truth)["d"]!;
+    const [ino, before] = (JSON.parse(fill) as Truth).d!;
     const changed = join(folder, "changed.img");
     fs.copyFileSync(image, changed);
     const change = `
@@ -205,7 +206,7 @@ for n in names[::3]:
     os.rmdir(p) if os.path.isdir(p) and not os.path.islink(p) else os.unlink(p)
 for i in range(4000): open(os.path.join(d, "new-%d" % i), "w").close()
 json.dump({"d": [os.stat(d).st_ino, [[e.name, e.inode(), 0] for e in os.scandir(d)]]}, sys.stdout)`;
-    const after = (JSON.parse(inKernelMount(changed, change)) as Truth)["d"]![1];
+    const after = (JSON.parse(inKernelMount(changed, change)) as Truth).d![1];
     const names = new Set(after.map(([name]) => name));
     const stay = before.map(([name]) => name).filter((name) => names.has(name));
     const first = openImage(image);
