@@ -1,4 +1,4 @@
-import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
+import { FileType, GOOD_OLD_INODE_SIZE, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
 import { FastCommitTag } from "../format/journal.js";
 import { inodeChecksumSeed } from "../inode/inode.js";
 import { inodeChecksum } from "../inode/inode-table.js";
@@ -70,6 +70,7 @@ export class FastCommitOverlay {
     if (history?.raw === undefined && added === undefined) return;
     const view = new DataView(raw.buffer, raw.byteOffset, raw.length);
     if (history?.raw !== undefined) takeLogged(raw, view, history.raw, history.isNew);
+    else if (volume.features.metadataCsum && !hasRightChecksum(volume, ino, raw, view)) return;
     if (added !== undefined) this.#countSubdirectories(ino, view, added);
     if (volume.features.metadataCsum) setChecksum(volume, ino, raw, view);
   }
@@ -214,9 +215,23 @@ function clearExtents(raw: Uint8Array, view: DataView): void {
 }
 
 function setChecksum(volume: Volume, ino: number, raw: Uint8Array, view: DataView): void {
-  const seed = inodeChecksumSeed(volume.checksumSeed, ino, view.getUint32(at.generation, true));
-  const extraSize = raw.length > 128 ? view.getUint16(at.extraInodeSize, true) : 0;
-  const checksum = inodeChecksum(seed, raw, extraSize);
+  const checksum = checksumOf(volume, ino, raw, view);
   view.setUint16(at.checksumLo, checksum & 0xffff, true);
-  if (raw.length > 128 && extraSize >= 4) view.setUint16(at.checksumHi, checksum >>> 16, true);
+  if (hasChecksumHigh(raw, view)) view.setUint16(at.checksumHi, checksum >>> 16, true);
+}
+
+/** An inode on disk that is wrong must not be given a right checksum. */
+function hasRightChecksum(volume: Volume, ino: number, raw: Uint8Array, view: DataView): boolean {
+  const checksum = checksumOf(volume, ino, raw, view);
+  if (view.getUint16(at.checksumLo, true) !== (checksum & 0xffff)) return false;
+  return !hasChecksumHigh(raw, view) || view.getUint16(at.checksumHi, true) === checksum >>> 16;
+}
+
+function checksumOf(volume: Volume, ino: number, raw: Uint8Array, view: DataView): number {
+  const seed = inodeChecksumSeed(volume.checksumSeed, ino, view.getUint32(at.generation, true));
+  return inodeChecksum(seed, raw, raw.length > GOOD_OLD_INODE_SIZE ? view.getUint16(at.extraInodeSize, true) : 0);
+}
+
+function hasChecksumHigh(raw: Uint8Array, view: DataView): boolean {
+  return raw.length > GOOD_OLD_INODE_SIZE && view.getUint16(at.extraInodeSize, true) >= 4;
 }

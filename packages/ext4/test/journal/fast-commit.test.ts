@@ -1,0 +1,198 @@
+// Oracle: the kernel's replay of a copy (a loop mount), and e2fsck -fy of another; both replay fast commits.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { FileDevice } from "../../src/device/file.js";
+import { lookup, readDirectory } from "../../src/dir/directory.js";
+import type { Inode } from "../../src/inode/inode.js";
+import { readInode } from "../../src/inode/inode-table.js";
+import { applyFastCommits } from "../../src/journal/fast-commit-directory.js";
+import { type ReplayReport, replayJournal } from "../../src/journal/replay.js";
+import { mapBlocks } from "../../src/map/map-blocks.js";
+import { BlockMapping, MappingType } from "../../src/map/mapping.js";
+import { openVolume } from "../../src/superblock/open-volume.js";
+import type { Volume } from "../../src/volume.js";
+import { cannotMakeImages, needsRecovery, Shutdown, sha256, shell, Workshop } from "./dirty-image.js";
+
+const workshop = new Workshop();
+after(() => workshop.remove());
+
+/** What both sides tell of a path. Directories have no times and sizes here: fast commits do not log their inodes. */
+interface Entry {
+  readonly ino: number;
+  readonly mode: number;
+  readonly links: number;
+  readonly uid: number;
+  readonly size?: number;
+  readonly mtime?: string;
+  readonly contents?: string;
+}
+
+type Tree = Record<string, Entry>;
+
+function contents(volume: Volume, inode: Inode): Uint8Array {
+  const { blockSize } = volume.geometry;
+  const bytes = new Uint8Array(inode.size);
+  if (inode.isSymlink && inode.size < 60) return inode.block.subarray(0, inode.size);
+  const mapping = new BlockMapping();
+  for (let at = 0; at * blockSize < inode.size; at = mapping.fileBlock + mapping.length) {
+    mapBlocks(volume, inode, at, mapping);
+    assert.equal(mapping.fileBlock, at);
+    assert.ok(mapping.length > 0);
+    if (mapping.type !== MappingType.mapped) continue;
+    const target = bytes.subarray(at * blockSize, Math.min((at + mapping.length) * blockSize, inode.size));
+    volume.device.read(mapping.block * blockSize, target);
+  }
+  return bytes;
+}
+
+/** The tree as the engine sees it. Every name is looked up as well as listed, and the listing is resumed at each entry. */
+function walk(volume: Volume): Tree {
+  const tree: Tree = {};
+  const visitDirectory = (dir: Inode, path: string): void => {
+    const names = new Map<string, number>();
+    let [high, low] = [0, 0];
+    for (let found = true; found; ) {
+      found = false;
+      readDirectory(volume, dir, high, low, (ino, _type, bytes, start, length, nextHigh, nextLow) => {
+        if (found) return false;
+        found = true;
+        const name = Buffer.from(bytes.subarray(start, start + length)).toString("latin1");
+        assert.ok(!names.has(name), `${path}/${name} is listed once`);
+        names.set(name, ino);
+        [high, low] = [nextHigh, nextLow];
+        return true;
+      });
+    }
+    assert.equal(names.get("."), dir.ino);
+    for (const [name, ino] of names) {
+      assert.equal(lookup(volume, dir, Buffer.from(name, "latin1")), ino, `lookup of ${path}/${name}`);
+      if (name === "." || name === "..") continue;
+      const inode = readInode(volume, ino);
+      tree[`${path}/${name}`] = {
+        ino,
+        mode: inode.mode,
+        links: inode.linksCount,
+        uid: inode.uid,
+        ...(inode.isDirectory
+          ? {}
+          : {
+              size: inode.size,
+              mtime: `${inode.mtime}.${inode.mtimeNanoseconds}`,
+              contents: createHash("sha256").update(contents(volume, inode)).digest("hex"),
+            }),
+      };
+      if (inode.isDirectory) visitDirectory(inode, `${path}/${name}`);
+    }
+  };
+  visitDirectory(readInode(volume, 2), "");
+  return tree;
+}
+
+/** The tree as the kernel shows it. */
+function kernelWalk(root: string): Tree {
+  const tree: Tree = {};
+  const visit = (path: string): void => {
+    for (const name of fs.readdirSync(join(root, path), { encoding: "latin1" })) {
+      const at = `${path}/${name}`;
+      const stat = fs.lstatSync(join(root, at), { bigint: true });
+      const directory = stat.isDirectory();
+      tree[at] = {
+        ino: Number(stat.ino),
+        mode: Number(stat.mode),
+        links: Number(stat.nlink),
+        uid: Number(stat.uid),
+        ...(directory
+          ? {}
+          : {
+              size: Number(stat.size),
+              mtime: `${stat.mtimeNs / 1_000_000_000n}.${stat.mtimeNs % 1_000_000_000n}`,
+              contents: createHash("sha256")
+                .update(stat.isSymbolicLink() ? fs.readlinkSync(join(root, at)) : stat.isFile() ? fs.readFileSync(join(root, at)) : "")
+                .digest("hex"),
+            }),
+      };
+      if (directory) visit(at);
+    }
+  };
+  visit("");
+  return tree;
+}
+
+function withoutDirectoryLinks(tree: Tree): Tree {
+  return Object.fromEntries(
+    Object.entries(tree).map(([path, entry]) => [path, entry.contents === undefined ? { ...entry, links: 0 } : entry]),
+  );
+}
+
+function replayed(image: string): { tree: Tree; withoutFastCommits: Tree; report: ReplayReport } {
+  const before = sha256(image);
+  const device = new FileDevice(fs, fs.openSync(image, "r"));
+  try {
+    const replay = replayJournal(openVolume(device));
+    const volume = openVolume(replay.device);
+    const withoutFastCommits = walk(volume);
+    applyFastCommits(volume, replay.fastCommits);
+    const tree = walk(volume);
+    assert.equal(sha256(image), before, "the source is untouched");
+    return { tree, withoutFastCommits, report: replay.report };
+  } finally {
+    device.close();
+  }
+}
+
+const setup = `
+  mkdir d d/old e; for i in $(seq 60); do echo "file $i" > d/f$i; done; mkdir d/empty
+  head -c 300000 /dev/urandom > big; head -c 200000 /dev/urandom > cut; head -c 400000 /dev/urandom > punched
+  ln d/f1 d/hard1; echo gone > gone; echo over > over; echo source > source; sync`;
+
+const workloads: [name: string, script: string][] = [
+  ["creates", `for i in 1 2 3 4 5; do echo "new $i" > e/n$i; sync e/n$i; done; echo > top; sync top`],
+  ["appends and overwrites", `for i in 1 2 3; do head -c 50000 /dev/urandom >> big; sync big; done; echo more >> d/f2; sync d/f2`],
+  ["truncates", `truncate -s 5000 cut; sync cut; truncate -s 90000 cut; sync cut; truncate -s 0 d/f3; sync d/f3`],
+  ["punched holes", `fallocate -p -o 40960 -l 81920 punched; sync punched; fallocate -l 900000 big; sync big`],
+  ["unlinks", `rm gone; sync d/f4; rm d/f5 d/f6; echo x >> d/f4; sync d/f4; rm d/hard1; echo y >> d/f1; sync d/f1`],
+  ["links", `ln d/f7 d/link7; sync d/f7; ln d/f8 e/link8; ln d/f8 e/link8b; sync d/f8; rm e/link8; sync d/f8`],
+  ["renames", `mv d/f9 e/moved9; sync e/moved9; mv source over; sync over; mv d/f10 d/g10; mv d/g10 d/h10; sync d/h10`],
+  ["new directories", `mkdir new new/sub; echo a > new/a; sync new/a; echo b > new/sub/b; sync new/sub/b; mkdir d/old/x; echo c > d/old/x/c; sync d/old/x/c`],
+  ["removed directories", `rmdir d/empty; echo z > e/z; sync e/z; mkdir e/tmp; echo q > e/q; sync e/q; rmdir e/tmp; echo r > e/r; sync e/r`],
+  ["names and inodes used again", `rm gone; echo again > gone; sync gone; rm gone; echo third > e/third; sync e/third; echo fourth > gone; sync gone`],
+  ["many changes", `for i in $(seq 100); do echo $i > e/m$i; [ $((i % 3)) = 0 ] && rm -f e/m$((i-1)); sync e/m$i; done; chmod 600 d/f11; chown 7 d/f12; sync d/f11; sync d/f12`],
+];
+
+/** Runs a workload and crashes. Anybody's `sync` on this machine makes a full commit of it: then it is tried again. */
+function crashed(blockSize: number, script: string): { image: string; live: Tree; outcome: ReturnType<typeof replayed> } {
+  for (let attempt = 1; ; attempt++) {
+    const image = workshop.make("fast.img", ["-b", String(blockSize), "-O", "fast_commit"], 64);
+    let live: Tree = {};
+    workshop.crash(image, "noatime,commit=300", Shutdown.noLogFlush, (at) => {
+      shell(at, setup);
+      shell(at, script);
+      live = kernelWalk(at);
+    });
+    assert.ok(needsRecovery(image));
+    const outcome = replayed(image);
+    if (outcome.report.fastCommits > 0 || attempt === 8) return { image, live, outcome };
+  }
+}
+
+describe("fast commits", { skip: cannotMakeImages }, () => {
+  for (const blockSize of [4096, 1024]) {
+    for (const [name, script] of workloads) {
+      it(`${name}, ${blockSize}-byte blocks`, () => {
+        const { image, live, outcome } = crashed(blockSize, script);
+        const { tree, withoutFastCommits, report } = outcome;
+        assert.ok(report.fastCommits > 0, "the kernel made fast commits");
+        assert.equal(report.fastCommitsStopped, undefined);
+        assert.notDeepEqual(withoutFastCommits, tree, "the fast commits matter");
+
+        assert.deepEqual(tree, live, "as it was before the crash: everything had been synced");
+        // The kernel's replay does not count new subdirectories in their parent.
+        const byKernel = workshop.mounted(workshop.copy(image, "kernel.img"), "noatime", kernelWalk);
+        assert.deepEqual(withoutDirectoryLinks(tree), withoutDirectoryLinks(byKernel), "as the kernel's replay makes it");
+      });
+    }
+  }
+});
