@@ -61,14 +61,13 @@ function wholeDevice(fd: number, path: string): FileDevice {
 function within(device: FileDevice, { path, offset, partition }: SourceOptions): BlockDevice {
   if (partition !== undefined) {
     if (offset !== undefined) throw new SourceError("offset and partition exclude each other");
-    const partitions = readPartitions(device);
-    const found = partitions.find(({ number }) => number === partition);
+    const table = readPartitions(device);
+    if (table === undefined) throw new SourceError(`${path} has no partition table`);
+    const found = table.partitions.find(({ number }) => number === partition);
     if (found === undefined) {
-      const numbers = partitions.map(({ number }) => number).join(", ");
+      const numbers = table.partitions.map(({ number }) => number).join(", ");
       throw new SourceError(
-        partitions.length === 0
-          ? `${path} has no partition table`
-          : `${path} has no partition ${partition}; it has ${numbers}`,
+        `${path} has no partition ${partition}; ${numbers === "" ? "its table is empty" : `it has ${numbers}`}`,
       );
     }
     return new SubRangeDevice(device, found.offset, found.length);
