@@ -18,6 +18,8 @@ export interface BuiltImage {
   readonly mountable: boolean;
   /** Requests to debugfs that make a copy of it one that the kernel walks. */
   readonly truth: readonly string[];
+  /** Whether names may hash otherwise for the kernel that walks that copy, so that its indexes have to be rebuilt. */
+  readonly rehashed: boolean;
   /** Steps of the fill that the filesystem has no means for, with the errno each got. */
   readonly refused: Readonly<Record<string, string>>;
 }
@@ -56,6 +58,7 @@ export function buildImage(variant: ImageVariant, directory: string): BuiltImage
     blockSize,
     mountable,
     truth: variant.truth ?? [],
+    rehashed: variant.rehash === true,
     refused: Object.fromEntries(refused),
   };
   writeFileSync(join(directory, `${variant.name}.json`), JSON.stringify(built));

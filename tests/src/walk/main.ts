@@ -1,9 +1,11 @@
 /**
  * One walk in a process of its own, so that a mount that hangs can be given up on:
  *   node walk/main.js kernel IMAGE OFFSET MOUNT-OPTIONS OUT    the kernel's ext4 on a loop device, read-only
+ *   node walk/main.js library IMAGE OFFSET noload|"" OUT       the library
  *   node walk/main.js mounted DIRECTORY OUT                    whatever is mounted there
  */
 import { withLoopMountAsync } from "../system/loop.js";
+import { LibraryWalker } from "./library.js";
 import { MountedWalker } from "./mounted.js";
 import { writeWalk } from "./record.js";
 
@@ -15,6 +17,15 @@ async function main(args: readonly string[]): Promise<void> {
       const [offset = "0", options = "", out = ""] = rest;
       const loop = { offset: Number(offset), options: ["ro", ...options.split(",").filter((o) => o !== "")] };
       return withLoopMountAsync(source, loop, (mountPoint) => writeWalk(new MountedWalker(mountPoint), out));
+    }
+    case "library": {
+      const [offset = "0", options = "", out = ""] = rest;
+      const walker = new LibraryWalker(source, { offset: Number(offset), loadJournal: options !== "noload" });
+      try {
+        return await writeWalk(walker, out);
+      } finally {
+        walker.close();
+      }
     }
     case "mounted":
       return writeWalk(new MountedWalker(source), rest[0] ?? "");

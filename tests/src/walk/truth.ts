@@ -58,6 +58,7 @@ export async function truthOf(image: BuiltImage): Promise<Walk> {
   try {
     copySparse(image.path, copy);
     debugfs(copy, image.offset, image.truth);
+    if (image.rehashed) run("e2fsck", ["-fyD", copy], { accept: [1] });
     return await kernelWalk(copy, { offset: image.offset });
   } finally {
     rmSync(copy, { force: true });
