@@ -1,5 +1,5 @@
 import { crc32c, crc32cZeros } from "../checksum/crc32c.js";
-import { CorruptionError } from "../errors.js";
+import { CorruptionError, FileSystemError } from "../errors.js";
 import { GOOD_OLD_INODE_SIZE, InodeLayout } from "../format/inode.js";
 import { groupDescriptor } from "../groups/group-table.js";
 import type { Volume } from "../volume.js";
@@ -21,6 +21,18 @@ const at = InodeLayout.offset;
  * @throws FileSystemError ESTALE when the inode is not in use
  */
 export function readInode(volume: Volume, ino: number): Inode {
+  const inode = readRawInode(volume, ino);
+  decodeInode(volume, inode);
+  return inode;
+}
+
+/**
+ * Reads and verifies an inode without decoding it: also one that is deleted, as those on the orphan list may be. Only `raw`,
+ * `extraSize` and `checksumSeed` are set.
+ *
+ * @throws CorruptionError inode-number, inode-checksum, inode-geometry, group-descriptor-*
+ */
+export function readRawInode(volume: Volume, ino: number): Inode {
   const { geometry } = volume;
   if (!(ino >= 1 && ino <= geometry.inodeCount)) {
     throw new CorruptionError("inode-number", { inode: ino }, `there are ${geometry.inodeCount} inodes`);
@@ -59,8 +71,21 @@ export function readInode(volume: Volume, ino: number): Inode {
     inode.checksumSeed = inodeChecksumSeed(volume.checksumSeed, ino, inode.view.getUint32(at.generation, true));
     verifyChecksum(volume, inode, block, offset);
   }
-  decodeInode(volume, inode);
   return inode;
+}
+
+/**
+ * Reads an inode that the file system itself cannot do without: the root, the journal. That it is not in use is damage.
+ *
+ * @throws CorruptionError, inode-deleted among the kinds
+ */
+export function readSpecialInode(volume: Volume, ino: number): Inode {
+  try {
+    return readInode(volume, ino);
+  } catch (error) {
+    if (!(error instanceof FileSystemError && error.code === "ESTALE")) throw error;
+    throw new CorruptionError("inode-deleted", { inode: ino }, "the file system needs it, and it is not in use");
+  }
 }
 
 function verifyChecksum(volume: Volume, inode: Inode, block: number, offset: number): void {

@@ -1,4 +1,11 @@
-import { FileType, GOOD_OLD_INODE_SIZE, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
+import {
+  FileType,
+  GOOD_OLD_INODE_SIZE,
+  I_BLOCK_OFFSET,
+  I_BLOCK_SIZE,
+  InodeFlag,
+  InodeLayout,
+} from "../format/inode.js";
 import { FastCommitTag } from "../format/journal.js";
 import { inodeChecksumSeed } from "../inode/inode.js";
 import { inodeChecksum } from "../inode/inode-table.js";

@@ -110,7 +110,13 @@ function kernelWalk(root: string): Tree {
               size: Number(stat.size),
               mtime: `${stat.mtimeNs / 1_000_000_000n}.${stat.mtimeNs % 1_000_000_000n}`,
               contents: createHash("sha256")
-                .update(stat.isSymbolicLink() ? fs.readlinkSync(join(root, at)) : stat.isFile() ? fs.readFileSync(join(root, at)) : "")
+                .update(
+                  stat.isSymbolicLink()
+                    ? fs.readlinkSync(join(root, at))
+                    : stat.isFile()
+                      ? fs.readFileSync(join(root, at))
+                      : "",
+                )
                 .digest("hex"),
             }),
       };
@@ -150,20 +156,38 @@ const setup = `
 
 const workloads: [name: string, script: string][] = [
   ["creates", `for i in 1 2 3 4 5; do echo "new $i" > e/n$i; sync e/n$i; done; echo > top; sync top`],
-  ["appends and overwrites", `for i in 1 2 3; do head -c 50000 /dev/urandom >> big; sync big; done; echo more >> d/f2; sync d/f2`],
+  [
+    "appends and overwrites",
+    `for i in 1 2 3; do head -c 50000 /dev/urandom >> big; sync big; done; echo more >> d/f2; sync d/f2`,
+  ],
   ["truncates", `truncate -s 5000 cut; sync cut; truncate -s 90000 cut; sync cut; truncate -s 0 d/f3; sync d/f3`],
   ["punched holes", `fallocate -p -o 40960 -l 81920 punched; sync punched; fallocate -l 900000 big; sync big`],
   ["unlinks", `rm gone; sync d/f4; rm d/f5 d/f6; echo x >> d/f4; sync d/f4; rm d/hard1; echo y >> d/f1; sync d/f1`],
   ["links", `ln d/f7 d/link7; sync d/f7; ln d/f8 e/link8; ln d/f8 e/link8b; sync d/f8; rm e/link8; sync d/f8`],
   ["renames", `mv d/f9 e/moved9; sync e/moved9; mv source over; sync over; mv d/f10 d/g10; mv d/g10 d/h10; sync d/h10`],
-  ["new directories", `mkdir new new/sub; echo a > new/a; sync new/a; echo b > new/sub/b; sync new/sub/b; mkdir d/old/x; echo c > d/old/x/c; sync d/old/x/c`],
-  ["removed directories", `rmdir d/empty; echo z > e/z; sync e/z; mkdir e/tmp; echo q > e/q; sync e/q; rmdir e/tmp; echo r > e/r; sync e/r`],
-  ["names and inodes used again", `rm gone; echo again > gone; sync gone; rm gone; echo third > e/third; sync e/third; echo fourth > gone; sync gone`],
-  ["many changes", `for i in $(seq 100); do echo $i > e/m$i; [ $((i % 3)) = 0 ] && rm -f e/m$((i-1)); sync e/m$i; done; chmod 600 d/f11; chown 7 d/f12; sync d/f11; sync d/f12`],
+  [
+    "new directories",
+    `mkdir new new/sub; echo a > new/a; sync new/a; echo b > new/sub/b; sync new/sub/b; mkdir d/old/x; echo c > d/old/x/c; sync d/old/x/c`,
+  ],
+  [
+    "removed directories",
+    `rmdir d/empty; echo z > e/z; sync e/z; mkdir e/tmp; echo q > e/q; sync e/q; rmdir e/tmp; echo r > e/r; sync e/r`,
+  ],
+  [
+    "names and inodes used again",
+    `rm gone; echo again > gone; sync gone; rm gone; echo third > e/third; sync e/third; echo fourth > gone; sync gone`,
+  ],
+  [
+    "many changes",
+    `for i in $(seq 100); do echo $i > e/m$i; [ $((i % 3)) = 0 ] && rm -f e/m$((i-1)); sync e/m$i; done; chmod 600 d/f11; chown 7 d/f12; sync d/f11; sync d/f12`,
+  ],
 ];
 
 /** Runs a workload and crashes. Anybody's `sync` on this machine makes a full commit of it: then it is tried again. */
-function crashed(blockSize: number, script: string): { image: string; live: Tree; outcome: ReturnType<typeof replayed> } {
+function crashed(
+  blockSize: number,
+  script: string,
+): { image: string; live: Tree; outcome: ReturnType<typeof replayed> } {
   for (let attempt = 1; ; attempt++) {
     const image = workshop.make("fast.img", ["-b", String(blockSize), "-O", "fast_commit"], 64);
     let live: Tree = {};
@@ -191,7 +215,11 @@ describe("fast commits", { skip: cannotMakeImages }, () => {
         assert.deepEqual(tree, live, "as it was before the crash: everything had been synced");
         // The kernel's replay does not count new subdirectories in their parent.
         const byKernel = workshop.mounted(workshop.copy(image, "kernel.img"), "noatime", kernelWalk);
-        assert.deepEqual(withoutDirectoryLinks(tree), withoutDirectoryLinks(byKernel), "as the kernel's replay makes it");
+        assert.deepEqual(
+          withoutDirectoryLinks(tree),
+          withoutDirectoryLinks(byKernel),
+          "as the kernel's replay makes it",
+        );
       });
     }
   }
