@@ -1,4 +1,5 @@
 import type { CachedBlock } from "../cache/block-cache.js";
+import { CorruptionError, DeviceError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
 import type { Volume } from "../volume.js";
 import { mapBlocks } from "./map-blocks.js";
@@ -39,8 +40,9 @@ export function prefetchFileBlocks(volume: Volume, inode: Inode, fileBlock: numb
       }
       length += Math.min(mapping.length, end - at);
     }
-  } catch {
-    // whoever needs the block that cannot be mapped gets the error
+  } catch (error) {
+    // Whoever needs the block that cannot be mapped gets the error.
+    if (!(error instanceof CorruptionError || error instanceof DeviceError)) throw error;
   }
   volume.cache.prefetch(first, length);
 }
