@@ -1,0 +1,79 @@
+// Oracle: the kernel's ext4 on a loop mount without the key that the directories were encrypted with.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { lookup } from "../../src/dir/directory.js";
+import { InodeFlag } from "../../src/format/inode.js";
+import { readInode } from "../../src/inode/inode-table.js";
+import { bytesOf, inKernelMount, list, makeFolder, mke2fs, openImage, skipWithout } from "./images.js";
+
+/** Adds a key to the mounted file system, makes encrypted directories and fills them; prints "unsupported" where that fails. */
+const ENCRYPT_AND_FILL = `
+import fcntl, os, struct, sys
+root = sys.argv[1]
+ADD_KEY, SET_POLICY = 0xC0506617, 0x800C6613
+arg = bytearray(struct.pack("<II32sII32s", 2, 0, b"", 64, 0, b"") + bytes(range(64)))
+fd = os.open(root, os.O_RDONLY)
+try: fcntl.ioctl(fd, ADD_KEY, arg)
+except OSError as e: print("unsupported: %s" % e, end=""); sys.exit(0)
+for d, count in (("few", 9), ("many", 2500)):
+    path = os.path.join(root, d); os.mkdir(path)
+    fd2 = os.open(path, os.O_RDONLY)
+    fcntl.ioctl(fd2, SET_POLICY, struct.pack("<BBBBB3s16s", 2, 1, 4, 3, 0, b"", bytes(arg[8:24])))
+    for i in range(count):
+        name = "%d-" % i
+        if i % 3 == 1: name += "x" * (i % 120)
+        if i % 3 == 2: name += "y" * (130 + i % 115)
+        os.close(os.open(os.path.join(path, name), os.O_CREAT | os.O_WRONLY))
+print("filled", end="")
+`;
+
+const LIST = `
+import json, os, sys
+print(json.dumps({d: [os.stat(os.path.join(sys.argv[1], d)).st_ino, [[e.name, e.inode()] for e in os.scandir(os.path.join(sys.argv[1], d))]] for d in ("few", "many")}))
+`;
+
+describe("encrypted directories without their key", {
+  skip: skipWithout("root", "loop", "mke2fs", "python3", "unshare"),
+}, () => {
+  let folder = "";
+  before(() => {
+    folder = makeFolder();
+  });
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  for (const [index, options] of [
+    ["-O", "encrypt"],
+    ["-O", "encrypt,^dir_index"],
+    ["-O", "encrypt,^metadata_csum"],
+  ].entries()) {
+    it(`show and find the names that the kernel shows: mke2fs ${options.join(" ")}`, (context) => {
+      const image = mke2fs(join(folder, `${index}.img`), 32, "-b", "1024", "-N", "4096", ...options);
+      const filled = inKernelMount(image, ENCRYPT_AND_FILL);
+      if (filled !== "filled") {
+        context.skip(`the kernel cannot encrypt directories: ${filled}`);
+        return;
+      }
+      const truth = JSON.parse(inKernelMount(image, LIST)) as Record<string, [number, [string, number][]]>;
+      const volume = openImage(image);
+      for (const [path, [ino, entries]] of Object.entries(truth)) {
+        const dir = readInode(volume, ino);
+        assert.ok(dir.has(InodeFlag.encrypt));
+        const listed = list(volume, dir);
+        assert.deepEqual(
+          listed.slice(2).map((entry) => [entry.name, entry.ino]),
+          entries,
+          path,
+        );
+        assert.deepEqual(list(volume, dir, 5), listed);
+        assert.ok(path === "few" || entries.some(([name]) => name.length === 252), "some names are shortened");
+        for (const [name, ino] of entries) assert.equal(lookup(volume, dir, bytesOf(name)), ino, name);
+        for (const name of ["0-", "A", "!", "A".repeat(252), "A".repeat(253), `${entries[0]![0]}A`]) {
+          assert.equal(lookup(volume, dir, bytesOf(name)), 0, name);
+        }
+        assert.equal(lookup(volume, dir, bytesOf("..")), 2);
+      }
+    });
+  }
+});
