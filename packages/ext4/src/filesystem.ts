@@ -8,7 +8,7 @@ import { InodeFlag, ReservedInode } from "./format/inode.js";
 import { ErrorsBehaviour, SuperblockState, type SuperblockView } from "./format/superblock.js";
 import type { Inode } from "./inode/inode.js";
 import { InodeCache } from "./inode/inode-cache.js";
-import { readInode } from "./inode/inode-table.js";
+import { readInode, readSpecialInode } from "./inode/inode-table.js";
 import { readSymlink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
 import { applyFastCommits } from "./journal/fast-commit-directory.js";
@@ -112,12 +112,11 @@ export class FileSystem {
     if (volume.superblock.state & SuperblockState.error) {
       environment.log("warning", "the file system has recorded errors; run e2fsck on the image");
     }
-    const filesystem = new FileSystem(volume, options, replay);
-    const root = filesystem.root;
+    const root = readSpecialInode(volume, ReservedInode.root);
     if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
       throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
     }
-    return filesystem;
+    return new FileSystem(volume, options, replay);
   }
 
   /** The device as it is read: under a replayed journal, the overlay. Addresses in mappings belong to it. */

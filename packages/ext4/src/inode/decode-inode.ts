@@ -24,7 +24,7 @@ const NANOSECONDS = 1_000_000_000;
  * Fills an inode from its verified bytes, and refuses what the kernel refuses when it brings an inode into memory.
  *
  * @throws CorruptionError inode-geometry, inode-type, block-range, symlink-target
- * @throws FileSystemError ESTALE when it is deleted or was never used
+ * @throws FileSystemError ESTALE when it is deleted
  */
 export function decodeInode(volume: Volume, inode: Inode): void {
   const { view, ino } = inode;
@@ -34,7 +34,7 @@ export function decodeInode(volume: Volume, inode: Inode): void {
   inode.linksCount = view.getUint16(at.linksCount, true);
   inode.dtime = view.getUint32(at.dtime, true);
   if (inode.linksCount === 0 && ino !== ReservedInode.bootLoader) {
-    throw new FileSystemError("ESTALE", `inode ${ino} is deleted or was never used`);
+    throw new FileSystemError("ESTALE", `inode ${ino} is deleted`);
   }
   inode.uid = view.getUint16(at.uidLo, true) + view.getUint16(at.uidHi, true) * 0x1_0000;
   inode.gid = view.getUint16(at.gidLo, true) + view.getUint16(at.gidHi, true) * 0x1_0000;

@@ -94,7 +94,7 @@ export function geometryOf(superblock: SuperblockView, features: Features, devic
   }
 
   const clusterSize = clusterSizeOf(superblock, features, blockSize);
-  const clustersPerGroup = features.bigalloc ? superblock.clustersPerGroup : blocksPerGroup;
+  const { clustersPerGroup } = superblock;
   if (clustersPerGroup > blockSize * 8)
     throw wrong(`${clustersPerGroup} clusters in a group; at most ${blockSize * 8}`);
   if (blocksPerGroup !== clustersPerGroup * (clusterSize / blockSize)) {

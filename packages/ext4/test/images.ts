@@ -1,0 +1,110 @@
+/** Real images for tests: made by mke2fs, filled and asked by the kernel through a loop mount, or asked by debugfs. */
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileDevice } from "../src/device/file.js";
+import type { Environment, LogLevel } from "../src/environment.js";
+
+/** Why tests with real images cannot run here; undefined when they can. */
+export function missingTool(...tools: readonly string[]): string | undefined {
+  for (const tool of tools) {
+    if (spawnSync(tool, ["-V"], { stdio: "ignore" }).error !== undefined) return `${tool} is not installed`;
+  }
+  return undefined;
+}
+
+/** Why the kernel cannot be asked; undefined when it can. */
+export function missingLoopMount(): string | undefined {
+  if (process.getuid?.() !== 0) return "mounting needs root";
+  if (!fs.existsSync("/dev/loop-control")) return "there is no /dev/loop-control";
+  return missingTool("mke2fs");
+}
+
+/** Runs a command to its end and returns its standard output; a failure throws what it printed. */
+export function run(command: string, args: readonly string[], input = ""): string {
+  const result = spawnSync(command, args, { encoding: "utf8", input, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 });
+  if (result.error !== undefined) throw result.error;
+  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+/** The loop device of the mount before may still be on its way out; mount(8) would take that one, and find it busy. */
+function mount(image: string, root: string, options: string): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      run("mount", ["-t", "ext4", "-o", `loop,${options}`, image, root]);
+      return;
+    } catch (error) {
+      if (attempt === 20 || !String(error).includes("busy")) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
+  }
+}
+
+/** A directory for a test's files, with the means to make images in it. */
+export class ImageDirectory {
+  readonly path = fs.mkdtempSync(join(tmpdir(), "bulkhead-ext4-"));
+  #mounted: string | undefined = undefined;
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** A new image of `size` (as mke2fs takes it) with the given mke2fs options. */
+  make(name: string, size: string, options: readonly string[]): string {
+    const path = this.file(name);
+    fs.rmSync(path, { force: true });
+    run("mke2fs", ["-q", "-F", ...options, path, size]);
+    return path;
+  }
+
+  /** Mounts an image with the kernel while `work` runs. */
+  mounted<T>(image: string, options: string, work: (root: string) => T): T {
+    const root = this.file("mount");
+    fs.mkdirSync(root, { recursive: true });
+    mount(image, root, options);
+    this.#mounted = root;
+    try {
+      return work(root);
+    } finally {
+      this.#unmount();
+    }
+  }
+
+  /** Whether the kernel mounts an image read-only. */
+  kernelAccepts(image: string): boolean {
+    try {
+      return this.mounted(image, "ro,noload", () => true);
+    } catch {
+      return false;
+    }
+  }
+
+  #unmount(): void {
+    if (this.#mounted === undefined) return;
+    if (spawnSync("umount", [this.#mounted]).status !== 0) spawnSync("umount", ["-l", this.#mounted]);
+    this.#mounted = undefined;
+  }
+
+  remove(): void {
+    this.#unmount();
+    fs.rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** A read-only device over an image file. */
+export function openImage(path: string): FileDevice {
+  return new FileDevice(fs, fs.openSync(path, "r"));
+}
+
+/** A world whose clock stands still and whose log is kept. */
+export class TestEnvironment implements Environment {
+  seconds = 1_700_000_000;
+  readonly lines: string[] = [];
+  readonly clock = { now: () => ({ seconds: this.seconds, nanoseconds: 0 }) };
+  readonly random = { fill: (target: Uint8Array) => void target.fill(7) };
+  log(level: LogLevel, message: string): void {
+    this.lines.push(`${level}: ${message}`);
+  }
+}
