@@ -260,6 +260,43 @@ describe("broken directories", { skip: skipWithout("mke2fs", "e2fsck") }, () => 
     });
   });
 
+  it("inside their inode are corrupt when their entries or their parent are", () => {
+    const image = join(folder, "inline");
+    fs.mkdirSync(join(folder, "inline-source/d"), { recursive: true });
+    for (const name of ["one", "two"]) fs.writeFileSync(join(folder, "inline-source/d", name), "");
+    run("mke2fs", ["-q", "-F", "-t", "ext4", "-O", "inline_data", "-d", join(folder, "inline-source"), image, "4m"]);
+    const volume = openVolume(new MemoryDevice(new Uint8Array(fs.readFileSync(image))));
+    const ino = lookup(volume, readInode(volume, 2), bytesOf("d"));
+    const block = 0x28;
+    const rules: [CorruptionKind | undefined, name: string, change: (dir: Inode) => void][] = [
+      [undefined, "two", () => {}],
+      ["directory-entry", "two", (dir) => dir.view.setUint16(block + 4 + 4, 0, true)],
+      ["directory-entry", "two", (dir) => dir.view.setUint16(block + 4 + 4, 60, true)],
+      ["directory-entry", "two", (dir) => dir.view.setUint32(block + 4, 0xffff_ffff, true)],
+      ["inline-data", "..", (dir) => dir.view.setUint32(block, 0, true)],
+      ["inline-data", "..", (dir) => dir.view.setUint32(block, 0xffff_ffff, true)],
+      ["inline-data", "two", (dir) => (dir.size = 59)],
+      ["inline-data", "two", (dir) => (dir.size = 2 ** 40)],
+    ];
+    for (const [kind, name, change] of rules) {
+      const dir = readInode(volume, ino);
+      assert.ok(dir.hasInlineData);
+      change(dir);
+      if (kind === undefined) {
+        assert.ok(lookup(volume, dir, bytesOf(name)) > 0);
+        assert.deepEqual(
+          list(volume, dir)
+            .map((entry) => entry.name)
+            .sort(),
+          [".", "..", "one", "two"],
+        );
+      } else {
+        assert.throws(() => lookup(volume, dir, bytesOf(name)), corrupt(kind));
+        assert.throws(() => list(volume, dir), corrupt(kind));
+      }
+    }
+  });
+
   it("of no blocks are empty", () => {
     const { volume, dir } = broken("linear", (_view, _at, dir) => {
       dir.size = 0;
