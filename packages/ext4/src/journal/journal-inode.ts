@@ -1,4 +1,4 @@
-import { CorruptionError, UnsupportedFeatureError } from "../errors.js";
+import { CorruptionError, FileSystemError, UnsupportedFeatureError } from "../errors.js";
 import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag } from "../format/inode.js";
 import { Inode } from "../inode/inode.js";
 import { readInode } from "../inode/inode-table.js";
@@ -23,7 +23,7 @@ export function openJournal(volume: Volume): JournalLog {
     );
   }
   try {
-    return new JournalLog(volume, checked(readInode(volume, ino)));
+    return new JournalLog(volume, checked(volume, ino));
   } catch (error) {
     if (!(error instanceof CorruptionError) || volume.superblock.journalBackupType !== BACKUP_OF_INODE) throw error;
     try {
@@ -34,14 +34,16 @@ export function openJournal(volume: Volume): JournalLog {
   }
 }
 
-function checked(inode: Inode): Inode {
-  if (!inode.isRegular || inode.linksCount === 0 || inode.hasInlineData) {
-    throw new CorruptionError(
-      "journal-inode",
-      { inode: inode.ino },
-      `mode 0${inode.mode.toString(8)}, ${inode.linksCount} links`,
-    );
+function checked(volume: Volume, ino: number): Inode {
+  const wrong = (evidence: string) => new CorruptionError("journal-inode", { inode: ino }, evidence);
+  let inode: Inode;
+  try {
+    inode = readInode(volume, ino);
+  } catch (error) {
+    if (error instanceof FileSystemError) throw wrong("the inode is not in use");
+    throw error;
   }
+  if (!inode.isRegular || inode.hasInlineData) throw wrong(`mode 0${inode.mode.toString(8)}`);
   return inode;
 }
 
