@@ -6,6 +6,7 @@ import { attributeOperations } from "./operations/attributes.js";
 import { directoryOperations } from "./operations/directories.js";
 import { fileOperations } from "./operations/file-io.js";
 import { ioctlOperations } from "./operations/ioctl.js";
+import { refusals } from "./operations/refusals.js";
 import { xattrOperations } from "./operations/xattrs.js";
 
 /** nodeid = inode number, the root aside: FUSE calls it 1, ext4 calls it 2 (and has another inode 1, which no name leads to). */
@@ -54,6 +55,7 @@ export class Ext4Server {
       ...fileOperations(this),
       ...xattrOperations(this),
       ...ioctlOperations(this),
+      ...refusals(),
     };
   }
 

@@ -4,14 +4,23 @@ import type { Ext4Server } from "../server.js";
 
 const ENOTTY = 25;
 const FS_IOC_GETFLAGS = 0x8008_6601;
+const FS_IOC32_GETFLAGS = 0x8004_6601;
 const FS_IOC_GETVERSION = 0x8008_7601;
 const FS_IOC32_GETVERSION = 0x8004_7601;
 const EXT4_IOC_GETVERSION = 0x8008_6603;
+const EXT4_IOC32_GETVERSION = 0x8004_6603;
 const FS_IOC_FSGETXATTR = 0x801c_581f;
 const FS_IOC_GETFSLABEL = 0x8100_9431;
 const FS_IOC_GETFSUUID = 0x8011_1500;
 
-/** Inode flags that FS_IOC_GETFLAGS shows: all that ext4 calls user visible. */
+/** Bytes of struct fsxattr, of a label with its final NUL, and of struct fsuuid2. */
+const FSXATTR_SIZE = 28;
+const LABEL_SIZE = 17;
+const UUID_SIZE = 16;
+const FSUUID_SIZE = 1 + UUID_SIZE;
+const INT = 4;
+
+/** Inode flags that FS_IOC_GETFLAGS shows: all that ext4 calls user visible (EXT4_FL_USER_VISIBLE). */
 const USER_VISIBLE_FLAGS = 0x725b_dfff;
 
 /** Flags of struct fsxattr (FS_XFLAG_*) and the inode flags they stand for. */
@@ -25,44 +34,55 @@ const extendedFlags = [
   { xflag: 0x8000, flag: InodeFlag.dax },
 ];
 
-/** IOCTL: the flags, the extended flags with the project, the generation, the label and the UUID. */
+/**
+ * IOCTL: the flags, the extended flags with the project, the generation, the label and the UUID.
+ *
+ * Flags and generation are declared as a `long` and are an `int`: callers have room for four bytes, and get no more. What a
+ * request has no room for is EFAULT's business, in the kernel; here it is EINVAL.
+ */
 export function ioctlOperations(server: Ext4Server) {
   const { superblock } = server.fs;
   return {
     IOCTL(context, request, _data, _out, window) {
       const inode = server.inode(context.nodeid);
+      // Projects are inherited through directories: on a regular file the flag means nothing, and ext4 does not show it.
+      const flags = inode.isRegular ? inode.flags & ~InodeFlag.projectInherit : inode.flags;
       const view = new DataView(window.buffer, window.byteOffset, window.length);
       switch (request.cmd) {
         case FS_IOC_GETFLAGS:
-          if (window.length < 4) return -errno.EINVAL;
-          view.setUint32(0, inode.flags & USER_VISIBLE_FLAGS, true);
-          return window.length;
+        case FS_IOC32_GETFLAGS:
+          if (window.length < INT) return -errno.EINVAL;
+          view.setUint32(0, flags & USER_VISIBLE_FLAGS, true);
+          return INT;
         case FS_IOC_FSGETXATTR: {
-          if (window.length < 28) return -errno.EINVAL;
-          window.fill(0);
-          let flags = 0;
-          for (const { xflag, flag } of extendedFlags) if (inode.has(flag)) flags |= xflag;
-          view.setUint32(0, flags, true);
+          if (window.length < FSXATTR_SIZE) return -errno.EINVAL;
+          window.fill(0, 0, FSXATTR_SIZE);
+          let extended = 0;
+          for (const { xflag, flag } of extendedFlags) if ((flags & flag) !== 0) extended |= xflag;
+          view.setUint32(0, extended, true);
           view.setUint32(12, inode.projectId, true);
-          return window.length;
+          return FSXATTR_SIZE;
         }
         case FS_IOC_GETVERSION:
         case FS_IOC32_GETVERSION:
         case EXT4_IOC_GETVERSION:
-          if (window.length < 4) return -errno.EINVAL;
-          window.fill(0);
+        case EXT4_IOC32_GETVERSION:
+          if (window.length < INT) return -errno.EINVAL;
           view.setUint32(0, inode.generation, true);
-          return window.length;
-        case FS_IOC_GETFSLABEL:
-          if (window.length < 256) return -errno.EINVAL;
-          window.fill(0);
-          window.set(superblock.volumeName);
-          return window.length;
+          return INT;
+        case FS_IOC_GETFSLABEL: {
+          if (window.length < LABEL_SIZE) return -errno.EINVAL;
+          const label = superblock.volumeName;
+          const end = label.indexOf(0);
+          window.fill(0, 0, LABEL_SIZE);
+          window.set(end < 0 ? label : label.subarray(0, end));
+          return LABEL_SIZE;
+        }
         case FS_IOC_GETFSUUID:
-          if (window.length < 17) return -errno.EINVAL;
-          window[0] = 16;
+          if (window.length < FSUUID_SIZE) return -errno.EINVAL;
+          window[0] = UUID_SIZE;
           window.set(superblock.uuid, 1);
-          return 17;
+          return FSUUID_SIZE;
         default:
           return -ENOTTY;
       }
