@@ -8,14 +8,14 @@ import { after, before, describe, test } from "node:test";
 import { withoutLoopMounts } from "./facilities.js";
 import { type BuiltImage, buildImage, debugfs } from "./images/build.js";
 import type { ImageVariant } from "./images/variant.js";
-import { VARIANTS } from "./images/variants.js";
+import { findVariant } from "./images/variants.js";
 import { removeScratch, scratchDirectory } from "./system/scratch.js";
 import { compareWalks } from "./walk/compare.js";
 import type { Walk } from "./walk/record.js";
 import { copySparse, kernelWalk } from "./walk/truth.js";
 
 const VARIANT: ImageVariant = {
-  ...VARIANTS.find((variant) => variant.name === "ext4-2k")!,
+  ...findVariant("ext4-2k"),
   fill: { names: 100, extents: 50 },
 };
 

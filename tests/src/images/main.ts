@@ -4,7 +4,7 @@
  *   node images/main.js --list                names them all
  */
 import { buildImage } from "./build.js";
-import { VARIANTS } from "./variants.js";
+import { findVariant, VARIANTS } from "./variants.js";
 
 function main(args: readonly string[]): void {
   if (args[0] === "--list") {
@@ -14,10 +14,8 @@ function main(args: readonly string[]): void {
   const [directory, ...names] = args;
   if (directory === undefined || names.length === 0) throw new Error("images: DIRECTORY NAME...");
   for (const name of names) {
-    const variant = VARIANTS.find((candidate) => candidate.name === name);
-    if (variant === undefined) throw new Error(`images: no variant ${name}`);
     const started = Date.now();
-    const built = buildImage(variant, directory);
+    const built = buildImage(findVariant(name), directory);
     console.log(`${built.path} ${built.mountable ? "filled" : "not mountable here"} in ${Date.now() - started} ms`);
   }
 }

@@ -406,3 +406,10 @@ export const VARIANTS: readonly ImageVariant[] = [
     enormous: true,
   },
 ];
+
+/** The variant of a name; throws when the zoo has none. */
+export function findVariant(name: string): ImageVariant {
+  const variant = VARIANTS.find((candidate) => candidate.name === name);
+  if (variant === undefined) throw new Error(`the zoo has no image ${name}`);
+  return variant;
+}

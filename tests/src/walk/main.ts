@@ -2,12 +2,14 @@
  * One walk in a process of its own, so that a mount that hangs can be given up on:
  *   node walk/main.js kernel IMAGE OFFSET MOUNT-OPTIONS OUT    the kernel's ext4 on a loop device, read-only
  *   node walk/main.js library IMAGE OFFSET noload|"" OUT       the library
+ *   node walk/main.js served IMAGE OFFSET OPTIONS OUT          our own mount of it
  *   node walk/main.js mounted DIRECTORY OUT                    whatever is mounted there
  */
 import { withLoopMountAsync } from "../system/loop.js";
 import { LibraryWalker } from "./library.js";
 import { MountedWalker } from "./mounted.js";
 import { writeWalk } from "./record.js";
+import { withServedMount } from "./served.js";
 
 async function main(args: readonly string[]): Promise<void> {
   const [kind, source, ...rest] = args;
@@ -26,6 +28,12 @@ async function main(args: readonly string[]): Promise<void> {
       } finally {
         walker.close();
       }
+    }
+    case "served": {
+      const [offset = "0", options = "", out = ""] = rest;
+      const given = options.split(",").filter((option) => option !== "");
+      if (offset !== "0") given.push(`offset=${offset}`);
+      return withServedMount(source, { options: given }, (mountPoint) => writeWalk(new MountedWalker(mountPoint), out));
     }
     case "mounted":
       return writeWalk(new MountedWalker(source), rest[0] ?? "");

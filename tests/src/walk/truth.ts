@@ -23,9 +23,11 @@ export async function kernelWalk(image: string, options: KernelOptions = {}): Pr
   return readAndRemove(runApart(WALK, args, WALK_TIMEOUT), out);
 }
 
-/** The walk of something mounted, in a process of its own, killed when the mount hangs. */
-export async function mountedWalk(mountPoint: string, out: string): Promise<Walk> {
-  return readAndRemove(runApart(WALK, ["mounted", mountPoint, out], WALK_TIMEOUT), out);
+/** The walk of an image that our own command serves, in a process group of its own, killed when the mount hangs. */
+export async function servedWalk(image: string, options: KernelOptions = {}): Promise<Walk> {
+  const out = `${image}.served-walk`;
+  const args = ["served", image, String(options.offset ?? 0), (options.options ?? []).join(","), out];
+  return readAndRemove(runApart(WALK, args, WALK_TIMEOUT), out);
 }
 
 /** The library's walk, in a process of its own, killed when it does not end. */
