@@ -56,11 +56,11 @@ export function readRawInode(volume: Volume, ino: number): Inode {
   const cached = volume.cache.read(block);
   const offset = (index - inTable * inodesPerBlock) * inodeSize;
   const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
+  volume.fastCommits?.patchInode(volume, ino, inode.raw);
   // Before the checksum, as in the kernel: inodes that were never used are all zeros, their checksum too.
   if (inode.view.getUint16(at.mode, true) === 0 && inode.view.getUint16(at.linksCount, true) === 0) {
     throw new FileSystemError("ESTALE", `inode ${ino} was never used`);
   }
-  volume.fastCommits?.patchInode(volume, ino, inode.raw);
   if (inodeSize > GOOD_OLD_INODE_SIZE) {
     inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
     if (GOOD_OLD_INODE_SIZE + inode.extraSize > inodeSize || (inode.extraSize & 3) !== 0) {
