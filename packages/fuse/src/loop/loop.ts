@@ -12,7 +12,7 @@ export interface LoopOptions {
   readonly timers?: Timers;
   /** Moves the thread to its client's CPU; none: the scheduler decides. */
   readonly follower?: ClientFollower;
-  /** How long to look for the next request before sleeping, in microseconds; default 0. */
+  /** How long to look for the next request before sleeping, in microseconds, unless the follower follows; default 30. */
   readonly spin?: number;
   /** Called in the loop's thread, between requests, after another thread's `wakeup.wake()`. */
   readonly onWake?: () => void;
@@ -26,6 +26,7 @@ export type LoopEnd = "unmounted" | "stopped" | "refused";
 
 /** Requests in a row without a look at timers and wake-ups. */
 const BURST = 256;
+const MAX_BACKOFF = 63;
 
 /**
  * The thread that owns the file system's state: reads the transport until it is empty, answering each request, then sleeps
@@ -37,6 +38,9 @@ export class ServingLoop {
   readonly #options: LoopOptions;
   readonly #request: Uint8Array;
   readonly #ready = new PollSet(2);
+  /** Sleeps to come without spinning, and how many there are after the next time in vain. */
+  #skip = 0;
+  #backoff = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -92,16 +96,33 @@ export class ServingLoop {
   }
 
   #sleep(): void {
-    const { spin = 0, onWake } = this.#options;
+    const { spin = 30, onWake, follower } = this.#options;
     const ready = this.#ready;
-    if (spin > 0) {
-      const until = performance.now() + spin / 1000;
-      do if (ready.poll(0) > 0) break;
-      while (performance.now() < until);
-    }
+    if (spin > 0 && follower?.following !== true && this.#spin(spin / 1000)) return;
     if (ready.poll(this.timers.wait()) > 0 && ready.returned(1) !== 0) {
       this.wakeup.drain();
       onWake?.();
     }
+  }
+
+  /**
+   * Looks for a request for up to `milliseconds`; whether there is one. Each time in vain halves how often it is tried, so
+   * that an idle file system, or one whose clients are slow, costs nothing.
+   */
+  #spin(milliseconds: number): boolean {
+    if (this.#skip > 0) {
+      this.#skip--;
+      return false;
+    }
+    const until = performance.now() + milliseconds;
+    do {
+      if (this.#ready.poll(0) > 0) {
+        this.#backoff = 0;
+        return this.#ready.returned(1) === 0;
+      }
+    } while (performance.now() < until);
+    this.#backoff = Math.min(2 * this.#backoff + 1, MAX_BACKOFF);
+    this.#skip = this.#backoff;
+    return false;
   }
 }

@@ -21,7 +21,7 @@ export interface ServeOptions<Data = unknown> {
   readonly signals?: boolean;
   /** After a signal: how long open files may keep an unmounted file system alive, in ms; default 5000. */
   readonly graceMs?: number;
-  /** Microseconds to look for another request before sleeping; default 0. See the README, "Round trips". */
+  /** Microseconds to look for another request before sleeping; default 30. See the README, "Round trips". */
   readonly spin?: number;
   /** Let the serving thread follow its client from CPU to CPU; default true. */
   readonly follow?: boolean;
@@ -64,7 +64,7 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     data: options.data,
     wakeup: wakeup.handle,
     lease: new SharedArrayBuffer(4),
-    spin: options.spin ?? 0,
+    spin: options.spin ?? 30,
     follow: options.follow ?? true,
   };
   const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: task });
@@ -99,10 +99,14 @@ class ServingThread {
   constructor(worker: Worker, wakeup: Wakeup, log: (message: string) => void) {
     this.wakeup = wakeup;
     this.#worker = worker;
-    const last: string[] = [];
+    let last = "the kernel's INIT was refused";
     worker.on("message", (message: ServeMessage) => {
-      if (message.kind === "log") log((last[0] = message.text));
-      else this.#passed.add(message.kind === "ended" ? message.end : message.kind);
+      if (message.kind === "log") {
+        last = message.text;
+        log(last);
+      } else {
+        this.#passed.add(message.kind === "ended" ? message.end : message.kind);
+      }
       this.#waiting?.();
     });
     // A thread asleep in poll cannot be terminated: without this, process.exit() would wait for it for ever.
@@ -113,7 +117,7 @@ class ServingThread {
       worker.once("exit", () => {
         process.off("exit", leave);
         wakeup.close();
-        if (this.#passed.has("refused")) reject(new Error(last[0] ?? "the kernel's INIT was refused"));
+        if (this.#passed.has("refused")) reject(new Error(last));
         else if (this.#passed.has("unmounted") || this.#passed.has("stopped") || !this.#adopted) resolve();
         else reject(new Error("the serving thread ended without a word"));
       });

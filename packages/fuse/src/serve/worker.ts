@@ -40,7 +40,10 @@ port.once("message", ({ fd }: MountedMessage) => {
   transport = new DeviceTransport(fd);
   try {
     end = new ServingLoop({
-      session: new Session(fileSystem.handlers, { log: (text, error) => log(explain(text, error)), ...fileSystem.session }),
+      session: new Session(fileSystem.handlers, {
+        log: (text, error) => log(explain(text, error)),
+        ...fileSystem.session,
+      }),
       transport,
       timers,
       wakeup: new Wakeup(task.wakeup),
