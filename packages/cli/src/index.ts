@@ -1,1 +1,2 @@
-export {};
+/** The `bulkhead` command as a function. */
+export { main, version } from "./main.js";

@@ -1,1 +1,57 @@
-export {};
+import { readFileSync } from "node:fs";
+import { exitCodeOf, messageOf, report, UsageError } from "./command-line/errors.js";
+import { ExitCode } from "./command-line/exit-code.js";
+import { suggestion } from "./command-line/suggest.js";
+import { about, commands } from "./commands/table.js";
+import { OutputClosed } from "./output/output.js";
+
+const { BULKHEAD_DEBUG } = process.env;
+const isDebugging = BULKHEAD_DEBUG !== undefined && BULKHEAD_DEBUG !== "";
+
+/** The package's version. */
+export function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return String(Reflect.get(manifest as object, "version"));
+}
+
+/** Runs the command line `args` (without `node` and the script). @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const name = args[0];
+  const command = commands.find((candidate) => candidate.name === name);
+  try {
+    if (command === undefined) return await withoutCommand(args);
+    const { parseArguments } = await import("./command-line/parse.js");
+    const given = parseArguments(command, args.slice(1));
+    if (given.flag("help")) {
+      const { commandHelp } = await import("./command-line/help.js");
+      process.stdout.write(commandHelp(command));
+      return ExitCode.success;
+    }
+    return await (await command.load()).run(given);
+  } catch (error) {
+    if (error instanceof OutputClosed) return ExitCode.outputClosed;
+    report(command?.name, messageOf(error));
+    if (isDebugging && error instanceof Error) console.error(error.stack);
+    return exitCodeOf(error);
+  }
+}
+
+async function withoutCommand(args: readonly string[]): Promise<number> {
+  const [name, topic] = args;
+  if (name === "--version") {
+    process.stdout.write(`bulkhead ${version()}\n`);
+    return ExitCode.success;
+  }
+  if (name === "help" && topic !== undefined) return main([topic, "--help"]);
+  const { overallHelp } = await import("./command-line/help.js");
+  if (name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(overallHelp(commands, about));
+    return ExitCode.success;
+  }
+  if (name === undefined) {
+    process.stderr.write(overallHelp(commands, about));
+    return ExitCode.usage;
+  }
+  const names = commands.map((command) => command.name);
+  throw new UsageError(`unknown command ${name}${suggestion(name, names)}; bulkhead --help lists them`);
+}

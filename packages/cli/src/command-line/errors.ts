@@ -1,0 +1,39 @@
+import { printable } from "../output/printable.js";
+import { ExitCode } from "./exit-code.js";
+
+/** The command line is wrong: one line says what, and what to do. */
+export class UsageError extends Error {
+  readonly code = "ERR_BULKHEAD_USAGE";
+}
+
+/** Something that was asked for cannot be done; the message is a whole line for the user. */
+export class CommandError extends Error {
+  readonly code = "ERR_BULKHEAD_COMMAND";
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = ExitCode.failure) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+interface Coded {
+  readonly code?: unknown;
+}
+
+/** The exit code that an error ends the command with. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof CommandError) return error.exitCode;
+  return (error as Coded | undefined)?.code === "ERR_EXT4_CORRUPT" ? ExitCode.corrupt : ExitCode.failure;
+}
+
+/** One line about an error, safe to print on a terminal. */
+export function messageOf(error: unknown): string {
+  return printable(error instanceof Error ? error.message : String(error));
+}
+
+/** Prints "bulkhead COMMAND: …" on standard error. */
+export function report(command: string | undefined, message: string): void {
+  process.stderr.write(`bulkhead${command === undefined ? "" : ` ${command}`}: ${message}\n`);
+}

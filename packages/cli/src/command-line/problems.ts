@@ -1,0 +1,21 @@
+import { exitCodeOf, messageOf, report } from "./errors.js";
+import { ExitCode } from "./exit-code.js";
+
+/** Counts what went wrong while a command goes on, each with its line on standard error. */
+export class Problems {
+  exitCode: number = ExitCode.success;
+  count = 0;
+  readonly #command: string;
+
+  constructor(command: string) {
+    this.#command = command;
+  }
+
+  /** @param where a path or name that is safe to print */
+  add(where: string, error: unknown): void {
+    report(this.#command, `${where}: ${messageOf(error)}`);
+    this.count++;
+    // Damage weighs more than anything else.
+    this.exitCode = Math.max(this.exitCode, exitCodeOf(error));
+  }
+}

@@ -1,0 +1,30 @@
+import { UsageError } from "./errors.js";
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/**
+ * A number of bytes: "4096", "64K", "1.5G" (powers of 1024; "KiB" and the like mean the same).
+ *
+ * @param what the option, for the error
+ * @throws UsageError unless it is a whole number of bytes below 2^53
+ */
+export function parseBytes(text: string, what: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * UNITS[match[2]!.toUpperCase()]!;
+  if (!Number.isSafeInteger(bytes))
+    throw new UsageError(`${what} takes a number of bytes such as 1048576 or 1M, not ${text}`);
+  return bytes;
+}
+
+/**
+ * A whole number, decimal or with 0x.
+ *
+ * @throws UsageError unless it is at least `least` and below 2^53
+ */
+export function parseCount(text: string, what: string, least = 0): number {
+  const count = /^(\d+|0x[\da-f]+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(count) || count < least) {
+    throw new UsageError(`${what} takes a whole number of at least ${least}, not ${text}`);
+  }
+  return count;
+}

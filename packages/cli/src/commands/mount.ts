@@ -1,0 +1,44 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { GivenArguments } from "../command-line/declaration.js";
+import { CommandError } from "../command-line/errors.js";
+import { reasonOf } from "../command-line/reason.js";
+import { parseMountOptions } from "../mount/options.js";
+
+export async function run(given: GivenArguments): Promise<number> {
+  const [source, mountpoint] = given.positionals as [string, string];
+  const request = {
+    source: resolve(source),
+    mountpoint: resolve(mountpoint),
+    settings: parseMountOptions(given.values("options")),
+    logFile: given.value("log") === undefined ? undefined : resolve(given.value("log")!),
+  };
+  checkExistence(source, mountpoint);
+  if (given.flag("foreground")) {
+    const { serveInForeground } = await import("../mount/serve.js");
+    return serveInForeground(request);
+  }
+  const { startServer } = await import("../mount/background.js");
+  return startServer(request);
+}
+
+/** What can be told at once, before a server is started. */
+function checkExistence(source: string, mountpoint: string): void {
+  try {
+    statSync(source);
+  } catch (error) {
+    throw new CommandError(`cannot open ${source}: ${reasonOf(error)}`);
+  }
+  let isDirectory: boolean;
+  try {
+    isDirectory = statSync(mountpoint).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTCONN") {
+      throw new CommandError(
+        `the server of the mount at ${mountpoint} is gone; clear it with: bulkhead umount ${mountpoint}`,
+      );
+    }
+    throw new CommandError(`cannot mount at ${mountpoint}: ${reasonOf(error)}`);
+  }
+  if (!isDirectory) throw new CommandError(`cannot mount at ${mountpoint}: it is no directory`);
+}

@@ -1,0 +1,113 @@
+import { argumentSynopsis, type CommandDeclaration, optionSynopsis } from "../command-line/declaration.js";
+import { exitCodeMeanings } from "../command-line/exit-code.js";
+import { helpOption } from "../command-line/parse.js";
+import { about, commands } from "../commands/table.js";
+import { ignoredMountOptions, mountOptions } from "../mount/options.js";
+
+/** File name and text of every page: the command's own and one for each of its commands. */
+export function manPages(version: string): Map<string, string> {
+  const pages = new Map([["bulkhead.1", overview(version)]]);
+  for (const command of commands) pages.set(`bulkhead-${command.name}.${command.section}`, page(command, version));
+  return pages;
+}
+
+/** Text as roff takes it: no backslash, hyphen or leading dot means anything else. */
+function roff(text: string): string {
+  return text
+    .replace(/\\/g, "\\e")
+    .replace(/-/g, "\\-")
+    .replace(/^([.'])/gm, "\\&$1");
+}
+
+/** `like this` is what the user types. */
+function prose(text: string): string {
+  return roff(text).replace(/`([^`]+)`/g, "\\fB$1\\fR");
+}
+
+function header(name: string, section: number, version: string): string[] {
+  return [
+    '.\\" Generated from the command table by src/documentation/write.ts; do not edit.',
+    `.TH ${name.toUpperCase()} ${section} "" "bulkhead ${version}" "Bulkhead"`,
+  ];
+}
+
+function tagged(term: string, text: string): string[] {
+  return [".TP", `.B ${roff(term)}`, prose(text)];
+}
+
+const exitStatus = [".SH EXIT STATUS", ...exitCodeMeanings.flatMap(([code, meaning]) => tagged(String(code), meaning))];
+
+function overview(version: string): string {
+  return lines([
+    ...header("bulkhead", 1, version),
+    ".SH NAME",
+    "bulkhead \\- read ext4 images and devices without the kernel\\(aqs ext4 driver",
+    ".SH SYNOPSIS",
+    ".B bulkhead",
+    ".I COMMAND",
+    ".RI [ OPTIONS ]",
+    ".I ARGUMENTS",
+    ".SH DESCRIPTION",
+    prose(about),
+    ".PP",
+    prose("A file inside an image is named IMAGE:/PATH. Nothing is ever written to an image or a device."),
+    ".SH COMMANDS",
+    ...commands.flatMap(({ name, section, summary }) => [
+      ".TP",
+      `.BR bulkhead\\-${roff(name)} (${section})`,
+      `${prose(summary.charAt(0).toUpperCase() + summary.slice(1))}.`,
+    ]),
+    ...exitStatus,
+    ".SH ENVIRONMENT",
+    ...tagged("BULKHEAD_DEBUG", "If it is set, an error is followed by where in the program it came from."),
+  ]);
+}
+
+function page(command: CommandDeclaration, version: string): string {
+  const name = `bulkhead-${command.name}`;
+  return lines([
+    ...header(name, command.section, version),
+    ".SH NAME",
+    `${roff(name)} \\- ${roff(command.summary)}`,
+    ".SH SYNOPSIS",
+    `.B bulkhead ${roff(command.name)}`,
+    ".RI [ OPTIONS ]",
+    ...command.arguments.map((argument) => `.I ${roff(argumentSynopsis(argument))}`),
+    ".SH DESCRIPTION",
+    ...command.description.flatMap((paragraph, index) => [...(index === 0 ? [] : [".PP"]), prose(paragraph)]),
+    ".SH OPTIONS",
+    ...[...command.options, helpOption].flatMap((option) => tagged(optionSynopsis(option), option.description)),
+    ...(command.name === "mount" ? mountOptionsSection() : []),
+    ...exitStatus,
+    ...(command.examples.length === 0 ? [] : [".SH EXAMPLES"]),
+    ...command.examples.flatMap(({ command: line, does }) => tagged(line, does)),
+    ".SH SEE ALSO",
+    ...seeAlso(command),
+  ]);
+}
+
+function mountOptionsSection(): string[] {
+  return [
+    ".SH MOUNT OPTIONS",
+    ...mountOptions.flatMap(({ name, aliases = [], value, description }) =>
+      tagged(
+        [name, ...aliases].map((each) => (value === undefined ? each : `${each}=${value}`)).join(", "),
+        description,
+      ),
+    ),
+    ".PP",
+    prose(
+      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, and all that start with x- or X-. An option that is not known is an error, and so is rw.`,
+    ),
+  ];
+}
+
+function seeAlso(command: CommandDeclaration): string[] {
+  const others = commands.filter((other) => other !== command);
+  const references = [`.BR bulkhead (1)`, ...others.map(({ name, section }) => `.BR bulkhead\\-${name} (${section})`)];
+  return references.map((reference, index) => (index < references.length - 1 ? `${reference},` : reference));
+}
+
+function lines(list: readonly string[]): string {
+  return `${list.join("\n")}\n`;
+}

@@ -1,0 +1,39 @@
+import { fork } from "node:child_process";
+import { CommandError } from "../command-line/errors.js";
+import { ExitCode } from "../command-line/exit-code.js";
+import type { MountReport, MountRequest } from "./request.js";
+
+/**
+ * Starts a process of its own session that mounts and serves, and returns when the mount answers.
+ *
+ * @throws CommandError with what that process says, or how it ended without a word
+ */
+export function startServer(request: MountRequest): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = fork(new URL("./server-process.js", import.meta.url), {
+      detached: true,
+      cwd: "/", // not to keep the file system busy that we were started in
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      execArgv: [],
+    });
+    server.on("error", (error) => reject(new CommandError(`cannot start the server: ${error.message}`)));
+    server.on("exit", (code, signal) => {
+      reject(new CommandError(`the server ended (${signal ?? `exit code ${code}`}) before the mount answered`));
+    });
+    server.on("message", (report: MountReport) => {
+      if (report.kind === "failed") reject(new CommandError(report.message, report.exitCode));
+      else resolve(ExitCode.success);
+      server.removeAllListeners("exit");
+      server.disconnect();
+      server.unref();
+    });
+    // Interrupted while waiting: the server goes, too, and unmounts.
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => {
+        server.kill(signal);
+        resolve(signal === "SIGINT" ? ExitCode.interrupted : ExitCode.terminated);
+      });
+    }
+    server.send(request);
+  });
+}

@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { openSync, writeSync } from "node:fs";
+import { printable } from "../output/printable.js";
+
+/** Takes one line for the operator. */
+export type Log = (message: string) => void;
+
+/** Where a background server writes: a file, or the system log. */
+export function openLog(file: string | undefined): Log {
+  return file === undefined ? systemLog() : fileLog(file);
+}
+
+function fileLog(file: string): Log {
+  const fd = openSync(file, "a", 0o600);
+  return (message) => {
+    writeSync(fd, `${new Date().toISOString()} ${printable(message)}\n`);
+  };
+}
+
+/** The system log by logger(1), which is started for the first line and then stays for the others. */
+function systemLog(): Log {
+  let logger: ChildProcess | undefined;
+  return (message) => {
+    if (logger === undefined) {
+      logger = spawn("logger", ["-t", `bulkhead[${process.pid}]`, "-p", "daemon.warning"], {
+        stdio: ["pipe", "ignore", "ignore"],
+      });
+      // Without logger, or when it ends, the lines are lost, and nothing else.
+      logger.on("error", () => {});
+      logger.stdin?.on("error", () => {});
+      logger.unref();
+    }
+    logger.stdin?.write(`${printable(message)}\n`);
+  };
+}

@@ -1,0 +1,17 @@
+import type { MountSettings } from "./options.js";
+
+/** One mount that was asked for; plain data, handed to the server's process. */
+export interface MountRequest {
+  /** Absolute. */
+  readonly source: string;
+  /** Absolute. */
+  readonly mountpoint: string;
+  readonly settings: MountSettings;
+  /** Absolute; log lines go there instead of the system log. */
+  readonly logFile: string | undefined;
+}
+
+/** What the server's process tells the one that started it, once. */
+export type MountReport =
+  | { readonly kind: "mounted" }
+  | { readonly kind: "failed"; readonly message: string; readonly exitCode: number };

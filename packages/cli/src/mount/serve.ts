@@ -1,0 +1,75 @@
+import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
+import type { Served } from "@bulkhead/fuse";
+import { type MountImageOptions, mountImage } from "@bulkhead/server";
+import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
+import { ExitCode } from "../command-line/exit-code.js";
+import { printable } from "../output/printable.js";
+import { openLog } from "./log.js";
+import type { MountRequest } from "./request.js";
+
+/** Serves from this process until unmounted or interrupted. */
+export async function serveInForeground(request: MountRequest): Promise<number> {
+  const log =
+    request.logFile === undefined
+      ? (message: string) => process.stderr.write(`${printable(message)}\n`)
+      : openLog(request.logFile);
+  const served = await mount(request, log);
+  await served.finished;
+  return ExitCode.success;
+}
+
+/**
+ * Mounts; resolves when the mount answers.
+ *
+ * @throws CommandError with a line that says what to do
+ */
+export async function mount(request: MountRequest, log: (message: string) => void): Promise<Served> {
+  try {
+    return await mountImage({ ...mountImageOptions(request), log });
+  } catch (error) {
+    const advice = await adviceOn(request);
+    throw new CommandError(`cannot mount ${request.source}: ${explain(error, request)}${advice}`, exitCodeOf(error));
+  }
+}
+
+function mountImageOptions({ source, mountpoint, settings }: MountRequest): MountImageOptions {
+  const { offset, partition, superblock, cacheBytes, errors } = settings;
+  const engine: EngineOptions = {
+    loadJournal: !settings.noLoad,
+    minixDf: settings.minixDf,
+    ...(superblock === undefined ? {} : { superblock }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    ...(errors === undefined ? {} : { errors }),
+  };
+  return {
+    source: {
+      path: source,
+      ...(offset === undefined ? {} : { offset }),
+      ...(partition === undefined ? {} : { partition }),
+    },
+    mountpoint,
+    engine,
+    kernel: {
+      allowOther: settings.allowOther,
+      noSuid: settings.noSuid,
+      noDev: settings.noDev,
+      noExec: settings.noExec,
+      noAtime: settings.noAtime,
+      ...(settings.defaultPermissions ? { defaultPermissions: true } : {}),
+    },
+    debug: settings.debug,
+  };
+}
+
+function explain(error: unknown, { mountpoint }: MountRequest): string {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === "EPERM" && syscall !== undefined) return `${messageOf(error)}; mounting at ${mountpoint} is not allowed`;
+  if (code === "ENOENT" && syscall === "open") return `${messageOf(error)}; is FUSE there? (modprobe fuse)`;
+  return messageOf(error);
+}
+
+/** Looks at the source again for what the message alone cannot say. */
+async function adviceOn({ source, settings }: MountRequest): Promise<string> {
+  const { adviceOnSource } = await import("../source/open-image.js");
+  return adviceOnSource(source, settings);
+}

@@ -1,0 +1,26 @@
+/** Entry of the process that serves a mount in the background: gets a request, reports once, and stays until unmounted. */
+import { exitCodeOf, messageOf } from "../command-line/errors.js";
+import { openLog } from "./log.js";
+import type { MountReport, MountRequest } from "./request.js";
+import { mount } from "./serve.js";
+
+function report(message: MountReport): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
+}
+
+process.once("message", async (request: MountRequest) => {
+  const log = openLog(request.logFile);
+  try {
+    const served = await mount(request, log);
+    await report({ kind: "mounted" });
+    process.disconnect?.();
+    await served.finished;
+  } catch (error) {
+    log(`${request.source}: ${messageOf(error)}`);
+    if (process.connected) await report({ kind: "failed", message: messageOf(error), exitCode: exitCodeOf(error) });
+    process.exitCode = exitCodeOf(error);
+    if (process.connected) process.disconnect();
+  }
+});

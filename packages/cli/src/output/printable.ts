@@ -1,0 +1,56 @@
+/**
+ * Text from an image or a command line, safe on a terminal: control characters (which could move the cursor or set the
+ * window's title), characters that turn the direction of writing, and bytes that are not UTF-8 become \xNN or \u{N}.
+ */
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\]/gu;
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A string with what is unsafe escaped; backslashes stay. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (char) => (char === "\\" ? char : escapeChar(char)));
+}
+
+/** A name's bytes with what is unsafe escaped, and backslashes doubled so that the escapes are unambiguous. */
+export function printableName(name: Uint8Array): string {
+  const text = utf8(name);
+  if (text !== undefined) return text.replace(UNSAFE, (char) => (char === "\\" ? "\\\\" : escapeChar(char)));
+  let escaped = "";
+  for (let at = 0; at < name.length; ) {
+    const length = sequenceLength(name, at);
+    if (length === 0) escaped += escapeByte(name[at]!);
+    else escaped += printableName(name.subarray(at, at + length));
+    at += Math.max(length, 1);
+  }
+  return escaped;
+}
+
+/** The bytes as text, undefined if they are not UTF-8. */
+export function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function escapeChar(char: string): string {
+  if (char === "\n") return "\\n";
+  if (char === "\t") return "\\t";
+  const point = char.codePointAt(0)!;
+  return point < 0x80 ? escapeByte(point) : `\\u{${point.toString(16)}}`;
+}
+
+function escapeByte(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
+}
+
+/** Bytes of the UTF-8 character at `at`, 0 when there is none. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
+    if (utf8(bytes.subarray(at, at + length)) !== undefined) return length;
+  }
+  return 0;
+}
