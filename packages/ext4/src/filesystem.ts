@@ -8,7 +8,7 @@ import { InodeFlag, ReservedInode } from "./format/inode.js";
 import { ErrorsBehaviour, SuperblockState, type SuperblockView } from "./format/superblock.js";
 import type { Inode } from "./inode/inode.js";
 import { InodeCache } from "./inode/inode-cache.js";
-import { readInode, readSpecialInode } from "./inode/inode-table.js";
+import { readInode } from "./inode/inode-table.js";
 import { readSymlink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
 import { applyFastCommits } from "./journal/fast-commit-directory.js";
@@ -112,7 +112,7 @@ export class FileSystem {
     if (volume.superblock.state & SuperblockState.error) {
       environment.log("warning", "the file system has recorded errors; run e2fsck on the image");
     }
-    const root = readSpecialInode(volume, ReservedInode.root);
+    const root = readInode(volume, ReservedInode.root);
     if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
       throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
     }

@@ -29,23 +29,11 @@ export function run(command: string, args: readonly string[], input = ""): strin
   return result.stdout;
 }
 
-/** The loop device of the mount before may still be on its way out; mount(8) would take that one, and find it busy. */
-function mount(image: string, root: string, options: string): void {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      run("mount", ["-t", "ext4", "-o", `loop,${options}`, image, root]);
-      return;
-    } catch (error) {
-      if (attempt === 20 || !String(error).includes("busy")) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
-    }
-  }
-}
-
 /** A directory for a test's files, with the means to make images in it. */
 export class ImageDirectory {
   readonly path = fs.mkdtempSync(join(tmpdir(), "bulkhead-ext4-"));
   #mounted: string | undefined = undefined;
+  #loop: string | undefined = undefined;
 
   file(name: string): string {
     return join(this.path, name);
@@ -63,10 +51,14 @@ export class ImageDirectory {
   mounted<T>(image: string, options: string, work: (root: string) => T): T {
     const root = this.file("mount");
     fs.mkdirSync(root, { recursive: true });
-    mount(image, root, options);
-    this.#mounted = root;
+    // A loop device of its own: mount(8)'s would be that of an earlier mount as long as anything holds it.
+    this.#loop = run("losetup", ["-f", "--show", ...(options.includes("noload") ? ["-r"] : []), image]).trim();
     try {
-      return work(root);
+      run("mount", ["-t", "ext4", "-o", options, this.#loop, root]);
+      this.#mounted = root;
+      const result = work(root);
+      run("sync", ["-f", root]);
+      return result;
     } finally {
       this.#unmount();
     }
@@ -82,9 +74,12 @@ export class ImageDirectory {
   }
 
   #unmount(): void {
-    if (this.#mounted === undefined) return;
-    if (spawnSync("umount", [this.#mounted]).status !== 0) spawnSync("umount", ["-l", this.#mounted]);
+    if (this.#mounted !== undefined && spawnSync("umount", [this.#mounted]).status !== 0) {
+      spawnSync("umount", ["-l", this.#mounted]);
+    }
     this.#mounted = undefined;
+    if (this.#loop !== undefined) spawnSync("losetup", ["-d", this.#loop]);
+    this.#loop = undefined;
   }
 
   remove(): void {

@@ -24,7 +24,7 @@ const NANOSECONDS = 1_000_000_000;
  * Fills an inode from its verified bytes, and refuses what the kernel refuses when it brings an inode into memory.
  *
  * @throws CorruptionError inode-geometry, inode-type, block-range, symlink-target
- * @throws FileSystemError ESTALE when it is deleted
+ * @throws FileSystemError ESTALE when it is deleted; CorruptionError inode-deleted if it has to be there
  */
 export function decodeInode(volume: Volume, inode: Inode): void {
   const { view, ino } = inode;
@@ -34,7 +34,7 @@ export function decodeInode(volume: Volume, inode: Inode): void {
   inode.linksCount = view.getUint16(at.linksCount, true);
   inode.dtime = view.getUint32(at.dtime, true);
   if (inode.linksCount === 0 && ino !== ReservedInode.bootLoader) {
-    throw new FileSystemError("ESTALE", `inode ${ino} is deleted`);
+    throw notInUse(volume, ino);
   }
   inode.uid = view.getUint16(at.uidLo, true) + view.getUint16(at.uidHi, true) * 0x1_0000;
   inode.gid = view.getUint16(at.gidLo, true) + view.getUint16(at.gidHi, true) * 0x1_0000;
@@ -76,6 +76,14 @@ export function decodeInode(volume: Volume, inode: Inode): void {
   if (inodeSize > GOOD_OLD_INODE_SIZE && inode.extraSize === 0) inode.extraSize = KNOWN_EXTRA_SIZE;
   decodeTimes(inode, fits);
   decodeType(volume, inode);
+}
+
+/** The error for an inode that is deleted or was never used; for the root and the journal that is damage. */
+export function notInUse(volume: Volume, ino: number): CorruptionError | FileSystemError {
+  if (ino !== ReservedInode.root && ino !== volume.superblock.journalInode) {
+    return new FileSystemError("ESTALE", `inode ${ino} is deleted or was never used`);
+  }
+  return new CorruptionError("inode-deleted", { inode: ino }, "the file system needs it, and it is not in use");
 }
 
 function decodeTimes(inode: Inode, fits: (end: number) => boolean): void {

@@ -1,9 +1,9 @@
 import { crc32c, crc32cZeros } from "../checksum/crc32c.js";
-import { CorruptionError, FileSystemError } from "../errors.js";
+import { CorruptionError } from "../errors.js";
 import { GOOD_OLD_INODE_SIZE, InodeLayout } from "../format/inode.js";
 import { groupDescriptor } from "../groups/group-table.js";
 import type { Volume } from "../volume.js";
-import { decodeInode } from "./decode-inode.js";
+import { decodeInode, notInUse } from "./decode-inode.js";
 import { Inode, inodeChecksumSeed } from "./inode.js";
 
 /** Blocks of the inode table that are read together when one of them is needed: the kernel's inode_readahead_blks. */
@@ -18,7 +18,7 @@ const at = InodeLayout.offset;
  *
  * @param ino a number from a directory entry, the superblock or a caller; any value
  * @throws CorruptionError inode-number, inode-checksum, inode-geometry, inode-type, group-descriptor-*
- * @throws FileSystemError ESTALE when the inode is not in use
+ * @throws FileSystemError ESTALE when the inode is not in use; CorruptionError inode-deleted if it is one that has to be
  */
 export function readInode(volume: Volume, ino: number): Inode {
   const inode = readRawInode(volume, ino);
@@ -59,7 +59,7 @@ export function readRawInode(volume: Volume, ino: number): Inode {
   volume.fastCommits?.patchInode(volume, ino, inode.raw);
   // Before the checksum, as in the kernel: inodes that were never used are all zeros, their checksum too.
   if (inode.view.getUint16(at.mode, true) === 0 && inode.view.getUint16(at.linksCount, true) === 0) {
-    throw new FileSystemError("ESTALE", `inode ${ino} was never used`);
+    throw notInUse(volume, ino);
   }
   if (inodeSize > GOOD_OLD_INODE_SIZE) {
     inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
@@ -76,20 +76,6 @@ export function readRawInode(volume: Volume, ino: number): Inode {
     verifyChecksum(volume, inode, block, offset);
   }
   return inode;
-}
-
-/**
- * Reads an inode that the file system itself cannot do without: the root, the journal. That it is not in use is damage.
- *
- * @throws CorruptionError, inode-deleted among the kinds
- */
-export function readSpecialInode(volume: Volume, ino: number): Inode {
-  try {
-    return readInode(volume, ino);
-  } catch (error) {
-    if (!(error instanceof FileSystemError && error.code === "ESTALE")) throw error;
-    throw new CorruptionError("inode-deleted", { inode: ino }, "the file system needs it, and it is not in use");
-  }
 }
 
 function verifyChecksum(volume: Volume, inode: Inode, block: number, offset: number): void {
