@@ -28,6 +28,7 @@ find . -exec touch -h -d '2026-04-14 23:40:00.123456789 UTC' {} +
 sha256sum manifest/cargo.txt
 cd - >/dev/null
 umount "$work/mnt"
+debugfs -w -R "set_super_value last_mounted /harbour" "$image" 2>/dev/null
 e2fsck -fn "$image" >/dev/null
 gzip -9 -n -c "$image" > examples/demo/demo.img.gz
 ls -l examples/demo/demo.img.gz
