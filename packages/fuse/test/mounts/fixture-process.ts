@@ -1,0 +1,67 @@
+/** Serves the fixture in a process of its own; the test speaks to it over IPC. */
+import { type MountOptions, mountAndServe, type Notifier, unmount } from "../../src/index.js";
+import { Cell } from "./fixture-filesystem.js";
+
+/** Methods of a notifier, with plain arguments; text stands for names and data. */
+export type Command =
+  | { readonly do: "set"; readonly cell: number; readonly value: number }
+  | { readonly do: "get"; readonly cell: number }
+  | { readonly do: "notify"; readonly method: keyof Notifier; readonly args: readonly (number | string | number[])[] }
+  | { readonly do: "wake" | "unmount" | "exit" | "throw" | "stop" };
+
+const [mountpoint = "", mountJson = "{}", graceMs = "500"] = process.argv.slice(2);
+const buffer = new SharedArrayBuffer(4 * Cell.COUNT);
+const state = new Int32Array(buffer);
+state[Cell.SIZE] = 16384;
+state[Cell.FILL] = 0x61;
+state[Cell.OTHER] = 1;
+
+const served = await mountAndServe({
+  mountpoint,
+  module: new URL("./fixture-filesystem.js", import.meta.url),
+  data: buffer,
+  mount: JSON.parse(mountJson) as MountOptions,
+  graceMs: Number(graceMs),
+});
+
+const encoder = new TextEncoder();
+function perform(command: Command): number {
+  switch (command.do) {
+    case "set":
+      return Atomics.store(state, command.cell, command.value);
+    case "get":
+      return Atomics.load(state, command.cell);
+    case "notify": {
+      const method = served.notifier[command.method] as (...args: unknown[]) => number;
+      const args = command.args.map((arg) => (typeof arg === "string" ? encoder.encode(arg) : arg));
+      return method.apply(served.notifier, args);
+    }
+    case "wake":
+      served.wake();
+      return 0;
+    case "unmount":
+      unmount(mountpoint);
+      return 0;
+    case "stop":
+      void served.stop();
+      return 0;
+    case "exit":
+      return process.exit(7);
+    case "throw":
+      setImmediate(() => {
+        throw new Error("thrown as told");
+      });
+      return 0;
+  }
+}
+process.on("message", (command: Command) => process.send?.({ result: perform(command) }));
+process.send?.({ ready: true });
+try {
+  await served.finished;
+  process.exitCode = Atomics.load(state, Cell.CLOSED) === 1 ? 0 : 3;
+} catch (error) {
+  process.stderr.write(`${String(error)}\n`);
+  process.exitCode = 5;
+}
+process.channel?.unref();
+process.disconnect?.();

@@ -1,0 +1,204 @@
+/** Every way a served mount can end. Oracle: /proc/self/mountinfo, exit codes, and errors that a user of the mount sees. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, describe, test } from "node:test";
+import { unmount } from "../../src/index.js";
+import { cannotMount, Fixture, within } from "./fixture.js";
+import { Cell } from "./fixture-filesystem.js";
+
+const errorOf = (run: () => unknown) => {
+  try {
+    run();
+    return "none";
+  } catch (error) {
+    return Reflect.get(error as object, "code");
+  }
+};
+
+describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
+  let fixture: Fixture | undefined;
+  const start = async (...args: Parameters<typeof Fixture.start>) => {
+    fixture = await Fixture.start(...args);
+    return fixture;
+  };
+  afterEach(async () => {
+    await fixture?.remove();
+    fixture = undefined;
+  });
+
+  test("shows its options in mountinfo and answers", async () => {
+    const it = await start({ subtype: "fixture", fsname: "a,b\\c d", readOnly: true, noExec: true, maxRead: 65536 });
+    const line = readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .find((l) => l.includes(it.mountpoint));
+    assert.match(line ?? "", /ro,nosuid,nodev,noexec.* - fuse\.fixture a,b\\134c\\040d ro,.*max_read=65536/);
+    assert.equal(readFileSync(it.path("file")).length, 16384);
+    assert.equal(
+      errorOf(() => openSync(it.path("new"), "w")),
+      "EROFS",
+    );
+  });
+
+  test("ends with umount, and the process exits", async () => {
+    const it = await start();
+    assert.equal(spawnSync("umount", [it.mountpoint]).status, 0);
+    assert.equal(await it.end(), 0);
+    assert.equal(it.mounted, false);
+  });
+
+  test("unmounted from its own main thread", async () => {
+    const it = await start();
+    it.child.send({ do: "unmount" });
+    assert.equal(await it.end(), 0);
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    test(`${signal} unmounts and exits in order`, async () => {
+      const it = await start();
+      statSync(it.path("file"));
+      it.child.kill(signal);
+      assert.equal(await it.end(), 0);
+      assert.equal(it.mounted, false);
+      assert.deepEqual(it.stderr, "");
+    });
+  }
+
+  test("SIGTERM with an open file detaches, then gives up waiting", async () => {
+    const it = await start({}, [], 300);
+    const fd = openSync(it.path("file"), "r");
+    try {
+      it.child.kill("SIGTERM");
+      assert.equal(await it.end(), 0);
+      assert.equal(it.mounted, false);
+      assert.equal(
+        errorOf(() => readSync(fd, new Uint8Array(1))),
+        "ENOTCONN",
+      );
+    } finally {
+      // FLUSH cannot be sent any more.
+      assert.equal(
+        errorOf(() => closeSync(fd)),
+        "ENOTCONN",
+      );
+    }
+  });
+
+  test("a killed server leaves ENOTCONN, which unmount clears", async () => {
+    const it = await start();
+    it.child.kill("SIGKILL");
+    assert.equal(await it.end(), "SIGKILL");
+    assert.equal(it.mounted, true);
+    assert.equal(
+      errorOf(() => statSync(it.mountpoint)),
+      "ENOTCONN",
+    );
+    unmount(it.mountpoint);
+    assert.equal(it.mounted, false);
+    assert.equal(
+      errorOf(() => unmount(it.mountpoint)),
+      "EINVAL",
+    );
+  });
+
+  test("a crash of the serving thread fails waiting requests at once, and is reported", async () => {
+    const it = await start();
+    await it.set(Cell.HOLD, 1);
+    await it.set(Cell.CRASH, 1);
+    const reader = spawn("head", ["-c1", it.path("file")], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    reader.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    const ended = once(reader, "close");
+    for (let i = 0; i < 200 && (await it.get(Cell.READS)) === 0; i++);
+    it.child.send({ do: "wake" });
+    // Aborted: "Software caused connection abort", or "Transport endpoint is not connected" if it was not yet read.
+    await within(ended, "the reader's end");
+    assert.match(said, /abort|not connected/);
+    assert.equal(await it.end(), 5);
+    assert.match(it.stderr, /crashed as told/);
+    assert.equal(
+      errorOf(() => statSync(it.mountpoint)),
+      "ENOTCONN",
+    );
+  });
+
+  for (const [how, code] of [
+    ["exit", 7],
+    ["throw", 1],
+  ] as const) {
+    test(`process ${how} in the main thread is not held up by the sleeping serving thread`, async () => {
+      const it = await start();
+      it.child.send({ do: how });
+      assert.equal(await it.end(), code);
+      assert.equal(
+        errorOf(() => statSync(it.mountpoint)),
+        "ENOTCONN",
+      );
+    });
+  }
+
+  test("stop ends serving and leaves the mount dead", async () => {
+    const it = await start();
+    it.child.send({ do: "stop" });
+    assert.equal(await it.end(), 0);
+    assert.equal(
+      errorOf(() => statSync(it.mountpoint)),
+      "ENOTCONN",
+    );
+  });
+
+  test("an unprivileged user mounts and unmounts through fusermount3", { skip: cannotDropPrivileges() }, async () => {
+    // In a mount namespace of its own, where /dev/fuse is open to all as distributions have it.
+    const device = join(mkdtempSync(join(tmpdir(), "fuse-device-")), "fuse");
+    const makeDevice = `mknod ${device} c 10 229 && chmod 666 ${device} && mount --bind ${device} /dev/fuse`;
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    try {
+      const launcher = ["unshare", "--mount", "sh", "-c", `${makeDevice} && exec "$@"`, "sh", ...nobody];
+      const it = await start({ subtype: "fixture" }, launcher);
+      const inside = (...command: string[]) => {
+        const all = ["-t", String(it.child.pid), "-m", "--", ...command];
+        return spawnSync("nsenter", all, { encoding: "utf8", timeout: 5000 });
+      };
+      const line = inside("cat", "/proc/self/mountinfo")
+        .stdout.split("\n")
+        .find((l) => l.includes(it.mountpoint));
+      assert.match(line ?? "", /nosuid,nodev.* - fuse\.fixture fixture rw,user_id=65534,group_id=65534/);
+      // Without allow_other not even root may look in.
+      assert.match(inside("cat", it.path("file")).stderr, /Permission denied/);
+      assert.equal(inside(...nobody, "cat", it.path("file")).stdout.length, 16384);
+      // Someone stays in the namespace and looks at its mounts after the server has gone.
+      const enter = ["-t", String(it.child.pid), "-m", "--", "sh", "-c", "echo; read _; cat /proc/self/mountinfo"];
+      const witness = spawn("nsenter", enter, { stdio: ["pipe", "pipe", "inherit"] });
+      await within(once(witness.stdout, "data"), "the witness");
+      let seen = "";
+      witness.stdout.on("data", (chunk) => {
+        seen += chunk;
+      });
+      it.child.kill("SIGTERM");
+      assert.equal(await it.end(), 0);
+      witness.stdin.end("\n");
+      await within(once(witness, "close"), "the witness's end");
+      assert.match(seen, / \/dev\/fuse /);
+      assert.ok(!seen.includes(it.mountpoint));
+      assert.equal(it.stderr, "");
+    } finally {
+      rmSync(dirname(device), { recursive: true, force: true });
+    }
+  });
+
+  test("options the kernel refuses are an error, and nothing is left", async () => {
+    await assert.rejects(Fixture.start({ maxRead: -1 }), /EINVAL/);
+  });
+});
+
+function cannotDropPrivileges(): string | false {
+  for (const program of ["setpriv", "fusermount3", "unshare", "nsenter"]) {
+    if (spawnSync(program, ["--version"]).error !== undefined) return `needs ${program}`;
+  }
+  return false;
+}
