@@ -58,7 +58,7 @@ export class DirectoryListing implements Iterable<DirectoryEntry>, AsyncIterable
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<DirectoryEntry, void, undefined> {
-    yield* this;
+    yield* this[Symbol.iterator]();
   }
 
   #entry(ino: number, type: number, nameBytes: Uint8Array): DirectoryEntry {

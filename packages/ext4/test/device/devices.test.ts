@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, describe, it } from "node:test";
+import type { BlockDevice } from "../../src/device/device.js";
+import { FileDevice, type FileIo } from "../../src/device/file.js";
+import { MemoryDevice } from "../../src/device/memory.js";
+import { RecordingDevice } from "../../src/device/recording.js";
+import { SubRangeDevice } from "../../src/device/sub-range.js";
+import { DeviceError } from "../../src/errors.js";
+import { ImageDirectory } from "../images.js";
+
+const pattern = Uint8Array.from({ length: 10_000 }, (_, at) => (at * 7) % 251);
+
+describe("devices", () => {
+  const files = new ImageDirectory();
+  after(() => files.remove());
+
+  const openFile = (readOnly: boolean) => {
+    const path = files.file("file");
+    fs.writeFileSync(path, pattern);
+    return new FileDevice(fs, fs.openSync(path, readOnly ? "r" : "r+"), { readOnly });
+  };
+  const kinds: ReadonlyArray<readonly [string, (readOnly: boolean) => BlockDevice]> = [
+    ["a file", openFile],
+    ["memory", (readOnly) => new MemoryDevice(pattern.slice(), { readOnly })],
+    [
+      "a range",
+      (readOnly) => {
+        const all = new Uint8Array(20_000);
+        all.set(pattern, 777);
+        return new SubRangeDevice(new MemoryDevice(all, { readOnly }), 777, 10_000);
+      },
+    ],
+  ];
+  for (const [name, open] of kinds) {
+    it(`over ${name} read and write whole ranges and refuse what is outside`, () => {
+      const device = open(false);
+      assert.equal(device.size, 10_000);
+      const bytes = new Uint8Array(100);
+      device.read(9900, bytes);
+      assert.deepEqual(bytes, pattern.subarray(9900));
+      device.write(50, Uint8Array.of(1, 2, 3));
+      device.flush();
+      device.read(49, bytes);
+      assert.deepEqual([...bytes.subarray(0, 5)], [pattern[49], 1, 2, 3, pattern[53]]);
+      for (const offset of [-1, 9901, 10_000, 2 ** 60, Number.NaN]) {
+        assert.throws(() => device.read(offset, bytes), DeviceError);
+        assert.throws(() => device.write(offset, bytes), DeviceError);
+      }
+      device.close();
+      device.close();
+    });
+
+    it(`over ${name} do not write when they are read-only`, () => {
+      const device = open(true);
+      assert.throws(() => device.write(0, Uint8Array.of(1)), DeviceError);
+      device.close();
+    });
+  }
+
+  it("over a file go on after short transfers, and report what fails or ends early", () => {
+    const short: FileIo = {
+      ...fs,
+      readSync: (fd, target, at, length, position) => fs.readSync(fd, target, at, Math.min(length, 7), position),
+    };
+    const path = files.file("short");
+    fs.writeFileSync(path, pattern);
+    const device = new FileDevice(short, fs.openSync(path, "r"));
+    const bytes = new Uint8Array(1000);
+    device.read(3, bytes);
+    assert.deepEqual(bytes, pattern.subarray(3, 1003));
+    fs.truncateSync(path, 500);
+    assert.throws(
+      () => device.read(3, bytes),
+      (error: unknown) => error instanceof DeviceError && /ends at 500/.test(error.message),
+    );
+    fs.closeSync(device.fd);
+    assert.throws(
+      () => device.read(3, bytes),
+      (error: unknown) => error instanceof DeviceError && error.offset === 3 && /EBADF/.test(error.message),
+    );
+  });
+
+  it("over a range end with the device below", () => {
+    const base = new MemoryDevice(pattern);
+    assert.equal(new SubRangeDevice(base, 9000).size, 1000);
+    assert.equal(new SubRangeDevice(base, 9000, 5000).size, 1000);
+    for (const start of [-1, 10_001, 0.5, Number.NaN])
+      assert.throws(() => new SubRangeDevice(base, start), DeviceError);
+  });
+
+  it("that record keep writes and flushes in order, as they were", () => {
+    const recording = new RecordingDevice(new MemoryDevice(pattern.slice()));
+    const bytes = Uint8Array.of(9);
+    recording.write(5, bytes);
+    recording.flush();
+    bytes[0] = 8;
+    recording.write(6, bytes);
+    assert.throws(() => recording.write(20_000, bytes), DeviceError);
+    assert.deepEqual(recording.events, [
+      { kind: "write", offset: 5, bytes: Uint8Array.of(9) },
+      { kind: "flush" },
+      { kind: "write", offset: 6, bytes: Uint8Array.of(8) },
+    ]);
+  });
+});
