@@ -74,7 +74,7 @@ describe("dirty journals", { skip: withoutLoopMounts(), concurrency: 2 }, () => 
         assert.notDeepEqual(compareWalks(truth, stale), [], "without the journal the image would read otherwise");
         const library = await libraryWalk(image);
         assert.deepEqual(compareWalks(truth, library, { timesUntil: replayStart }), []);
-        const unreplayed = await libraryWalk(image, { noload: true });
+        const unreplayed = await libraryWalk(image, { loadJournal: false });
         assert.deepEqual(compareWalks(stale, unreplayed), [], "noload reads the stale state");
         assert.equal(await digestOf(image), before, "reading left the image as it was");
       });

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { run } from "./system/process.js";
 
-const TOOLS = ["mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "mount", "unshare"] as const;
+const TOOLS = ["mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "losetup", "mount", "unshare"] as const;
 
 /** A reason to skip what mounts images through loop devices, or false. */
 export function withoutLoopMounts(): string | false {

@@ -37,4 +37,4 @@ export const MIB = 1 << 20;
 export const TIB = 2 ** 40;
 
 /** The tree every image gets, unless its variant says otherwise. */
-export const DEFAULT_FILL: FillProfile = { names: 3000, extents: 1500, plainNames: false };
+export const DEFAULT_FILL: FillProfile = { names: 3000, longNames: false, extents: 1500, plainNames: false };

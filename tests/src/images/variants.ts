@@ -27,10 +27,10 @@ export const VARIANTS: readonly ImageVariant[] = [
   },
   {
     name: "ext4-1k",
-    about: "1 KiB blocks: the first block is 1, an htree of three levels",
+    about: "1 KiB blocks: the first block is 1, and long names make an htree that takes large_dir",
     size: 512 * MIB,
     mke2fs: ext4("large_dir", "-b", "1024"),
-    fill: BIG,
+    fill: { ...BIG, longNames: true },
   },
   { name: "ext4-2k", about: "2 KiB blocks", size: 256 * MIB, mke2fs: ext4("", "-b", "2048") },
   { name: "ext4-8k", about: "8 KiB blocks", size: 512 * MIB, mke2fs: ext4("", "-b", "8192"), rehash: true },

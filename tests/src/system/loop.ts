@@ -9,11 +9,22 @@ export interface LoopOptions {
   readonly offset?: number;
 }
 
-/** Mounts `image` at `directory`; throws what mount(8) said when the kernel refuses it. */
+/**
+ * Mounts `image` at `directory`; throws what mount(8) said when the kernel refuses it. A loop device of its own each time:
+ * mount's own `-o loop` would take a read-only one over from a mount of the same file that is just going away.
+ */
 export function mountLoop(image: string, directory: string, options: LoopOptions = {}): void {
-  const all = ["loop", ...(options.options ?? [])];
-  if (options.offset !== undefined && options.offset !== 0) all.push(`offset=${options.offset}`);
-  run("mount", ["-t", "ext4", "-o", all.join(","), image, directory]);
+  const given = options.options ?? [];
+  const readOnly = given.includes("ro") ? ["--read-only"] : [];
+  const offset = ["--offset", String(options.offset ?? 0)];
+  const device = run("losetup", ["--find", "--show", ...readOnly, ...offset, image])
+    .stdout.toString("latin1")
+    .trim();
+  try {
+    run("mount", ["-t", "ext4", ...(given.length === 0 ? [] : ["-o", given.join(",")]), device, directory]);
+  } finally {
+    run("losetup", ["--detach", device]); // while it is mounted, this means: when it no longer is
+  }
 }
 
 /** Unmounts `directory`, lazily when it is busy, so that nothing of a failed test stays behind. */

@@ -1,6 +1,15 @@
 /** Walks an image with the library: no mount, no kernel. Every name is looked up by its path, as a user would. */
 import * as fs from "node:fs";
-import { Ext4, errnoOf, FileDevice, type Inode } from "@bulkhead/ext4";
+import {
+  type BlockDevice,
+  Ext4,
+  errnoOf,
+  FileDevice,
+  type Inode,
+  openPartition,
+  readPartitions,
+  SubRangeDevice,
+} from "@bulkhead/ext4";
 import { digest, showValue } from "./content.js";
 import { failed } from "./mounted.js";
 import type { FileType, StatisticsRecord, Walker, WalkRecord } from "./record.js";
@@ -9,6 +18,8 @@ export interface LibraryOptions {
   /** Byte offset of the filesystem in the file. */
   readonly offset?: number;
   readonly loadJournal?: boolean;
+  /** Place of the superblock to use, in units of 1 KiB. */
+  readonly superblock?: number;
 }
 
 const RANGE_LIMIT = 1_000_000;
@@ -30,7 +41,10 @@ export class LibraryWalker implements Walker {
   readonly #seen = new Map<number, Contents>();
 
   constructor(image: string, options: LibraryOptions = {}) {
-    this.#ext4 = Ext4.open(openAt(image, options.offset ?? 0), { loadJournal: options.loadJournal ?? true });
+    this.#ext4 = Ext4.open(openAt(image, options.offset ?? 0), {
+      loadJournal: options.loadJournal ?? true,
+      ...(options.superblock === undefined ? {} : { superblock: options.superblock }),
+    });
   }
 
   async walk(emit: (record: WalkRecord) => void): Promise<void> {
@@ -143,11 +157,12 @@ export class LibraryWalker implements Walker {
   }
 }
 
-function openAt(image: string, offset: number): FileDevice {
-  const fd = fs.openSync(image, "r");
-  const readSync = (file: number, target: Uint8Array, at: number, length: number, from: number) =>
-    fs.readSync(file, target, at, length, from + offset);
-  return new FileDevice({ ...fs, readSync }, fd, { size: fs.fstatSync(fd).size - offset });
+/** An offset that is a partition's is found in the partition table, as a user would name it. */
+function openAt(image: string, offset: number): BlockDevice {
+  const whole = new FileDevice(fs, fs.openSync(image, "r"));
+  if (offset === 0) return whole;
+  const partition = readPartitions(whole)?.partitions.find((candidate) => candidate.offset === offset);
+  return partition === undefined ? new SubRangeDevice(whole, offset) : openPartition(whole, partition.number);
 }
 
 function bytesOf(path: string): Uint8Array {

@@ -1,12 +1,12 @@
 /**
  * One walk in a process of its own, so that a mount that hangs can be given up on:
  *   node walk/main.js kernel IMAGE OFFSET MOUNT-OPTIONS OUT    the kernel's ext4 on a loop device, read-only
- *   node walk/main.js library IMAGE OFFSET noload|"" OUT       the library
+ *   node walk/main.js library IMAGE OPTIONS OUT               the library, its options in JSON
  *   node walk/main.js served IMAGE OFFSET OPTIONS OUT          our own mount of it
  *   node walk/main.js mounted DIRECTORY OUT                    whatever is mounted there
  */
 import { withLoopMountAsync } from "../system/loop.js";
-import { LibraryWalker } from "./library.js";
+import { type LibraryOptions, LibraryWalker } from "./library.js";
 import { MountedWalker } from "./mounted.js";
 import { writeWalk } from "./record.js";
 import { withServedMount } from "./served.js";
@@ -21,8 +21,8 @@ async function main(args: readonly string[]): Promise<void> {
       return withLoopMountAsync(source, loop, (mountPoint) => writeWalk(new MountedWalker(mountPoint), out));
     }
     case "library": {
-      const [offset = "0", options = "", out = ""] = rest;
-      const walker = new LibraryWalker(source, { offset: Number(offset), loadJournal: options !== "noload" });
+      const [options = "{}", out = ""] = rest;
+      const walker = new LibraryWalker(source, JSON.parse(options) as LibraryOptions);
       try {
         return await writeWalk(walker, out);
       } finally {

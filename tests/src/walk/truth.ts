@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type BuiltImage, debugfs, sourcePath } from "../images/build.js";
 import { run, runApart } from "../system/process.js";
 import { debugfsTruth } from "./debugfs.js";
+import type { LibraryOptions } from "./library.js";
 import { readWalk, type Walk } from "./record.js";
 
 const WALK = fileURLToPath(new URL("./main.js", import.meta.url));
@@ -31,10 +32,9 @@ export async function servedWalk(image: string, options: KernelOptions = {}): Pr
 }
 
 /** The library's walk, in a process of its own, killed when it does not end. */
-export async function libraryWalk(image: string, options: { offset?: number; noload?: boolean } = {}): Promise<Walk> {
+export async function libraryWalk(image: string, options: LibraryOptions = {}): Promise<Walk> {
   const out = `${image}.library-walk`;
-  const args = ["library", image, String(options.offset ?? 0), options.noload === true ? "noload" : "", out];
-  return readAndRemove(runApart(WALK, args, WALK_TIMEOUT), out);
+  return readAndRemove(runApart(WALK, ["library", image, JSON.stringify(options), out], WALK_TIMEOUT), out);
 }
 
 async function readAndRemove(finished: Promise<void>, out: string): Promise<Walk> {

@@ -6,6 +6,8 @@ import { Random } from "../random.js";
 export interface FillProfile {
   /** Names in the big directory. */
   readonly names: number;
+  /** Whether those names are long, so that their index is as deep as it gets. */
+  readonly longNames: boolean;
   /** Extents of the most fragmented file. */
   readonly extents: number;
   /** Names any tool can print and parse: UTF-8 without control characters. */

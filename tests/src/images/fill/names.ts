@@ -52,7 +52,7 @@ export function fillBigDirectory(fill: Filler): void {
   const targets = Math.ceil(count / LINKS_PER_INODE) + 1;
   for (let i = 0; i < targets; i++) fill.file(fill.at("many-targets", `t${i}`), 100 + i);
   for (let i = 0; i < count; i++) {
-    const path = fill.at("many", `entry-${i}-${"x".repeat(i % 24)}`);
+    const path = fill.at("many", `entry-${i}-${"x".repeat(fill.profile.longNames ? 240 : i % 24)}`);
     if (i % 500 === 7) mkdirSync(path);
     else if (i % 500 === 9) symlinkSync(`../many/entry-${i}`, path);
     else if (i % 100 === 3) writeFileSync(path, `contents of ${i}\n`);
