@@ -3,7 +3,6 @@ export const corruptionKinds = {
   "superblock-magic": "the superblock's magic number is 0xEF53",
   "superblock-checksum": "the superblock's checksum matches its contents",
   "superblock-geometry": "sizes and counts in the superblock agree with each other and with the device",
-  "superblock-feature": "features that exclude each other are not both set",
   "group-descriptor-checksum": "a group descriptor's checksum matches its contents",
   "group-descriptor-location": "bitmaps and inode tables lie inside the file system",
   "block-range": "a block number lies inside the file system and outside its fixed metadata",
@@ -38,7 +37,6 @@ export const corruptionKinds = {
   "journal-block": "a block of the journal is what its header says, and its tags stay inside the file system",
   "journal-checksum": "a journal block's checksum matches its contents",
   "orphan-list": "the list of orphaned inodes ends",
-  "mmp-block": "the multi-mount protection block is right",
 } as const;
 
 export type CorruptionKind = keyof typeof corruptionKinds;

@@ -8,6 +8,7 @@ import {
   FileSystemError,
   type Inode,
   MappingType,
+  orphans,
   UnsupportedFeatureError,
 } from "@bulkhead/ext4";
 
@@ -15,6 +16,8 @@ import {
 export interface Findings {
   /** Kinds of corruption, each once. */
   readonly kinds: Set<CorruptionKind>;
+  /** The first of them, with their evidence. */
+  readonly errors: CorruptionError[];
   /** Whether the file system could be opened at all. */
   opened: boolean;
   inodes: number;
@@ -25,6 +28,7 @@ export interface Findings {
 const MAX_INODES = 500;
 const MAX_ENTRIES = 5000;
 const MAX_MAPPINGS = 200;
+const MAX_ERRORS = 50;
 
 /**
  * Walks the whole tree of the image on `device`.
@@ -32,7 +36,7 @@ const MAX_MAPPINGS = 200;
  * @throws whatever is neither a result nor one of the engine's typed errors: that is the bug being looked for
  */
 export function explore(device: BlockDevice): Findings {
-  const findings: Findings = { kinds: new Set(), opened: false, inodes: 0, entries: 0 };
+  const findings: Findings = { kinds: new Set(), errors: [], opened: false, inodes: 0, entries: 0 };
   const attempt = <T>(work: () => T): T | undefined => {
     try {
       return work();
@@ -40,6 +44,7 @@ export function explore(device: BlockDevice): Findings {
       if (error instanceof CorruptionError) {
         if (error.evidence === "") throw new Error(`no evidence for ${error.kind}`);
         findings.kinds.add(error.kind);
+        if (findings.errors.length < MAX_ERRORS) findings.errors.push(error);
       } else if (
         !(error instanceof UnsupportedFeatureError || error instanceof FileSystemError || error instanceof DeviceError)
       ) {
@@ -53,6 +58,7 @@ export function explore(device: BlockDevice): Findings {
   if (fs === undefined) return findings;
   findings.opened = true;
   attempt(() => fs.statfs());
+  attempt(() => orphans(fs.volume));
   const seen = new Set<number>();
   const pending = [2];
   const data = new Uint8Array(4096);

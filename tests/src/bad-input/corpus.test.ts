@@ -1,0 +1,39 @@
+// Oracle: the rule that each image was made to break. Every kind of corruption has its image, and is found by its own name.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type CorruptionKind, corruptionKinds, MemoryDevice } from "@bulkhead/ext4";
+import { withoutLoopMounts } from "../facilities.js";
+import { type Base, baseImage, corpus, damagedImage } from "./corpus.js";
+import { explore } from "./explore.js";
+
+const skip = withoutLoopMounts();
+const bases: readonly Base[] = ["plain", "checksums", "pointers", "journal", "journal with checksums"];
+
+describe("the corpus of bad input", { skip }, () => {
+  it("has an image for every kind of corruption", () => {
+    const covered = new Set<CorruptionKind>(corpus.map(({ kind }) => kind));
+    const missing = Object.keys(corruptionKinds).filter((kind) => !covered.has(kind as CorruptionKind));
+    assert.deepEqual(missing, []);
+  });
+
+  for (const base of bases) {
+    it(`starts from an image that is right: ${base}`, () => {
+      const findings = explore(new MemoryDevice(baseImage(base), { readOnly: true }));
+      assert.deepEqual([...findings.kinds], []);
+      assert.ok(findings.opened && findings.inodes > 5);
+    });
+  }
+
+  for (const damage of corpus) {
+    it(`${damage.kind}: ${damage.what}`, () => {
+      const { kinds, errors } = explore(new MemoryDevice(damagedImage(damage), { readOnly: true }));
+      assert.deepEqual([...kinds], [damage.kind], errors[0]?.message ?? "nothing was noticed");
+      for (const { evidence, location, message, kind } of errors) {
+        assert.ok(evidence.length > 5, message);
+        if (!kind.startsWith("superblock-")) assert.ok(Object.keys(location).length > 0, `no place: ${message}`);
+        for (const place of Object.values(location)) assert.ok(Number.isSafeInteger(place) && place >= 0, message);
+        assert.doesNotMatch(message, /undefined|NaN|\[object/);
+      }
+    });
+  }
+});
