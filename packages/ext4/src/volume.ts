@@ -3,8 +3,8 @@ import type { BlockDevice } from "./device/device.js";
 import type { Environment } from "./environment.js";
 import { CorruptionError, type CorruptionKind, type CorruptionLocation } from "./errors.js";
 import type { SuperblockView } from "./format/superblock.js";
-import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
+import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
 export interface Geometry {

@@ -4,6 +4,9 @@ import { hasSuperblock } from "../groups/superblock-copies.js";
 import { readInode } from "../inode/inode-table.js";
 import type { Volume } from "../volume.js";
 
+/** Groups that are looked at one by one at most: 128 TiB of them. A hostile image may claim thousands of times as many. */
+export const MOST_SUMMED_GROUPS = 2 ** 20;
+
 /** Blocks of a group that its two bitmaps take. */
 const BITMAPS = 2;
 
@@ -17,7 +20,8 @@ export function overheadClusters(volume: Volume): number {
     return superblock.overheadClusters;
   }
   const ratio = geometry.clusterSize / geometry.blockSize;
-  const groups = features.bigalloc ? clusteredMetadata(volume) : plainMetadata(volume);
+  const exact = features.bigalloc && geometry.groupCount <= MOST_SUMMED_GROUPS;
+  const groups = exact ? clusteredMetadata(volume) : Math.ceil(plainMetadata(volume) / ratio);
   return Math.floor(geometry.firstDataBlock / ratio) + groups + Math.ceil(journalBlocks(volume) / ratio);
 }
 

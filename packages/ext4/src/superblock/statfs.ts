@@ -1,7 +1,7 @@
 import { GroupDescriptorLayout } from "../format/group-descriptor.js";
 import { descriptorBlock, descriptorBlockCount } from "../groups/group-table.js";
 import type { Volume } from "../volume.js";
-import { overheadClusters } from "./overhead.js";
+import { MOST_SUMMED_GROUPS, overheadClusters } from "./overhead.js";
 
 /** What statfs(2) answers, in its units. */
 export interface FileSystemStatistics {
@@ -69,9 +69,16 @@ function fsidOf(uuid: Uint8Array): readonly [number, number] {
   ];
 }
 
-/** Sums over all descriptors, which the kernel trusts here whatever their checksums on a read-only mount. */
+/**
+ * Sums over all descriptors, which the kernel trusts here whatever their checksums on a read-only mount. Where there are too
+ * many to sum, the superblock's counts.
+ */
 function freeCounts(volume: Volume): { clusters: number; inodes: number } {
-  const { geometry, cache } = volume;
+  const { geometry, cache, superblock } = volume;
+  if (geometry.groupCount > MOST_SUMMED_GROUPS) {
+    const high = volume.features.is64Bit ? superblock.freeBlocksCountHi * 0x1_0000_0000 : 0;
+    return { clusters: superblock.freeBlocksCountLo + high, inodes: superblock.freeInodesCount };
+  }
   const { descriptorsPerBlock, descriptorSize, groupCount, blockCount } = geometry;
   const wide = descriptorSize >= 64;
   let clusters = 0;

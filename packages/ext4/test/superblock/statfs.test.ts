@@ -4,6 +4,8 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { FileSystem } from "../../src/filesystem.js";
+import { openVolume } from "../../src/superblock/open-volume.js";
+import { statistics } from "../../src/superblock/statfs.js";
 import { ImageDirectory, missingLoopMount, openImage, run } from "../images.js";
 
 const skip = missingLoopMount() ?? false;
@@ -79,5 +81,20 @@ describe("statfs", { skip }, () => {
     const filesystem = FileSystem.mount(openImage(image));
     assert.equal(filesystem.statfs().blocks, truth);
     filesystem.close();
+  });
+
+  it("takes no longer for a billion groups, which a hostile superblock may claim", () => {
+    for (const features of ["bigalloc", "meta_bg,^resize_inode"]) {
+      const image = images.make("image", "64M", ["-t", "ext4", "-O", features]);
+      const device = openImage(image);
+      const volume = openVolume(device);
+      const groupCount = 2 ** 30;
+      const claimed = { ...volume, geometry: { ...volume.geometry, groupCount } };
+      claimed.superblock.overheadClusters = 0;
+      const start = performance.now();
+      statistics(claimed, false);
+      assert.ok(performance.now() - start < 500);
+      device.close();
+    }
   });
 });
