@@ -1,7 +1,7 @@
 import { Errno } from "@bulkhead/linux";
 import type { Transport } from "./transport.js";
 
-/** Requests from an array, replies into another: a session and a loop without any kernel. */
+/** Requests from an array, replies into another, and the connection is over: a session and a loop without any kernel. */
 export class MemoryTransport implements Transport {
   readonly fd = -1;
   /** Requests still to be read. */
@@ -19,7 +19,7 @@ export class MemoryTransport implements Transport {
   read(buffer: Uint8Array): number {
     if (!this.#open) return -Errno.ENODEV;
     const request = this.requests.shift();
-    if (request === undefined) return -Errno.EAGAIN;
+    if (request === undefined) return -Errno.ENODEV;
     if (request.length > buffer.length) return -Errno.EINVAL;
     buffer.set(request);
     return request.length;

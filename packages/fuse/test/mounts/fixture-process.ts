@@ -55,6 +55,9 @@ function perform(command: Command): number {
   }
 }
 process.on("message", (command: Command) => process.send?.({ result: perform(command) }));
+// The test is gone: leave nothing mounted.
+const orphaned = () => void served.unmount();
+process.once("disconnect", orphaned);
 process.send?.({ ready: true });
 try {
   await served.finished;
@@ -63,5 +66,5 @@ try {
   process.stderr.write(`${String(error)}\n`);
   process.exitCode = 5;
 }
-process.channel?.unref();
-process.disconnect?.();
+process.off("disconnect", orphaned);
+if (process.connected) process.disconnect();

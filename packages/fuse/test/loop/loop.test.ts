@@ -1,0 +1,117 @@
+/** The loop on a socket whose other end the test holds: no kernel, no mount. */
+import assert from "node:assert/strict";
+import { closeSync } from "node:fs";
+import { describe, test } from "node:test";
+import { recv, SocketType, send, socketpair } from "@bulkhead/linux";
+import {
+  encodeRequest,
+  MemoryTransport,
+  type RequestParts,
+  ServingLoop,
+  Session,
+  SocketTransport,
+  Timers,
+  Wakeup,
+} from "../../src/index.js";
+
+type Operation = "INIT" | "STATFS";
+function encode<K extends Operation>(name: K, uniqueLo: number, parts: RequestParts<K>): Uint8Array {
+  const bytes = new Uint8Array(256);
+  return bytes.subarray(0, encodeRequest(bytes, name, { uniqueLo, nodeid: 1 }, parts));
+}
+const init = (major = 7) => encode("INIT", 2, { request: { major, minor: 40, flags: 0, max_readahead: 4096 } });
+const statfs = (uniqueLo: number) => encode("STATFS", uniqueLo, {});
+
+function pair(options: Partial<ConstructorParameters<typeof ServingLoop>[0]> = {}) {
+  const [ours, theirs] = socketpair(SocketType.SEQPACKET);
+  const session = new Session({ STATFS: () => 0 });
+  const loop = new ServingLoop({ session, transport: new SocketTransport(ours), spin: 0, ...options });
+  const reply = new Uint8Array(4096);
+  const receive = () => {
+    const length = recv(theirs, reply, 0, reply.length, 0x40);
+    return length < 16 ? undefined : new DataView(reply.buffer).getUint32(8, true);
+  };
+  const close = () => {
+    closeSync(ours);
+    loop.wakeup.close();
+  };
+  return { loop, theirs, receive, close };
+}
+
+describe("the loop", () => {
+  test("answers what is queued, in order, and returns when the peer is gone", () => {
+    let serving = 0;
+    const { loop, theirs, receive, close } = pair({ onServing: () => serving++ });
+    for (const message of [init(), statfs(4), statfs(6)]) send(theirs, message, 0, message.length);
+    loop.timers.after(20, () => {
+      assert.deepEqual([receive(), receive(), receive(), receive()], [2, 4, 6, undefined]);
+      const message = statfs(8);
+      send(theirs, message, 0, message.length);
+      loop.timers.after(20, () => {
+        assert.equal(receive(), 8);
+        closeSync(theirs);
+      });
+    });
+    assert.equal(loop.run(), "unmounted");
+    assert.equal(serving, 1);
+    close();
+  });
+
+  test("stops when told, and calls onWake when woken", () => {
+    let woken = 0;
+    const wakeup = new Wakeup();
+    const { loop, theirs, close } = pair({
+      wakeup,
+      onWake: () => {
+        if (++woken === 1) new Wakeup(wakeup.handle).wake();
+        else wakeup.stop();
+      },
+    });
+    wakeup.wake();
+    assert.equal(loop.run(), "stopped");
+    assert.ok(woken >= 2);
+    closeSync(theirs);
+    close();
+  });
+
+  test("reports a refused INIT instead of waiting for ever", () => {
+    const { loop, theirs, receive, close } = pair();
+    const message = init(6);
+    send(theirs, message, 0, message.length);
+    assert.equal(loop.run(), "refused");
+    assert.equal(receive(), 2);
+    closeSync(theirs);
+    close();
+  });
+
+  test("a timer that throws ends it", () => {
+    const { loop, theirs, close } = pair();
+    loop.timers.after(0, () => {
+      throw new Error("as told");
+    });
+    assert.throws(() => loop.run(), /as told/);
+    closeSync(theirs);
+    close();
+  });
+
+  test("serves a recorded trace from memory, and survives refused replies", () => {
+    const requests = [init(), ...Array.from({ length: 600 }, (_, i) => statfs(4 + 2 * i))];
+    const transport = new MemoryTransport(requests);
+    const logged: string[] = [];
+    transport.verdict = (message) => {
+      const unique = new DataView(message.buffer).getUint32(8, true);
+      return unique === 8 ? -2 : unique === 10 ? -22 : message.length;
+    };
+    const loop = new ServingLoop({
+      session: new Session({ STATFS: () => 0 }),
+      transport,
+      timers: new Timers({ now: () => 0 }),
+      log: (line) => logged.push(line),
+    });
+    assert.equal(loop.run(), "unmounted");
+    assert.equal(transport.written.length, 601);
+    // ENOENT is a caller that was interrupted; anything else is worth a line.
+    assert.deepEqual(logged, ["writing a reply of 96 bytes: EINVAL"]);
+    loop.wakeup.close();
+  });
+});
