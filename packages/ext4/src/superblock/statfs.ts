@@ -77,7 +77,8 @@ function freeCounts(volume: Volume): { clusters: number; inodes: number } {
   const { geometry, cache, superblock } = volume;
   if (geometry.groupCount > MOST_SUMMED_GROUPS) {
     const high = volume.features.is64Bit ? superblock.freeBlocksCountHi * 0x1_0000_0000 : 0;
-    return { clusters: superblock.freeBlocksCountLo + high, inodes: superblock.freeInodesCount };
+    const clusters = Math.floor(((superblock.freeBlocksCountLo + high) * geometry.blockSize) / geometry.clusterSize);
+    return { clusters, inodes: superblock.freeInodesCount };
   }
   const { descriptorsPerBlock, descriptorSize, groupCount, blockCount } = geometry;
   const wide = descriptorSize >= 64;

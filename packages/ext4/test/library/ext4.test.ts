@@ -309,6 +309,28 @@ describe("Ext4", { skip }, () => {
     encrypted.close();
   });
 
+  it("shows the ciphertext of an encrypted link as fscrypt encodes it without a key, and its length as the size", () => {
+    const path = images.make("links", "8M", ["-t", "ext4", "-O", "encrypt,^metadata_csum"]);
+    run("debugfs", ["-w", "-R", `symlink link ${"A".repeat(200)}`, path]);
+    run("debugfs", ["-w", "-R", "sif link flags 0x80800", path]);
+    const bytes = fs.readFileSync(path);
+    const block = Number(run("debugfs", ["-R", "bmap link 0", path]));
+    const at = block * (1024 << bytes.readUInt32LE(1024 + 24));
+    bytes.writeUInt16LE(32, at);
+    const links = Ext4.open(new MemoryDevice(bytes));
+    const target = Buffer.concat([Buffer.alloc(8), Buffer.from("A".repeat(32))]).toString("base64url");
+    assert.equal(links.readLink("link"), target);
+    assert.equal(links.lstat("link").size, target.length);
+    for (const length of [0, 199, 0xffff]) {
+      bytes.writeUInt16LE(length, at);
+      const damaged = Ext4.open(new MemoryDevice(bytes));
+      assert.throws(
+        () => damaged.readLink("link"),
+        (error: unknown) => error instanceof CorruptionError,
+      );
+    }
+  });
+
   it("answers the same with caches of the smallest size", () => {
     const small = Ext4.open(openImage(image), { cacheBytes: 0, inodeCacheEntries: 0 });
     assert.equal(small.fs.volume.cache.capacity, 64);
