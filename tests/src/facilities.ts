@@ -13,6 +13,11 @@ export function withoutLoopMounts(): string | false {
   return false;
 }
 
+/** A reason to skip what mounts through FUSE, or false. */
+export function withoutFuse(): string | false {
+  return existsSync("/dev/fuse") ? false : "there is no /dev/fuse";
+}
+
 function hasTool(tool: string): boolean {
   return run("sh", ["-c", `command -v ${tool}`], { accept: [1, 127] }).code === 0;
 }

@@ -79,5 +79,5 @@ async function ended(server: ChildProcess, output: () => string): Promise<void> 
 function isMounted(mountPoint: string): boolean {
   return readFileSync("/proc/self/mountinfo", "latin1")
     .split("\n")
-    .some((line) => line.split(" ")[4] === mountPoint);
+    .some((line) => line.split(" ")[4] === mountPoint && / - fuse[. ]/.test(line));
 }
