@@ -7,7 +7,7 @@
  * system, its default export is called to create it; from then on that thread answers the kernel, one request at a time.
  */
 import { isMainThread } from "node:worker_threads";
-import { DirentType, type FileSystem, type Handlers, mountAndServe, ROOT_ID } from "@bulkhead/fuse";
+import { type Attributes, DirentType, type FileSystem, type Handlers, mountAndServe, ROOT_ID } from "@bulkhead/fuse";
 
 const ENOENT = -2;
 const ENOTDIR = -20;
@@ -26,7 +26,7 @@ export default function hello(greeting: string): FileSystem {
   const content = new TextEncoder().encode(`${greeting}\n`);
 
   /** The fields of `struct stat`; the reply arrives zeroed, so only what differs from 0 is set. */
-  function describe(nodeid: number, attr: Parameters<NonNullable<Handlers["GETATTR"]>>[2]["attr"]): void {
+  function describe(nodeid: number, attr: Attributes): void {
     const directory = nodeid === ROOT_ID;
     attr.ino = nodeid;
     attr.mode = directory ? DIRECTORY : FILE;

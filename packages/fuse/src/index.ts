@@ -18,7 +18,7 @@ export { findMount, listMounts, type MountInfo } from "./mount/mountinfo.js";
 export type { MountOptions } from "./mount/options.js";
 export { Notifier } from "./notify.js";
 export * from "./protocol/index.js";
-export type { CreateFileSystem, FileSystem, Services } from "./serve/filesystem.js";
+export type { Attributes, CreateFileSystem, FileSystem, Services } from "./serve/filesystem.js";
 export { mountAndServe, type Served, type ServeOptions } from "./serve/serve.js";
 export { DeviceTransport } from "./transport/device.js";
 export { MemoryTransport } from "./transport/memory.js";

@@ -1,8 +1,13 @@
+import type { View } from "@bulkhead/linux/struct";
 import type { Timers } from "../loop/timers.js";
 import type { Notifier } from "../notify.js";
 import type { Handlers } from "../protocol/operations.js";
 import type { SessionOptions } from "../protocol/session.js";
+import type { FuseAttr } from "../protocol/structs.js";
 import type { DeviceTransport } from "../transport/device.js";
+
+/** The attributes in a reply, to be filled in. */
+export type Attributes = View<typeof FuseAttr>;
 
 /** What the serving thread offers to the file system that lives in it. */
 export interface Services {

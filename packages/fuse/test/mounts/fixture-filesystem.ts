@@ -1,5 +1,6 @@
 /** A small file system whose contents another thread changes behind the kernel's back, and which counts what it is asked. */
 import {
+  type Attributes,
   DEFERRED,
   DirentType,
   type FileSystem,
@@ -35,14 +36,13 @@ const FOREVER = 86_400;
 const POLL_DELAY = 50;
 const POLLIN = 1;
 
-type Attr = Parameters<NonNullable<Handlers["GETATTR"]>>[2]["attr"];
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 export function fixtureHandlers(state: Int32Array, services?: Services): Handlers {
   const count = (cell: number) => Atomics.add(state, cell, 1);
   let ready = false;
-  const describe = (nodeid: number, attr: Attr) => {
+  const describe = (nodeid: number, attr: Attributes) => {
     attr.ino = nodeid;
     attr.mode = nodeid === ROOT_ID ? 0o040755 : 0o100644;
     attr.nlink = 1;
