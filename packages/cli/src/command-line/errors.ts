@@ -28,9 +28,12 @@ export function exitCodeOf(error: unknown): number {
   return (error as Coded | undefined)?.code === "ERR_EXT4_CORRUPT" ? ExitCode.corrupt : ExitCode.failure;
 }
 
-/** One line about an error, safe to print on a terminal. */
+/** What an error says, safe to print on a terminal. */
 export function messageOf(error: unknown): string {
-  return printable(error instanceof Error ? error.message : String(error));
+  const message = error instanceof Error ? error.message : String(error);
+  // Our own messages may have several lines; what they quote from an image is escaped already.
+  const isOwn = error instanceof CommandError || error instanceof UsageError;
+  return isOwn ? message.split("\n").map(printable).join("\n") : printable(message);
 }
 
 /** Prints "bulkhead COMMAND: …" on standard error. */

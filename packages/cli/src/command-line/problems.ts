@@ -1,5 +1,6 @@
-import { exitCodeOf, messageOf, report } from "./errors.js";
+import { CommandError, exitCodeOf, messageOf, report, UsageError } from "./errors.js";
 import { ExitCode } from "./exit-code.js";
+import { reasonOf } from "./reason.js";
 
 /** Counts what went wrong while a command goes on, each with its line on standard error. */
 export class Problems {
@@ -13,7 +14,9 @@ export class Problems {
 
   /** @param where a path or name that is safe to print */
   add(where: string, error: unknown): void {
-    report(this.#command, `${where}: ${messageOf(error)}`);
+    // The command's own errors say what they are about.
+    const isWhole = error instanceof CommandError || error instanceof UsageError;
+    report(this.#command, isWhole ? messageOf(error) : `${where}: ${reasonOf(error)}`);
     this.count++;
     // Damage weighs more than anything else.
     this.exitCode = Math.max(this.exitCode, exitCodeOf(error));

@@ -1,6 +1,6 @@
 import { messageOf } from "./errors.js";
 
-/** A failed system call's reason in words. */
+/** Why a system call on the host, or the same on an image, failed: in words. */
 export function reasonOf(error: unknown): string {
   switch ((error as NodeJS.ErrnoException | undefined)?.code) {
     case "ENOENT":
@@ -18,8 +18,12 @@ export function reasonOf(error: unknown): string {
       return "no space is left";
     case "EROFS":
       return "the file system there is read-only";
+    case "ELOOP":
+      return "too many symbolic links";
     case "ENAMETOOLONG":
-      return "the path is too long";
+      return "a name or path is too long";
+    case "ENOKEY":
+      return "it is encrypted, and there is no key";
     default:
       return messageOf(error);
   }

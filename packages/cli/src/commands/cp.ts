@@ -4,7 +4,6 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, report } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { Problems } from "../command-line/problems.js";
-import { reasonOf } from "../command-line/reason.js";
 import { Copier } from "../copy/copier.js";
 import { type HostPath, pathIn } from "../copy/destination.js";
 import { openHost } from "../copy/host.js";
@@ -60,7 +59,7 @@ export async function run(given: GivenArguments): Promise<number> {
         output.line();
         output.flush();
       },
-      failed: (path, error) => progress.interrupt(() => problems.add(printableName(path), wordy(error))),
+      failed: (path, error) => progress.interrupt(() => problems.add(printableName(path), error)),
     });
     for (const errand of errands) await copyOne(errand, given, copier, problems, abort.signal);
   } catch (error) {
@@ -97,7 +96,7 @@ function plan(given: GivenArguments, session: Session, problems: Problems): Erra
     try {
       const found = session.find(source, !given.flag("recursive"));
       if (found.inode.isDirectory && !given.flag("recursive")) {
-        throw new CommandError("a directory; copy it with -r");
+        throw new CommandError(`${source} is a directory; copy it with -r`);
       }
       const name = lastName(found.path);
       const goesInside = isDirectory && name !== undefined;
@@ -128,7 +127,7 @@ async function copyOne(
     await copier.copyFile(ext4, inode, path, lastName(found.path) ?? path);
   } catch (error) {
     if (signal.aborted) throw error;
-    problems.add(printable(given.positionals.at(-1)!), wordy(error));
+    problems.add(printable(given.positionals.at(-1)!), error);
   }
 }
 
@@ -157,10 +156,4 @@ function parentOrSelf(path: HostPath): HostPath {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return path;
   const slash = text.lastIndexOf("/");
   return slash < 0 ? Buffer.from(".") : path.subarray(0, Math.max(1, path.lastIndexOf(0x2f)));
-}
-
-/** A host's error in words; others are as they are. */
-function wordy(error: unknown): unknown {
-  const isSystem = typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";
-  return isSystem ? new Error(reasonOf(error)) : error;
 }

@@ -27,8 +27,8 @@ export async function mount(request: MountRequest, log: (message: string) => voi
   try {
     return await mountImage({ ...mountImageOptions(request), log });
   } catch (error) {
-    const advice = await adviceOn(request);
-    throw new CommandError(`cannot mount ${request.source}: ${explain(error, request)}${advice}`, exitCodeOf(error));
+    const choice = await partitionChoice(request);
+    throw new CommandError(choice ?? `cannot mount ${request.source}: ${explain(error, request)}`, exitCodeOf(error));
   }
 }
 
@@ -69,7 +69,7 @@ function explain(error: unknown, { mountpoint }: MountRequest): string {
 }
 
 /** Looks at the source again for what the message alone cannot say. */
-async function adviceOn({ source, settings }: MountRequest): Promise<string> {
-  const { adviceOnSource } = await import("../source/open-image.js");
-  return adviceOnSource(source, settings);
+async function partitionChoice({ source, settings }: MountRequest): Promise<string | undefined> {
+  const { partitionChoiceOf } = await import("../source/open-image.js");
+  return partitionChoiceOf(source, settings);
 }

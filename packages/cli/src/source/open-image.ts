@@ -69,25 +69,25 @@ export function openImage(path: string, settings: SourceSettings): Ext4 {
       },
     });
   } catch (error) {
-    const advice = adviceOn(error, whole, path, settings, (number) => `--partition ${number}`);
+    const choice = partitionChoice(error, whole, path, settings, (number) => `--partition ${number}`);
     whole.close();
     if (error instanceof CommandError) throw error;
-    throw new CommandError(`${path}: ${messageOf(error)}${advice}`, exitCodeOf(error));
+    throw new CommandError(choice ?? `${path}: ${messageOf(error)}`, exitCodeOf(error));
   }
 }
 
-/** What to do about a source that mounting failed on, or nothing: looks at it again. */
-export function adviceOnSource(path: string, settings: SourceSettings): string {
+/** For a source that mounting failed on: a better message, if it has partitions of which one should have been named. */
+export function partitionChoiceOf(path: string, settings: SourceSettings): string | undefined {
   let whole: FileDevice | undefined;
   try {
     whole = openDevice(path);
     Ext4.open(within(whole, path, settings), { loadJournal: false });
   } catch (error) {
-    if (whole !== undefined) return adviceOn(error, whole, path, settings, (number) => `-o partition=${number}`);
+    if (whole !== undefined) return partitionChoice(error, whole, path, settings, (number) => `-o partition=${number}`);
   } finally {
     whole?.close();
   }
-  return "";
+  return undefined;
 }
 
 function openDevice(path: string): FileDevice {
@@ -127,31 +127,23 @@ function within(device: FileDevice, path: string, { offset = 0, partition }: Sou
   return offset === 0 ? device : new SubRangeDevice(device, offset, device.size - offset);
 }
 
-function adviceOn(
+/** The message for a partitioned source without a file system at its start; undefined for any other. */
+function partitionChoice(
   error: unknown,
   whole: FileDevice,
   path: string,
   settings: SourceSettings,
   option: (number: number) => string,
-): string {
-  const atStart = (settings.offset ?? 0) === 0 && settings.partition === undefined && settings.superblock === undefined;
-  if (!(error instanceof CorruptionError) || !error.kind.startsWith("superblock-")) return "";
-  if (atStart) {
-    const partitions = partitionsUnlessDamaged(whole);
-    if (partitions.length > 0) {
-      const lines = partitions.map(
-        ({ number, offset, length, name }) =>
-          `\n  ${option(number).padEnd(16)} ${formatBytes(length)} at ${offset}${name === "" ? "" : `, ${printable(name)}`}`,
-      );
-      return `\n${path} has a partition table; say which partition is meant:${lines.join("")}`;
-    }
-  }
-  if (settings.superblock === undefined && error.kind !== "superblock-magic") {
-    return "; a copy of the superblock may be whole: try sb 32768 (blocks of 4 KiB) or 8193 (of 1 KiB)";
-  }
-  return atStart && error.kind === "superblock-magic"
-    ? "; if this is an image of ext4 with something before it, say at which offset it starts"
-    : "";
+): string | undefined {
+  const isElsewhere = settings.offset !== undefined || settings.partition !== undefined;
+  if (isElsewhere || !(error instanceof CorruptionError) || error.kind !== "superblock-magic") return undefined;
+  const partitions = partitionsUnlessDamaged(whole);
+  if (partitions.length === 0) return undefined;
+  const lines = partitions.map(({ number, offset, length, name }) => {
+    const label = name === "" ? "" : `, ${printable(name)}`;
+    return `\n  ${option(number).padEnd(16)} ${formatBytes(length)} at ${offset}${label}`;
+  });
+  return `${path} starts with a partition table, not with a file system; say which partition is meant:${lines.join("")}`;
 }
 
 function partitionsOf(device: FileDevice): readonly Partition[] {

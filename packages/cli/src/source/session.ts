@@ -1,5 +1,6 @@
 import type { Ext4, Inode } from "@bulkhead/ext4";
 import { CommandError, exitCodeOf } from "../command-line/errors.js";
+import { reasonOf } from "../command-line/reason.js";
 import { type ImagePath, parseImagePath } from "./image-path.js";
 import { openImage, type SourceSettings } from "./open-image.js";
 
@@ -34,28 +35,12 @@ export class Session {
     try {
       return { image, path, ext4, inode: ext4.inode(path, { followLinks }) };
     } catch (error) {
-      throw new CommandError(`${image} has no ${path}: ${wordsFor(error)}`, exitCodeOf(error));
+      throw new CommandError(`${image} has no ${path}: ${reasonOf(error)}`, exitCodeOf(error));
     }
   }
 
   close(): void {
     for (const ext4 of this.#images.values()) ext4.close();
     this.#images.clear();
-  }
-}
-
-/** An engine's error for somebody who typed a path. */
-export function wordsFor(error: unknown): string {
-  switch ((error as { readonly code?: unknown } | undefined)?.code) {
-    case "ENOENT":
-      return "there is no such file";
-    case "ENOTDIR":
-      return "a part of the path is no directory";
-    case "ELOOP":
-      return "too many symbolic links";
-    case "ENAMETOOLONG":
-      return "a name is longer than 255 bytes";
-    default:
-      return error instanceof Error ? error.message : String(error);
   }
 }

@@ -1,0 +1,106 @@
+# bash completion for bulkhead
+_bulkhead() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp completion --help --version' -- "$current"))
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    mount)
+      case $previous in
+        -o|--options) _bulkhead_list 'ro offset= partition= sb= noload cache_size= errors= bsddf minixdf allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime'; return ;;
+        --log) COMPREPLY=($(compgen -f -- "$current")); return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-o --options -f --foreground --log -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    umount)
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-l --lazy -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -d -- "$current"))
+      ;;
+    info)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--offset --partition --sb --noload --cache-size --json -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    ls)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-a --all -l --long -i --inode -R --recursive --json --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    tree)
+      case $previous in
+        -L|--depth) :; return ;;
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-L --depth -a --all --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    stat)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--json --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    cat)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    extents)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--json --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    cp)
+      case $previous in
+        --no-preserve) _bulkhead_list 'mode ownership timestamps xattr links all'; return ;;
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive --no-preserve -n --no-clobber -v --verbose -q --quiet --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    completion)
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -W 'bash zsh fish' -- "$current"))
+      ;;
+  esac
+}
+_bulkhead_list() {
+  local done= last=$current
+  if [[ $current == *,* ]]; then done=${current%,*},; last=${current##*,}; fi
+  COMPREPLY=($(compgen -P "$done" -W "$1" -- "$last"))
+  compopt -o nospace
+}
+complete -o filenames -F _bulkhead bulkhead

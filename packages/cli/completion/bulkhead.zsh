@@ -1,0 +1,154 @@
+#compdef bulkhead
+_bulkhead() {
+  if ((CURRENT == 2)); then
+    local -a commands
+    commands=(
+      'mount:mount an image or a device through FUSE'
+      'umount:unmount what bulkhead mounted'
+      'info:show what kind of file system it is, and how full'
+      'ls:list directories'
+      'tree:show directories as a tree'
+      'stat:show all attributes of files'
+      'cat:write files to standard output'
+      'extents:show where a file'\''s data lies on the device'
+      'cp:copy files out of an image'
+      'completion:print a completion script for a shell'
+    )
+    _describe command commands
+    return
+  fi
+  local command=${words[2]}
+  shift words
+  ((CURRENT--))
+  case $command in
+    mount)
+      _arguments -s \
+        '*-o[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options ro offset= partition= sb= noload cache_size= errors= bsddf minixdf allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime' \
+        '*--options[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options ro offset= partition= sb= noload cache_size= errors= bsddf minixdf allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime' \
+        '(-f --foreground)-f[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
+        '(-f --foreground)--foreground[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
+        '--log[Append the server'\''s log lines to FILE; default\: the system log (logger).]:FILE:_files' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:SOURCE:_files' \
+        '2:MOUNTPOINT:_directories'
+      ;;
+    umount)
+      _arguments -s \
+        '(-l --lazy)-l[Detach at once even if files are open; they stay usable until they are closed.]' \
+        '(-l --lazy)--lazy[Detach at once even if files are open; they stay usable until they are closed.]' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:MOUNTPOINT:_directories'
+      ;;
+    info)
+      _arguments -s \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--json[Print JSON.]' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:SOURCE:_files'
+      ;;
+    ls)
+      _arguments -s \
+        '(-a --all)-a[Show names that start with a dot, too.]' \
+        '(-a --all)--all[Show names that start with a dot, too.]' \
+        '(-l --long)-l[Show type and permissions, links, owner, group, size and time of modification.]' \
+        '(-l --long)--long[Show type and permissions, links, owner, group, size and time of modification.]' \
+        '(-i --inode)-i[Show inode numbers.]' \
+        '(-i --inode)--inode[Show inode numbers.]' \
+        '(-R --recursive)-R[List directories inside as well.]' \
+        '(-R --recursive)--recursive[List directories inside as well.]' \
+        '--json[Print JSON.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    tree)
+      _arguments -s \
+        '(-L --depth)-L[Go no deeper than N directories.]:N:' \
+        '(-L --depth)--depth[Go no deeper than N directories.]:N:' \
+        '(-a --all)-a[Show names that start with a dot, too.]' \
+        '(-a --all)--all[Show names that start with a dot, too.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:IMAGE\:/PATH:_files'
+      ;;
+    stat)
+      _arguments -s \
+        '--json[Print JSON.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    cat)
+      _arguments -s \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    extents)
+      _arguments -s \
+        '--json[Print JSON.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:IMAGE\:/PATH:_files'
+      ;;
+    cp)
+      _arguments -s \
+        '(-r --recursive)-r[Copy directories with all that is in them.]' \
+        '(-r --recursive)--recursive[Copy directories with all that is in them.]' \
+        '*--no-preserve[Do not keep these\: mode, ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.]:LIST:_values -s , no-preserve mode ownership timestamps xattr links all' \
+        '(-n --no-clobber)-n[Leave files alone that are there already, instead of replacing them.]' \
+        '(-n --no-clobber)--no-clobber[Leave files alone that are there already, instead of replacing them.]' \
+        '(-v --verbose)-v[Print each file when it is done.]' \
+        '(-v --verbose)--verbose[Print each file when it is done.]' \
+        '(-q --quiet)-q[Show no progress bar.]' \
+        '(-q --quiet)--quiet[Show no progress bar.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    completion)
+      _arguments -s \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:SHELL:(bash zsh fish)'
+      ;;
+  esac
+}
+compdef _bulkhead bulkhead
