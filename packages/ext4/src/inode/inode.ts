@@ -16,7 +16,7 @@ export class Inode {
   gid = 0;
   /** Bytes. */
   size = 0;
-  /** Units of 512 bytes, as in stat. */
+  /** Units of 512 bytes, as the inode counts them; stat adds to it, see `statBlocks`. */
   blocks = 0;
   linksCount = 0;
   /** i_flags; see InodeFlag. */
@@ -66,6 +66,10 @@ export class Inode {
   }
   get isSymlink(): boolean {
     return (this.mode & FileType.mask) === FileType.symlink;
+  }
+  /** st_blocks: a file whose data is inside the inode shows that data as well, so that nobody takes it for sparse. */
+  get statBlocks(): number {
+    return this.isRegular && this.hasInlineData ? this.blocks + Math.ceil(this.size / 512) : this.blocks;
   }
   has(flag: number): boolean {
     return (this.flags & flag) !== 0;

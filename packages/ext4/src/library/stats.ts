@@ -70,7 +70,7 @@ export function statsOf(inode: Inode, blockSize: number): Stats {
     uid: inode.uid,
     gid: inode.gid,
     size: inode.size,
-    blocks: inode.blocks,
+    blocks: inode.statBlocks,
     blockSize,
     device: { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) },
     atime: { seconds: inode.atime, nanoseconds: inode.atimeNanoseconds },

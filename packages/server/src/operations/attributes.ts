@@ -10,7 +10,7 @@ const PAGE_SIZE = 4096;
 export function fillAttributes(out: View<typeof FuseAttr>, inode: Inode, blockSize: number): void {
   out.ino = inode.ino;
   out.size = inode.size;
-  out.blocks = inode.blocks;
+  out.blocks = inode.statBlocks;
   // Seconds before 1970 are negative; the wire has u64, and the kernel reads the bits as signed.
   out.atimeLo = inode.atime;
   out.atimeHi = Math.floor(inode.atime / 2 ** 32);
@@ -79,7 +79,7 @@ export function attributeOperations(server: Ext4Server) {
       stat.mode = inode.mode;
       stat.ino = inode.ino;
       stat.size = inode.size;
-      stat.blocks = inode.blocks;
+      stat.blocks = inode.statBlocks;
       stat.atime.tv_sec = inode.atime;
       stat.atime.tv_nsec = inode.atimeNanoseconds;
       stat.mtime.tv_sec = inode.mtime;
