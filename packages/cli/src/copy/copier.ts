@@ -144,6 +144,7 @@ export class Copier {
         if (kind === "data" || kind === "inline") {
           await this.#writeRange(file, fd, offset, Math.min(offset + length, file.size));
         } else {
+          if (kind === "unwritten") this.#options.progress.add(Math.min(length, file.size - offset));
           await this.#pause();
         }
       }

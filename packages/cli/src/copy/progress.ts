@@ -5,7 +5,7 @@ import { printableName } from "../output/printable.js";
 export interface Progress {
   /** A file's copy begins. */
   file(name: Uint8Array): void;
-  /** Bytes of contents that were copied. */
+  /** Bytes of contents that were copied, or that space is kept for. */
   add(bytes: number): void;
   /** Clears the bar for a line on standard error, which `print` writes. */
   interrupt(print: () => void): void;
@@ -38,6 +38,7 @@ export async function openProgress(total: number): Promise<Progress> {
   const started = performance.now();
   let done = 0;
   let name = "";
+  let isOver = false;
   const values = () => ({
     name,
     done: formatBytes(done),
@@ -58,6 +59,10 @@ export async function openProgress(total: number): Promise<Progress> {
       process.stderr.write("\r\x1b[K");
       print();
     },
-    stop: () => bar.stop(),
+    stop() {
+      if (isOver) return;
+      isOver = true;
+      bar.stop();
+    },
   };
 }
