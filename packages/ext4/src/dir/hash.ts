@@ -69,7 +69,7 @@ export class DirectoryHash {
 }
 
 /** Clears the lowest bit, which the index uses as its continuation mark, and steps off the value that means "end of directory". */
-function usableMajor(hash: number): number {
+export function usableMajor(hash: number): number {
   const even = (hash & ~1) >>> 0;
   return even === 0xffff_fffe ? 0xffff_fffc : even;
 }

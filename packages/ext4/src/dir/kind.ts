@@ -4,6 +4,9 @@ import { SuperblockFlag } from "../format/superblock.js";
 import type { Inode } from "../inode/inode.js";
 import type { Volume } from "../volume.js";
 
+/** A hash version that computes nothing. */
+const UNKNOWN_HASH = 0xff;
+
 /** Whether the directory has an index (the kernel's is_dx). */
 export function isIndexed(volume: Volume, dir: Inode): boolean {
   return volume.features.dirIndex && dir.has(InodeFlag.index);
@@ -36,8 +39,9 @@ export function resolveHashVersion(volume: Volume, version: number): number {
   return (volume.superblock.flags & SuperblockFlag.unsignedHash) !== 0 ? version + 3 : version;
 }
 
-/** The hash version of directories that have no index. */
+/** The hash version of directories that have no index; one that nobody knows where entries lack the hashes it takes from them. */
 export function defaultHashVersion(volume: Volume, dir: Inode): number {
   if (hashesInEntries(dir)) return HashVersion.siphash;
-  return resolveHashVersion(volume, volume.superblock.defaultHashVersion);
+  const version = volume.superblock.defaultHashVersion;
+  return version === HashVersion.siphash ? UNKNOWN_HASH : resolveHashVersion(volume, version);
 }

@@ -5,7 +5,7 @@ import type { Inode } from "../inode/inode.js";
 import { inlineData } from "../map/inline-data.js";
 import { readFileBlock } from "../map/read-data.js";
 import type { Volume } from "../volume.js";
-import { boundedBlocksOf, nextMappedBlock, readDirectoryBlock } from "./blocks.js";
+import { boundedBlocksOf, nextMappedBlock, prefetchAround, readDirectoryBlock } from "./blocks.js";
 import { advance, descend, IndexPath, nextHash, openIndex } from "./htree.js";
 import { isIndexed } from "./kind.js";
 import { findBytes, inodeOf, verifyEntries, verifyLeaf } from "./leaf.js";
@@ -32,6 +32,10 @@ export function lookup(volume: Volume, dir: Inode, name: Uint8Array): number {
   const ino = isDotName(name) ? lookupDot(volume, dir, name.length) : lookupName(volume, dir, name);
   if (ino !== 0 && ino !== ReservedInode.root && ino < volume.geometry.firstInode) {
     throw new CorruptionError("directory-entry", { inode: dir.ino }, `an entry names the reserved inode ${ino}`);
+  }
+  // A way back into the directory under another name would make walks endless.
+  if (ino === dir.ino && !isDotName(name)) {
+    throw new CorruptionError("directory-entry", { inode: dir.ino }, "a name in the directory leads to the directory");
   }
   return ino;
 }
@@ -110,7 +114,7 @@ function lookupIndexed(volume: Volume, dir: Inode): number {
       if ((nextHash(path) & ~1) >>> 0 !== major || !advance(volume, dir, path)) return 0;
     }
   } catch (error) {
-    forgive(volume, error);
+    forgive(volume, dir, error);
     return -1;
   }
 }
@@ -120,21 +124,34 @@ function openIndexOrLog(volume: Volume, dir: Inode): boolean {
     openIndex(volume, dir, path);
     return true;
   } catch (error) {
-    forgive(volume, error);
+    forgive(volume, dir, error);
     return false;
   }
 }
 
+/** Directories whose index was complained of already, a bounded number of them. */
+const complained = new WeakMap<Volume, Set<number>>();
+const MOST_COMPLAINTS = 1024;
+
 /**
  * Lets the caller go on without the index, as the kernel does when dx_probe finds it bad: an unindexed walk over the blocks
  * finds every entry, index blocks looking like unused space. Not with checksums, which make the index trustworthy or corrupt.
+ * Logged once for a directory.
  */
-export function forgive(volume: Volume, error: unknown): void {
+export function forgive(volume: Volume, dir: Inode, error: unknown): void {
   const usable =
     error instanceof CorruptionError &&
     !volume.features.metadataCsum &&
     (error.kind === "htree-header" || error.kind === "htree-order" || error.kind === "htree-cycle");
   if (!usable) throw error;
+  let known = complained.get(volume);
+  if (known === undefined) {
+    known = new Set();
+    complained.set(volume, known);
+  }
+  if (known.has(dir.ino)) return;
+  if (known.size >= MOST_COMPLAINTS) known.clear();
+  known.add(dir.ino);
   volume.environment.log("warning", `directory index ignored, run e2fsck -D: ${error.message}`);
 }
 
@@ -143,6 +160,7 @@ function lookupLinear(volume: Volume, dir: Inode): number {
   const end = boundedBlocksOf(volume, dir);
   let fileBlock = nextMappedBlock(volume, dir, 0, end);
   while (fileBlock < end) {
+    prefetchAround(volume, dir, fileBlock);
     const block = readFileBlock(volume, dir, fileBlock);
     if (block !== undefined) {
       verifyLeaf(volume, dir, block, fileBlock);

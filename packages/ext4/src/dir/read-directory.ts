@@ -38,8 +38,14 @@ const DT_DIRECTORY = 4;
 /** DT_* by file type of the entry. */
 const directoryTypes = new Uint8Array([0, 8, 4, 2, 6, 1, 12, 10]);
 const dots = new Uint8Array([0x2e, 0x2e]);
-/** Bytes of leaves that continue each other and are therefore sorted together, at most. */
-const BATCH_BYTES = 8 * 1024 * 1024;
+/**
+ * Leaves that continue each other are sorted together, so many bytes or blocks of them at most. Names of equal hashes are rare:
+ * an honest run is two or three leaves, and a hostile one is to cost little each time that a listing comes by.
+ */
+const BATCH_BYTES = 256 * 1024;
+const BATCH_BLOCKS = 4;
+/** Entries of a listing that is kept for the next call: those of any one leaf. */
+const MOST_KEPT_ENTRIES = 8192;
 /** Cookies of an ordinary entry: above those of `.` and `..`. */
 const FIRST_LOW = 2;
 
@@ -51,9 +57,40 @@ class Listing {
   /** Cookie of the last entry that was numbered. */
   high = 0;
   low = 0;
+  /** Directory whose one leaf `entries` holds, sorted; 0 for none. Then the range of hashes that it was checked to be in. */
+  sortedFor = 0;
+  sortedFrom = 0;
+  sortedTo = 0;
+  sortedBy = 0;
+
+  /** Sorts the entries of one leaf, for the next call as well. */
+  sortLeaf(dir: Inode, from: number, to: number, version: number): void {
+    this.entries.sort();
+    this.sortedFor = dir.ino;
+    this.sortedFrom = from;
+    this.sortedTo = to;
+    this.sortedBy = version;
+  }
+
+  /** Whether `entries` are those of this leaf already: the same bytes, which do not change while they are cached. */
+  holds(dir: Inode, leaf: Uint8Array, from: number, to: number, version: number): boolean {
+    return (
+      this.sortedFor === dir.ino &&
+      this.entries.regions[0] === leaf &&
+      this.sortedFrom === from &&
+      this.sortedTo === to &&
+      this.sortedBy === version
+    );
+  }
+
+  startBatch(): void {
+    this.entries.clear();
+    this.sortedFor = 0;
+  }
 }
 
-const idle: Listing[] = [];
+/** The listing that was last at work on a volume: the next call goes on with the same leaf as a rule, and finds it sorted. */
+const idle = new WeakMap<Volume, Listing>();
 
 /**
  * Lists a directory from a cookie on. (0, 0) is the start; any other cookie is one that the visitor was given. Cookies hold no
@@ -74,24 +111,31 @@ export function readDirectory(
   visit: DirectoryVisitor,
 ): void {
   if (!dir.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${dir.ino} is no directory`);
-  const listing = idle.pop() ?? new Listing();
+  const listing = idle.get(volume) ?? new Listing();
+  idle.delete(volume);
   try {
     if (!isListedByHash(volume, dir)) listByOffset(volume, dir, cookieHigh, cookieLow, visit, listing);
     else if (isIndexed(volume, dir) && !dir.hasInlineData && !hasUsableIndex(volume, dir, listing.path)) {
       listByOffset(volume, dir, cookieHigh, cookieLow, visit, listing);
     } else listByHash(volume, dir, cookieHigh, cookieLow, visit, listing);
   } finally {
-    listing.entries.clear();
-    idle.push(listing);
+    if (listing.sortedFor === 0) listing.entries.clear();
+    if (listing.entries.capacity <= MOST_KEPT_ENTRIES) idle.set(volume, listing);
   }
 }
 
+/**
+ * Whether the index leads to its first leaf. Asked at the start of every call, not at the first one alone: a listing by offset
+ * has to go on as one.
+ */
 function hasUsableIndex(volume: Volume, dir: Inode, path: IndexPath): boolean {
   try {
     openIndex(volume, dir, path);
+    descend(volume, dir, path, 0);
+    path.visited = 0;
     return true;
   } catch (error) {
-    forgive(volume, error);
+    forgive(volume, dir, error);
     return false;
   }
 }
@@ -118,7 +162,6 @@ function listByHash(
   const { entries } = listing;
   const { blockSize } = volume.geometry;
   const hash = directoryHash(volume);
-  const from = high * 2;
   listing.high = 0;
   listing.low = FIRST_LOW - 1;
   if (isIndexed(volume, dir) && !dir.hasInlineData) {
@@ -127,15 +170,20 @@ function listByHash(
   }
   const fold = isCaseInsensitive(volume, dir);
   const version = defaultHashVersion(volume, dir);
-  entries.clear();
   if (dir.hasInlineData) {
+    listing.startBatch();
     const data = inlineBytes(volume, dir);
-    entries.add(data, INLINE_DOTDOT_SIZE, I_BLOCK_SIZE, blockSize, hash, version, fold, from);
-    entries.add(data, I_BLOCK_SIZE, data.length, blockSize, hash, version, fold, from);
+    entries.add(data, INLINE_DOTDOT_SIZE, I_BLOCK_SIZE, blockSize, hash, version, fold);
+    entries.add(data, I_BLOCK_SIZE, data.length, blockSize, hash, version, fold);
+    entries.sort();
   } else {
     const block = readDirectoryBlock(volume, dir, 0);
     verifyLeaf(volume, dir, block, 0);
-    entries.add(block.data, 0, blockSize, blockSize, hash, version, fold, from);
+    if (!listing.holds(dir, block.data, 0, HASH_END, version)) {
+      listing.startBatch();
+      entries.add(block.data, 0, blockSize, blockSize, hash, version, fold);
+      listing.sortLeaf(dir, 0, HASH_END, version);
+    }
   }
   visitSorted(volume, dir, high, low, visit, listing, version);
 }
@@ -153,25 +201,31 @@ function listIndexed(
   const { blockSize } = volume.geometry;
   const hash = directoryHash(volume);
   const fold = isCaseInsensitive(volume, dir);
-  const from = high * 2;
-  descend(volume, dir, path, from);
+  const most = Math.max(BATCH_BLOCKS, BATCH_BYTES / blockSize);
+  descend(volume, dir, path, high * 2);
   do {
-    entries.clear();
-    for (;;) {
+    for (let count = 1; ; count++) {
       prefetchAround(volume, dir, path.leaf);
       const block = readDirectoryBlock(volume, dir, path.leaf);
       verifyLeaf(volume, dir, block, path.leaf);
-      const first = entries.length;
-      // Hashes below the range are wanted as well, to be found out of place.
-      entries.add(block.data, 0, blockSize, blockSize, hash, path.hashVersion, fold, Math.min(from, path.leafHash));
-      checkRange(dir, listing, first);
       const next = nextHash(path);
-      if ((next & 1) === 0 || next === HASH_END) break;
-      if (entries.regions.length * blockSize >= BATCH_BYTES || !advance(volume, dir, path)) {
+      if (count === 1) {
+        if (listing.holds(dir, block.data, path.leafHash, next, path.hashVersion)) break;
+        listing.startBatch();
+      }
+      const first = entries.length;
+      entries.add(block.data, 0, blockSize, blockSize, hash, path.hashVersion, fold);
+      checkRange(dir, listing, first);
+      if ((next & 1) === 0 || next === HASH_END) {
+        if (count === 1) listing.sortLeaf(dir, path.leafHash, next, path.hashVersion);
+        else entries.sort();
+        break;
+      }
+      if (count >= most || !advance(volume, dir, path)) {
         throw new CorruptionError(
           "htree-order",
           { inode: dir.ino, fileBlock: path.leaf },
-          `more than ${entries.regions.length} blocks of names with equal hashes`,
+          `more than ${count} blocks of names with equal hashes`,
         );
       }
     }
@@ -203,7 +257,7 @@ function checkRange(dir: Inode, { path, entries }: Listing, first: number): void
   }
 }
 
-/** Shows the collected entries whose cookies are the given one and above; false when the visitor stopped. */
+/** Shows the sorted entries whose cookies are the given one and above; false when the visitor stopped. */
 function visitSorted(
   volume: Volume,
   dir: Inode,
@@ -214,7 +268,6 @@ function visitSorted(
   version: number,
 ): boolean {
   const { entries } = listing;
-  entries.sort();
   for (let i = 0; i < entries.length; i++) {
     const entry = entries.order[i]!;
     const entryHigh = entries.major[entry]! >>> 1;

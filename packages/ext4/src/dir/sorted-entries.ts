@@ -1,7 +1,7 @@
 import { crc32c } from "../checksum/crc32c.js";
 import { DirectoryEntryHashLayout, DirectoryEntryLayout, HashVersion, recordSize } from "../format/directory.js";
 import { casefoldRange, FOLDED_MAX } from "./casefold.js";
-import type { DirectoryHash } from "./hash.js";
+import { type DirectoryHash, usableMajor } from "./hash.js";
 import { inodeOf, isDot, recordLength } from "./leaf.js";
 
 const NAME = DirectoryEntryLayout.size;
@@ -23,6 +23,11 @@ export class SortedEntries {
   order = new Uint32Array(512);
   readonly regions: Uint8Array[] = [];
 
+  /** Entries that there is room for. */
+  get capacity(): number {
+    return this.major.length;
+  }
+
   clear(): void {
     this.length = 0;
     this.regions.length = 0;
@@ -39,7 +44,7 @@ export class SortedEntries {
   }
 
   /**
-   * Adds the entries of verified `data[start, end)` whose hash is `from` or above, except `.` and `..`.
+   * Adds the entries of verified `data[start, end)` except `.` and `..`.
    *
    * @param version hash version; siphash means that the hashes are stored in the entries
    * @param fold whether the hash is that of the case-folded name
@@ -52,14 +57,12 @@ export class SortedEntries {
     hash: DirectoryHash,
     version: number,
     fold: boolean,
-    from: number,
   ): void {
     const region = this.regions.push(data) - 1;
     for (let at = start; at < end; at += recordLength(data, at, blockSize)) {
       const nameLength = data[at + NAME_LENGTH]!;
       if (inodeOf(data, at) === 0 || isDot(data, at, nameLength)) continue;
       const minor = entryHash(data, at, nameLength, hash, version, fold);
-      if (hash.major < from) continue;
       if (this.length === this.major.length) this.#grow();
       const i = this.length++;
       this.major[i] = hash.major;
@@ -158,9 +161,9 @@ export function entryHash(
   return hasMinor ? hash.minor : crc32c(0, data, start, end);
 }
 
-/** Takes the hash that is stored behind the name of the entry at `at`. */
+/** Takes the hash that is stored behind the name of the entry at `at`; whatever it is, cookies stay in their range. */
 function readStoredHash(data: Uint8Array, at: number, nameLength: number, hash: DirectoryHash): void {
   const stored = at + recordSize(nameLength);
-  hash.major = (inodeOf(data, stored) & ~1) >>> 0;
+  hash.major = usableMajor(inodeOf(data, stored));
   hash.minor = inodeOf(data, stored + DirectoryEntryHashLayout.offset.minorHash);
 }
