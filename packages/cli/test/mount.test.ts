@@ -1,0 +1,156 @@
+// Oracle: the demonstration image, which Linux wrote, through the kernel's FUSE.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import { bulkhead, program, scratchDirectory, unpackDemo, withoutFuse } from "./command.js";
+
+const CARGO_SHA256 = "4dee400da20bb6b7cfd1721c3383c86bb26571402edfe6631109445b28632130";
+
+describe("mount", { skip: withoutFuse() }, () => {
+  let directory = "";
+  let image = "";
+  let mountpoint = "";
+  const path = (name: string) => join(directory, name);
+  before(() => {
+    directory = scratchDirectory();
+    image = path("demo.img");
+    mountpoint = path("mnt");
+    unpackDemo(image);
+    fs.mkdirSync(mountpoint);
+  });
+  afterEach(() => {
+    spawnSync("umount", ["-l", mountpoint]);
+  });
+  after(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+  /** What the mount shows; in a process of its own, with a limit. */
+  const look = (line: string) =>
+    spawnSync("sh", ["-c", line, "sh", mountpoint], { encoding: "utf8", timeout: 20_000 }).stdout;
+  const mountLine = () =>
+    fs
+      .readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .find((line) => line.split(" ")[1] === mountpoint);
+
+  it("returns when the mount answers, and umount ends it", () => {
+    const { code, stdout, stderr } = bulkhead(["mount", image, mountpoint]);
+    assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+    assert.match(mountLine()!, / fuse\.bulkhead ro,nosuid,nodev/);
+    assert.equal(look('ls "$1"'), "README\nStraße nach Süden\nlog\nlost+found\nmanifest\n");
+    const file = spawnSync("cat", [join(mountpoint, "manifest/cargo.txt")], { timeout: 20_000 }).stdout;
+    assert.equal(createHash("sha256").update(file).digest("hex"), CARGO_SHA256);
+    assert.equal(look('touch "$1/new" 2>/dev/null || echo refused'), "refused\n");
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+    assert.equal(mountLine(), undefined);
+  });
+
+  it("hands its options to the kernel and to the engine", () => {
+    const options = "noload,cache_size=4M,errors=continue,minixdf,noexec,noatime,nofail,x-y=z,allow_other";
+    assert.equal(bulkhead(["mount", "-o", options, "-o", "suid,dev", image, mountpoint]).code, 0);
+    const line = mountLine()!;
+    assert.match(line, /noexec/);
+    assert.match(line, /noatime/);
+    assert.match(line, /allow_other/);
+    assert.doesNotMatch(line, /nosuid|nodev/);
+    // minixdf counts all 8192 blocks of 1 KiB.
+    assert.equal(look('stat -f -c %b "$1"'), "8192\n");
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
+  it("refuses what it cannot mount, with one line and nothing left behind", () => {
+    fs.writeFileSync(path("junk"), Buffer.alloc(100_000, 0x5a));
+    fs.writeFileSync(path("file"), "");
+    const cases: [string[], number, RegExp][] = [
+      [[path("junk"), mountpoint], 3, /^bulkhead mount: cannot mount .*junk: corrupt: .*0xEF53\n$/],
+      [[path("none"), mountpoint], 1, /^bulkhead mount: cannot open .*none: there is no such file or directory\n$/],
+      [
+        [image, path("nowhere")],
+        1,
+        /^bulkhead mount: cannot mount at .*nowhere: there is no such file or directory\n$/,
+      ],
+      [[image, path("file")], 1, /^bulkhead mount: cannot mount at .*file: it is no directory\n$/],
+      [["-o", "rw", image, mountpoint], 2, /^bulkhead mount: mount option rw: this version mounts read-only/],
+      [
+        ["-o", "ofset=1", image, mountpoint],
+        2,
+        /^bulkhead mount: unknown mount option ofset; did you mean offset\?\n$/,
+      ],
+      [["-o", "sb=3", image, mountpoint], 3, /^bulkhead mount: cannot mount .*demo\.img: corrupt: /],
+      [["-o", "partition=1", image, mountpoint], 1, /has no partition/],
+      [["-o", "offset=1T", image, mountpoint], 1, /offset/],
+    ];
+    for (const [args, expected, message] of cases) {
+      for (const mode of [[], ["--foreground"]]) {
+        const { code, stderr } = bulkhead(["mount", ...mode, ...args]);
+        assert.match(stderr, message);
+        assert.equal(code, expected, stderr);
+      }
+    }
+    assert.equal(mountLine(), undefined);
+  });
+
+  it("clears a mount whose server was killed", async () => {
+    const server = spawn(process.execPath, [program, "mount", "-f", image, mountpoint], { stdio: "ignore" });
+    const ended = new Promise((resolve) => server.on("exit", resolve));
+    await untilMounted();
+    server.kill("SIGKILL");
+    await ended;
+    assert.equal(look('ls "$1" 2>/dev/null || echo gone'), "gone\n");
+    const again = bulkhead(["mount", image, mountpoint]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /the server of the mount at .*mnt is gone; clear it with: bulkhead umount /);
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+    assert.equal(mountLine(), undefined);
+  });
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    it(`unmounts on ${signal} in the foreground`, async () => {
+      const server = spawn(process.execPath, [program, "mount", "--foreground", image, mountpoint], {
+        stdio: "ignore",
+      });
+      const ended = new Promise((resolve) => server.on("exit", resolve));
+      await untilMounted();
+      assert.match(look('cat "$1/README"'), /^This image/);
+      server.kill(signal);
+      assert.equal(await ended, 0);
+      assert.equal(mountLine(), undefined);
+    });
+  }
+
+  it("logs to a file when asked, each request with debug", () => {
+    const log = path("server.log");
+    assert.equal(bulkhead(["mount", "-o", "debug", "--log", log, image, mountpoint]).code, 0);
+    look('cat "$1/README"');
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+    assert.match(fs.readFileSync(log, "utf8"), /^\d{4}-\d\d-\d\dT.*LOOKUP/m);
+  });
+
+  it("umount says why it cannot", async () => {
+    const nothing = bulkhead(["umount", mountpoint]);
+    assert.deepEqual(
+      [nothing.code, nothing.stderr],
+      [1, `bulkhead umount: cannot unmount ${mountpoint}: nothing is mounted there\n`],
+    );
+    assert.equal(bulkhead(["mount", image, mountpoint]).code, 0);
+    const user = spawn("sh", ["-c", 'exec 3<"$1/README"; echo ready; read line', "sh", mountpoint]);
+    await new Promise((resolve) => user.stdout.once("data", resolve));
+    const busy = bulkhead(["umount", mountpoint]);
+    assert.equal(busy.code, 1);
+    assert.match(busy.stderr, /in use .*--lazy/);
+    assert.equal(bulkhead(["umount", "--lazy", mountpoint]).code, 0);
+    assert.equal(mountLine(), undefined);
+    user.stdin.end("\n");
+    await new Promise((resolve) => user.once("exit", resolve));
+  });
+
+  async function untilMounted(): Promise<void> {
+    for (let tries = 0; tries < 500; tries++) {
+      if (mountLine() !== undefined && look('ls "$1"') !== "") return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.fail("nothing was mounted within 10 s");
+  }
+});
