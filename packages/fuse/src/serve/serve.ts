@@ -6,6 +6,7 @@ import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
 import type { MountedMessage, ServeMessage, ServeTask } from "./messages.js";
+import { EndingSignals } from "./signals.js";
 
 export interface ServeOptions<Data = unknown> {
   /** An existing directory. */
@@ -47,7 +48,6 @@ export interface Served {
   stop(): Promise<void>;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const noop = () => {};
 
 /**
@@ -71,16 +71,27 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
   const serving = new ServingThread(worker, wakeup, log);
   try {
     await serving.reached("created");
+    const signals = (options.signals ?? true) ? new EndingSignals() : undefined;
+    serving.finished.catch(noop).finally(() => signals?.release());
     const mounted = mountFuse(options.mountpoint, options.mount);
     serving.adopt(mounted.fd);
+    const served = offer(serving, mounted, task.lease, options.graceMs ?? 5000);
+    // A second signal does not wait for open files.
+    let signalled = false;
+    signals?.deliverTo(() => {
+      void (signalled ? served.stop() : served.unmount()).catch(noop);
+      signalled = true;
+    });
     try {
       await serving.reached("serving");
     } catch (error) {
-      unmount(mounted.mountpoint, { lazy: true });
-      throw error;
+      if (isMounted(mounted)) unmount(mounted.mountpoint, { lazy: true });
+      throw signals?.first === undefined
+        ? error
+        : new Error(`interrupted by ${signals.first} before the mount answered`);
     }
     if (options.readAheadKb !== undefined) setReadAhead(mounted.info, options.readAheadKb);
-    return offer(serving, mounted, task.lease, options);
+    return served;
   } catch (error) {
     await serving.stop().catch(noop);
     throw error;
@@ -151,8 +162,7 @@ class ServingThread {
   }
 }
 
-function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, options: ServeOptions): Served {
-  const { signals = true, graceMs = 5000 } = options;
+function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, graceMs: number): Served {
   let ending: Promise<void> | undefined;
   const end = async () => {
     if (isMounted(mounted)) detach(mounted.mountpoint);
@@ -163,7 +173,7 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
       clearTimeout(timer);
     }
   };
-  const served: Served = {
+  return {
     mounted,
     notifier: new Notifier(new LeasedTransport(mounted.fd, lease)),
     finished: serving.finished,
@@ -171,15 +181,6 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
     unmount: () => (ending ??= end()),
     stop: () => serving.stop(),
   };
-  if (signals) {
-    // A second signal does not wait for open files.
-    const onSignal = () => void (ending === undefined ? served.unmount() : served.stop()).catch(noop);
-    for (const signal of SIGNALS) process.on(signal, onSignal);
-    serving.finished.catch(noop).finally(() => {
-      for (const signal of SIGNALS) process.off(signal, onSignal);
-    });
-  }
-  return served;
 }
 
 function detach(mountpoint: string): void {
