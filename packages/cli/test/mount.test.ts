@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { bulkhead, program, scratchDirectory, unpackDemo, withoutFuse } from "./command.js";
+import { bulkhead, missingTool, program, scratchDirectory, unpackDemo, withoutFuse } from "./command.js";
 
 const CARGO_SHA256 = "4dee400da20bb6b7cfd1721c3383c86bb26571402edfe6631109445b28632130";
 
@@ -144,6 +144,24 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(mountLine(), undefined);
     user.stdin.end("\n");
     await new Promise((resolve) => user.once("exit", resolve));
+  });
+
+  it("serves an ordinary user through fusermount3", { skip: missingTool("fusermount3", "unshare", "setpriv") }, () => {
+    // A /dev/fuse that users may open, as on most machines, in a mount namespace of its own.
+    const mine = path("user-mnt");
+    fs.mkdirSync(mine);
+    fs.chownSync(mine, 65534, 65534);
+    fs.chmodSync(directory, 0o755);
+    fs.chmodSync(image, 0o644);
+    const script = `
+      mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c '
+        "$1" "$2" mount "$3" "$4" && head -c 10 "$4/README" && "$1" "$2" umount "$4" && ls "$4"
+        "$1" "$2" umount "$4"; "$1" "$2" mount "$3" /etc' sh "$2" "$3" "$4" "$5"`;
+    const args = ["-m", "sh", "-c", script, "sh", directory, process.execPath, program, image, mine];
+    const { stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", timeout: 60_000 });
+    assert.equal(stdout, "This image", stderr);
+    assert.match(stderr, /^bulkhead umount: .*nothing is mounted there\nbulkhead mount: .*no write access.*\n$/);
   });
 
   async function untilMounted(): Promise<void> {

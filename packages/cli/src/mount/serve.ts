@@ -28,7 +28,7 @@ export async function mount(request: MountRequest, log: (message: string) => voi
     return await mountImage({ ...mountImageOptions(request), log });
   } catch (error) {
     const choice = await partitionChoice(request);
-    throw new CommandError(choice ?? `cannot mount ${request.source}: ${explain(error, request)}`, exitCodeOf(error));
+    throw new CommandError(choice ?? `cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));
   }
 }
 
@@ -61,11 +61,10 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
   };
 }
 
-function explain(error: unknown, { mountpoint }: MountRequest): string {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === "EPERM" && syscall !== undefined) return `${messageOf(error)}; mounting at ${mountpoint} is not allowed`;
-  if (code === "ENOENT" && syscall === "open") return `${messageOf(error)}; is FUSE there? (modprobe fuse)`;
-  return messageOf(error);
+function explain(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  const message = messageOf(error);
+  return code === "ENOENT" && message.includes("/dev/fuse") ? `${message}; is FUSE there? (modprobe fuse)` : message;
 }
 
 /** Looks at the source again for what the message alone cannot say. */
