@@ -4,6 +4,8 @@ export interface HostDevice {
   readonly size: number;
   /** Reads `target.length` bytes at byte `offset`, wholly or not at all: throws when it cannot. */
   read(offset: number, target: Uint8Array): void;
+  /** A hint that these bytes will be read soon; never throws. */
+  willRead?(offset: number, length: number): void;
 }
 
 const LAST_ID = 1024;

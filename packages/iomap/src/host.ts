@@ -1,4 +1,4 @@
-import type { DeviceRegistry } from "./devices.js";
+import type { DeviceRegistry, HostDevice } from "./devices.js";
 import {
   EIO,
   ENXIO,
@@ -38,6 +38,9 @@ export interface MappingServer<F extends HostFile> {
   readInline(file: F, pos: number, target: Uint8Array): number;
 }
 
+/** Bytes that are asked of the device ahead of a file that is read from front to back. */
+const LOOK_AHEAD = 4 * 1024 * 1024;
+
 /** Operations that would need more begin calls than this without moving on are broken off: the server makes no progress. */
 const MAX_STEPS = 1 << 20;
 
@@ -53,6 +56,10 @@ export class IomapHost<F extends HostFile> {
   readonly #limits: MappingLimits;
   readonly #read = new Mapping();
   readonly #write = new Mapping();
+  /** Address at which the last read ended: a read that begins there continues a stream. */
+  #streamAt = NULL_ADDR;
+  /** Address up to which the device was told what comes. */
+  #toldUntil = 0;
 
   constructor(server: MappingServer<F>, devices: DeviceRegistry, limits: MappingLimits) {
     this.#server = server;
@@ -90,6 +97,7 @@ export class IomapHost<F extends HostFile> {
         const addr = mapping.addr + (pos - mapping.offset);
         if (addr + length > device.size) return -EIO;
         try {
+          if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
           device.read(addr, window);
         } catch {
           return -EIO;
@@ -109,6 +117,26 @@ export class IomapHost<F extends HostFile> {
         window.fill(0);
         return length;
     }
+  }
+
+  /**
+   * Tells the device what a stream will want next, half a window at a time: the disk works while these bytes are copied.
+   *
+   * @param limit end of the mapping: what lies behind it is not known
+   */
+  #lookAhead(device: HostDevice, addr: number, length: number, limit: number): void {
+    const next = addr + length;
+    if (addr !== this.#streamAt) {
+      this.#toldUntil = next;
+    } else {
+      const from = Math.max(next, this.#toldUntil);
+      const until = Math.min(next + LOOK_AHEAD, limit, device.size);
+      if (until - from >= LOOK_AHEAD / 2 || (from < until && until === limit)) {
+        device.willRead?.(from, until - from);
+        this.#toldUntil = until;
+      }
+    }
+    this.#streamAt = next;
   }
 
   /**

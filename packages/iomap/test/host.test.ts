@@ -197,3 +197,44 @@ test("device ids go round and are not handed out twice", () => {
   assert.equal(devices.remove(7), false);
   assert.equal(devices.add(device), 7);
 });
+
+test("a stream asks the device ahead, inside mapping and device; random reads do not", () => {
+  const size = 64 * 1024 * 1024;
+  const told: [from: number, until: number][] = [];
+  const devices = new DeviceRegistry();
+  const dev = devices.add({
+    size,
+    read() {},
+    willRead(offset, length) {
+      told.push([offset, offset + length]);
+    },
+  });
+  const file = { size: 40 * 1024 * 1024 };
+  const start = 3 * BLOCK;
+  const server: MappingServer<{ size: number }> = {
+    begin(_file, _pos, _count, _operation, read, write) {
+      read.set(mapped, 0, file.size, start, dev);
+      write.set(MappingType.pureOverwrite, 0, file.size, NULL_ADDR, 0);
+      return 0;
+    },
+    readInline: () => -EIO,
+  };
+  const host = new IomapHost(server, devices, { blockSize: BLOCK, maxBytes: 2 ** 40 });
+  const target = new Uint8Array(128 * 1024);
+  for (const pos of [9, 4, 30, 2, 11]) host.read(file, pos * 1024 * 1024, target);
+  assert.deepEqual(told, [], "no stream, no hint");
+  let ahead = Number.POSITIVE_INFINITY;
+  for (let pos = 0; pos < file.size; pos += target.length) {
+    host.read(file, pos, target);
+    const until = told.at(-1)?.[1] ?? 0;
+    if (pos > 0) ahead = Math.min(ahead, until - Math.min(start + pos + target.length, start + file.size));
+  }
+  assert.ok(ahead >= 0, "what is read next was asked for before");
+  let end = start + target.length;
+  for (const [from, until] of told) {
+    assert.ok(from >= end && until > from && until <= start + file.size, `${from} to ${until} after ${end}`);
+    end = until;
+  }
+  assert.equal(end, start + file.size);
+  assert.ok(told.length < 30, `${told.length} hints`);
+});

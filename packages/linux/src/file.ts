@@ -101,6 +101,13 @@ export function pwritev2(fd: number, vector: IoVector, count: number, position: 
   return n < 0 ? -lastErrno() : n;
 }
 
+const cReadahead = bare<[number, number, number]>("readahead", "int64_t", ["int", "int64_t", "size_t"]);
+
+/** Starts reading a range of the file into the page cache, in the background. A hint: what fails, fails silently. */
+export function readahead(fd: number, position: number, length: number): void {
+  cReadahead(fd, position, length);
+}
+
 /** Allocates, punches or zeroes `[position, position + length)` of the file, by the `Falloc` bits of `mode`. */
 export function fallocate(fd: number, mode: number, position: number, length: number): void {
   orThrow(cFallocate(fd, mode, position, length), "fallocate", fd);

@@ -1,4 +1,13 @@
-import { CorruptionError, errno, errnoOf, type FileSystem, type Inode } from "@bulkhead/ext4";
+import {
+  CorruptionError,
+  DeviceError,
+  errno,
+  errnoOf,
+  type FileSystem,
+  FileSystemError,
+  type Inode,
+  UnsupportedFeatureError,
+} from "@bulkhead/ext4";
 import type { Handlers, SessionOptions } from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
 import { EngineMappings } from "./engine-mappings.js";
@@ -26,6 +35,16 @@ export function nodeId(ino: number): number {
  * not go stale; the kernel asks again when it has dropped the answer for memory.
  */
 export const VALID_SECONDS = 86_400;
+
+/** Errors that are an answer: the caller's mistakes, and what recordError has logged already. Others are mistakes of ours. */
+function isExpected(error: unknown): boolean {
+  return (
+    error instanceof FileSystemError ||
+    error instanceof CorruptionError ||
+    error instanceof DeviceError ||
+    error instanceof UnsupportedFeatureError
+  );
+}
 
 /** What the handlers share. */
 export class Ext4Server {
@@ -79,13 +98,15 @@ export class Ext4Server {
       // The kernel caches pages for as long as the inode: nobody changes files behind its back.
       without: ["AUTO_INVAL_DATA"],
       toErrno: (error) => this.toErrno(error),
-      log,
+      log(message, error) {
+        if (!isExpected(error)) log(message, error);
+      },
     };
   }
 
-  /** The one place where the engine's errors become errnos; corruption is put on record on the way. */
+  /** The one place where the engine's errors become errnos; what is wrong with image or device is put on record on the way. */
   toErrno(error: unknown): number {
-    if (error instanceof CorruptionError) this.fs.recordError(error);
+    if (error instanceof CorruptionError || error instanceof DeviceError) this.fs.recordError(error);
     const number = errnoOf(error);
     return number === 0 ? errno.EIO : number;
   }

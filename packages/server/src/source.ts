@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { type BlockDevice, FileDevice, readPartitions, SubRangeDevice } from "@bulkhead/ext4";
+import { type BlockDevice, FileDevice, type FileIo, readPartitions, SubRangeDevice } from "@bulkhead/ext4";
 
 /** Which bytes of which file are the file system. */
 export interface SourceOptions {
@@ -33,9 +33,10 @@ function blockDeviceSize(rdev: number): number {
 /**
  * Opens a source for reading.
  *
+ * @param io `node:fs`, or that and what it lacks
  * @throws SourceError when it cannot be opened or has no such partition or offset
  */
-export function openSource(options: SourceOptions): BlockDevice {
+export function openSource(options: SourceOptions, io: FileIo = fs): BlockDevice {
   const { path } = options;
   let fd: number;
   try {
@@ -44,17 +45,17 @@ export function openSource(options: SourceOptions): BlockDevice {
     throw new SourceError(`cannot open ${path}: ${reason(error)}`, { cause: error });
   }
   try {
-    return within(wholeDevice(fd, path), options);
+    return within(wholeDevice(fd, path, io), options);
   } catch (error) {
     fs.closeSync(fd);
     throw error;
   }
 }
 
-function wholeDevice(fd: number, path: string): FileDevice {
+function wholeDevice(fd: number, path: string, io: FileIo): FileDevice {
   const stat = fs.fstatSync(fd);
-  if (stat.isFile()) return new FileDevice(fs, fd);
-  if (stat.isBlockDevice()) return new FileDevice(fs, fd, { size: blockDeviceSize(stat.rdev) });
+  if (stat.isFile()) return new FileDevice(io, fd);
+  if (stat.isBlockDevice()) return new FileDevice(io, fd, { size: blockDeviceSize(stat.rdev) });
   throw new SourceError(`${path} is neither a regular file nor a block device`);
 }
 

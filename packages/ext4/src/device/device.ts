@@ -10,6 +10,11 @@ export interface BlockDevice {
   readonly readOnly: boolean;
   /** Reads `target.length` bytes at byte `offset` into `target`. */
   read(offset: number, target: Uint8Array): void;
+  /**
+   * A hint that `length` bytes at byte `offset` will be read soon, where a device can start on them in the background. Never
+   * throws; the range lies inside the device.
+   */
+  willRead?(offset: number, length: number): void;
   /** Writes `source` at byte `offset`. Throws on a read-only device. */
   write(offset: number, source: Uint8Array): void;
   /** Returns when all that was written is durable. */

@@ -8,6 +8,8 @@ export interface FileIo {
   fstatSync(fd: number): { readonly size: number };
   fsyncSync(fd: number): void;
   closeSync(fd: number): void;
+  /** Starts reading a range into the system's cache and returns at once: readahead(2), which `node:fs` lacks. */
+  readahead?(fd: number, offset: number, length: number): void;
 }
 
 export interface FileDeviceOptions {
@@ -56,6 +58,10 @@ export class FileDevice implements BlockDevice {
       if (count === 0) throw new DeviceError("read", offset, length, `the file ends at ${offset + done}`);
       done += count;
     }
+  }
+
+  willRead(offset: number, length: number): void {
+    this.#io.readahead?.(this.fd, offset, length);
   }
 
   write(offset: number, source: Uint8Array): void {

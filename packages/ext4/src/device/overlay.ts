@@ -84,6 +84,11 @@ export class OverlayDevice implements BlockDevice {
     }
   }
 
+  /** Overlaid blocks are few: what lies beneath them is asked for as well. */
+  willRead(offset: number, length: number): void {
+    this.#base.willRead?.(offset, length);
+  }
+
   write(offset: number, source: Uint8Array): void {
     throw new DeviceError("write", offset, source.length, "the device is read-only");
   }

@@ -29,6 +29,10 @@ export class SubRangeDevice implements BlockDevice {
     this.#base.read(this.start + offset, target);
   }
 
+  willRead(offset: number, length: number): void {
+    this.#base.willRead?.(this.start + offset, length);
+  }
+
   write(offset: number, source: Uint8Array): void {
     this.#check("write", offset, source.length);
     this.#base.write(this.start + offset, source);
