@@ -222,7 +222,7 @@ test("a stream asks the device ahead, inside mapping and device; random reads do
   const host = new IomapHost(server, devices, { blockSize: BLOCK, maxBytes: 2 ** 40 });
   const target = new Uint8Array(128 * 1024);
   for (const pos of [9, 4, 30, 2, 11]) host.read(file, pos * 1024 * 1024, target);
-  assert.deepEqual(told, [], "no stream, no hint");
+  assert.equal(told.length, 0, "no stream, no hint");
   let ahead = Number.POSITIVE_INFINITY;
   for (let pos = 0; pos < file.size; pos += target.length) {
     host.read(file, pos, target);
