@@ -12,6 +12,7 @@ import { readInode } from "./inode/inode-table.js";
 import { readSymlink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
 import { applyFastCommits } from "./journal/fast-commit-directory.js";
+import { protectJournal } from "./journal/protect-journal.js";
 import { type ReplayReport, replayJournal } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
@@ -33,6 +34,8 @@ export interface MountOptions {
   readonly cacheBytes?: number;
   /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large, to stay below 16 MiB. */
   readonly inodeCacheEntries?: number;
+  /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
+  readonly blockValidity?: boolean;
   /** What to do when the image turns out to be corrupt. Default: what its superblock says. */
   readonly errors?: ErrorsOption;
   /** Whether statfs counts the file system's own blocks (mount's `minixdf`). Default false. */
@@ -116,6 +119,7 @@ export class FileSystem {
     if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
       throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
     }
+    protectJournal(volume);
     return new FileSystem(volume, options, replay);
   }
 

@@ -4,6 +4,7 @@ import type { Environment } from "./environment.js";
 import { CorruptionError, type CorruptionKind, type CorruptionLocation } from "./errors.js";
 import type { SuperblockView } from "./format/superblock.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
+import type { SystemZone } from "./groups/system-zone.js";
 import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
@@ -71,6 +72,8 @@ export interface Volume {
   readonly superblockBlock: number;
   /** Group descriptors that are decoded and verified already; groups/group-table.ts fills and bounds it. */
   readonly descriptors: Map<number, GroupDescriptor>;
+  /** The blocks that no file may map; undefined when that is not asked (noblock_validity). */
+  systemZone: SystemZone | undefined;
   /** Fast commits of a journal that was replayed into memory: inodes, maps and directories are what these make of them. */
   fastCommits: FastCommitOverlay | undefined;
 }

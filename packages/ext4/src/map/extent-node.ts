@@ -12,6 +12,7 @@ import {
   MAX_WRITTEN_EXTENT,
 } from "../format/extent.js";
 import { I_BLOCK_OFFSET } from "../format/inode.js";
+import { checkOutsideMetadata } from "../groups/system-zone.js";
 import type { Inode } from "../inode/inode.js";
 import { checkBlockRange, type Volume } from "../volume.js";
 import { MAX_FILE_BLOCKS } from "./mapping.js";
@@ -78,7 +79,7 @@ export function verifyExtentRoot(volume: Volume, inode: Inode): void {
   if (depth > MAX_EXTENT_DEPTH) {
     throw new CorruptionError("extent-header", location, `depth ${depth} of at most ${MAX_EXTENT_DEPTH}`);
   }
-  checkEntries(volume, view, I_BLOCK_OFFSET, location);
+  checkEntries(volume, inode, view, I_BLOCK_OFFSET, location);
   inode.extentRootVerified = true;
 }
 
@@ -137,7 +138,7 @@ function verifyNode(volume: Volume, inode: Inode, node: CachedBlock, depth: numb
   }
   // Before the entries are read as extents or as index entries, their kind must be the one that the parent expects.
   if (nodeDepth(view, 0) !== depth) throw wrongDepth(inode, block, nodeDepth(view, 0), depth);
-  checkEntries(volume, view, 0, location);
+  checkEntries(volume, inode, view, 0, location);
 }
 
 /** The magic number and the counts of the header at `base` of a node that has room for `capacity` entries. */
@@ -155,8 +156,8 @@ function checkHeader(view: DataView, base: number, capacity: number, location: C
   }
 }
 
-/** Order, lengths and block ranges of all entries of the node at `base`. */
-function checkEntries(volume: Volume, view: DataView, base: number, location: CorruptionLocation): void {
+/** Order, lengths and block ranges, which keep clear of metadata, of all entries of the node at `base`. */
+function checkEntries(volume: Volume, inode: Inode, view: DataView, base: number, location: CorruptionLocation): void {
   const leaf = nodeDepth(view, base) === 0;
   const stop = base + EXTENT_ENTRY_SIZE * (entryCount(view, base) + 1);
   let free = 0;
@@ -177,6 +178,7 @@ function checkEntries(volume: Volume, view: DataView, base: number, location: Co
     if (!inside(volume, start, length)) {
       checkBlockRange(volume, start, length, "extent-range", { ...location, offset: at, fileBlock });
     }
+    checkOutsideMetadata(volume, start, length, inode.ino, location);
     free = fileBlock + length;
   }
 }

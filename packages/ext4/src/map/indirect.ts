@@ -1,5 +1,7 @@
+import { Verified } from "../cache/block-cache.js";
 import { CorruptionError } from "../errors.js";
 import { I_BLOCK_OFFSET } from "../format/inode.js";
+import { checkOutsideMetadata } from "../groups/system-zone.js";
 import type { Inode } from "../inode/inode.js";
 import { checkBlockRange, type Volume } from "../volume.js";
 import { type BlockMapping, MAX_FILE_BLOCKS, MappingType } from "./mapping.js";
@@ -67,7 +69,7 @@ export function mapIndirect(volume: Volume, inode: Inode, fileBlock: number, out
   const longest = Math.min((end - at) / 4, volume.geometry.blockCount - pointer, MAX_FILE_BLOCKS - fileBlock);
   let length = 1;
   while (length < longest && view.getUint32(at + 4 * length, true) === pointer + length) length++;
-  out.set(MappingType.mapped, fileBlock, length, pointer);
+  out.set(MappingType.mapped, fileBlock, keepClear(volume, inode, pointer, length, fileBlock), pointer);
 }
 
 /**
@@ -112,7 +114,23 @@ function readIndirect(volume: Volume, inode: Inode, pointer: number, level: numb
     }
   }
   chain[level] = pointer;
-  return volume.cache.read(pointer).view;
+  const node = volume.cache.read(pointer);
+  if (node.verifiedAs !== Verified.indirect || node.verifiedFor !== inode.ino) {
+    checkOutsideMetadata(volume, pointer, 1, inode.ino, { inode: inode.ino, fileBlock, block: pointer });
+    node.verifiedAs = Verified.indirect;
+    node.verifiedFor = inode.ino;
+  }
+  return node.view;
+}
+
+/**
+ * The blocks of a run that lie before the file system's metadata; the first one must. Asked for each run, as pointers are many
+ * and few of them are ever followed.
+ */
+function keepClear(volume: Volume, inode: Inode, block: number, length: number, fileBlock: number): number {
+  const found = volume.systemZone?.firstInside(volume, block, length, inode.ino) ?? -1;
+  if (found === block) checkOutsideMetadata(volume, block, 1, inode.ino, { inode: inode.ino, fileBlock });
+  return found < 0 ? length : found - block;
 }
 
 /** No pointer stands for these blocks: a file that has them is corrupt (the kernel's read fails), behind its end is a hole. */

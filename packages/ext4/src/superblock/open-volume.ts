@@ -1,6 +1,7 @@
 import { BlockCache } from "../cache/block-cache.js";
 import type { BlockDevice } from "../device/device.js";
 import { type Environment, systemEnvironment } from "../environment.js";
+import { SystemZone } from "../groups/system-zone.js";
 import type { Volume } from "../volume.js";
 import { featuresOf, geometryOf } from "./geometry.js";
 import { checksumSeedOf, readSuperblock } from "./read-superblock.js";
@@ -13,6 +14,8 @@ export interface OpenVolumeOptions {
   readonly superblock?: number;
   /** Bound of the block cache, in bytes. Default 32 MiB. */
   readonly cacheBytes?: number;
+  /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
+  readonly blockValidity?: boolean;
 }
 
 /**
@@ -31,7 +34,7 @@ export function openVolume(
   const features = featuresOf(superblock);
   const geometry = geometryOf(superblock, features, device.size);
   const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
-  return {
+  const volume: Volume = {
     device,
     environment,
     superblock,
@@ -41,6 +44,9 @@ export function openVolume(
     cache: new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes),
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
+    systemZone: undefined,
     fastCommits: undefined,
   };
+  if (options.blockValidity !== false) volume.systemZone = new SystemZone(volume);
+  return volume;
 }

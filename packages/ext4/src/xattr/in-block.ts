@@ -2,6 +2,7 @@ import { type CachedBlock, Verified } from "../cache/block-cache.js";
 import { crc32c, crc32cLe32, crc32cZeros } from "../checksum/crc32c.js";
 import { CorruptionError } from "../errors.js";
 import { XATTR_MAGIC, XattrBlockLayout } from "../format/xattr.js";
+import { checkOutsideMetadata } from "../groups/system-zone.js";
 import type { Inode } from "../inode/inode.js";
 import { checkBlockRange, type Volume } from "../volume.js";
 import { checkEntries, type XattrSpace } from "./entries.js";
@@ -21,6 +22,7 @@ export function blockXattrs(volume: Volume, inode: Inode): XattrSpace | undefine
   const first = XattrBlockLayout.size;
   const space = { view, data, first, valueBase: 0, end: data.length, location: { block: number, inode: inode.ino } };
   if (block.verifiedAs !== Verified.xattrs) {
+    checkOutsideMetadata(volume, number, 1, inode.ino, space.location);
     verifyHeader(volume, block, space);
     checkEntries(volume, space);
     // What holds for one of the inodes that share the block holds for all.
