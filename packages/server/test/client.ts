@@ -1,6 +1,6 @@
 /** The kernel's part, without a kernel: requests encoded, handed to a session over the server, replies decoded. */
 import assert from "node:assert/strict";
-import { FileSystem, MemoryDevice, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
+import { type BlockDevice, FileSystem, MemoryDevice, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import {
   type DecodedReply,
   decodeReply,
@@ -25,17 +25,18 @@ export class Client {
   readonly #buffer = new Uint8Array(8192);
   #unique = 0;
 
-  constructor(image: Uint8Array, options: MountOptions = {}) {
+  constructor(image: Uint8Array | BlockDevice, options: MountOptions = {}) {
     const environment = {
       ...systemEnvironment,
       clock: { now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }) },
       log: (level: string, message: string) => void this.lines.push(`${level}: ${message}`),
     };
-    this.fs = FileSystem.mount(new MemoryDevice(image, { readOnly: true }), options, environment);
+    const device = image instanceof Uint8Array ? new MemoryDevice(image, { readOnly: true }) : image;
+    this.fs = FileSystem.mount(device, options, environment);
     const server = new Ext4Server(this.fs);
     this.session = new Session(
       server.handlers(),
-      server.sessionOptions(true, () => {}),
+      server.sessionOptions(true, (message, error) => void this.lines.push(`${message}: ${error}`)),
     );
     this.ask("INIT", 0, { request: { major: 7, minor: 45, max_readahead: 131_072, flags: 0x7fff_ffff } });
   }

@@ -1,16 +1,27 @@
 // Oracle: DESIGN.md's rule for what is wrong on disk: EUCLEAN, put on record as ext4 does, one line in the log.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InodeLayout } from "@bulkhead/ext4";
+import { DeviceError, InodeLayout, MemoryDevice } from "@bulkhead/ext4";
 import type { RequestParts } from "@bulkhead/fuse";
 import { Client, ROOT, records } from "./client.js";
 import { cannotMakeImages, makeImage } from "./image.js";
 import { writingOperations } from "./writing.js";
 
 const skip = cannotMakeImages;
+const EIO = -5;
 const EUCLEAN = -117;
 const ENOSYS = -38;
 const EROFS = -30;
+
+/** A device that can be unplugged. */
+class FailingDevice extends MemoryDevice {
+  fails = false;
+
+  override read(offset: number, target: Uint8Array): void {
+    if (this.fails) throw new DeviceError("read", offset, target.length, "unplugged");
+    super.read(offset, target);
+  }
+}
 
 /** An image in which one byte of the inode of `path` is wrong; what that is called, and the inode's number. */
 function damaged(path: string): { image: Uint8Array; ino: number } {
@@ -82,6 +93,31 @@ test("a directory with a damaged block lists what comes before it, then fails", 
   assert.ok(names.length > 10 && names.length < 302, `${names.length} names`);
   assert.equal(new Set(names).size, names.length);
   assert.ok(client.fs.superblock.errorCount > 0);
+});
+
+test("a device that fails is EIO, on record, and one line in the log", { skip }, () => {
+  const device = new FailingDevice(makeImage());
+  const client = new Client(device);
+  device.fails = true;
+  assert.equal(client.lookup(ROOT, "hello").error, EIO);
+  assert.equal(client.fs.superblock.errorCount, 1);
+  assert.equal(client.lines.length, 1);
+  assert.match(client.lines[0]!, /^error: device read of \d+ bytes at \d+ failed: unplugged/);
+  device.fails = false;
+  assert.equal(client.lookup(ROOT, "hello").error, 0, "and is read again when it works again");
+});
+
+test("callers' mistakes are nobody else's business; ours are logged", { skip }, () => {
+  const client = new Client(makeImage());
+  client.lookup(ROOT, "n".repeat(300));
+  client.lookup(client.node("hello"), "x");
+  client.ask("GETATTR", 500, {});
+  assert.deepEqual([client.lines, client.fs.superblock.errorCount], [[], 0]);
+  client.fs.lookup = () => {
+    throw new TypeError("a bug");
+  };
+  assert.equal(client.lookup(ROOT, "hello").error, EIO);
+  assert.match(client.lines[0] ?? "", /LOOKUP of nodeid 1 failed.*a bug/);
 });
 
 test("errors=panic calls for the end", { skip }, () => {

@@ -51,7 +51,7 @@ export class ServedMount {
     return served;
   }
 
-  /** What the server has said so far. */
+  /** What has been heard of the server; complete when it has ended. */
   get output(): string {
     return Buffer.concat(this.#said).toString("utf8").trim();
   }
@@ -60,10 +60,6 @@ export class ServedMount {
     const { pid } = this.#server;
     if (pid === undefined) throw new Error("the server was never started");
     return pid;
-  }
-
-  get running(): boolean {
-    return this.#server.exitCode === null && this.#server.signalCode === null;
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -83,6 +79,14 @@ export class ServedMount {
     } finally {
       late.abort();
     }
+  }
+
+  /** Ends a server that has lived until now, and gives everything it said; throws when it did not end in order. */
+  async stop(): Promise<string> {
+    this.signal("SIGTERM");
+    const { code, signal } = await this.end();
+    if (code !== 0) throw new Error(`the server ended with ${code ?? signal}: ${this.output}`);
+    return this.output;
   }
 
   /** Takes mount and server away, whatever state they are in. */
