@@ -73,7 +73,7 @@ export interface Volume {
   /** Group descriptors that are decoded and verified already; groups/group-table.ts fills and bounds it. */
   readonly descriptors: Map<number, GroupDescriptor>;
   /** The blocks that no file may map; undefined when that is not asked (noblock_validity). */
-  systemZone: SystemZone | undefined;
+  readonly systemZone: SystemZone | undefined;
   /** Fast commits of a journal that was replayed into memory: inodes, maps and directories are what these make of them. */
   fastCommits: FastCommitOverlay | undefined;
 }

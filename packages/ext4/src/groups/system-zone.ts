@@ -4,6 +4,7 @@ import type { Volume } from "../volume.js";
 import {
   descriptorBlock,
   descriptorBlockCount,
+  type GroupDescriptor,
   groupDescriptor,
   groupFirstBlock,
   groupOfBlock,
@@ -12,7 +13,7 @@ import { hasSuperblock } from "./superblock-copies.js";
 
 /** Groups that are examined together at most where flex groups are bigger: so many descriptors cost about a millisecond. */
 const MOST_GROUPS = 1024;
-/** Up to so many groups (16 TiB of 128 MiB groups), flex groups bigger than that are taken as one: packed_meta_blocks makes it so. */
+/** Up to so many groups (16 TiB of 128 MiB groups), all are examined together where metadata does not lie in its flex group. */
 const MOST_GROUPS_PACKED = 131_072;
 /** Numbers that are kept of all groups together: 4 MiB. */
 const MOST_NUMBERS = 524_288;
@@ -24,12 +25,12 @@ const FEWEST_BLOCKS = 256;
  * descriptor tables, bitmaps, inode tables, and the journal but for the journal's inode.
  *
  * Groups are examined when the first block in them is asked for, with their flex group, as metadata lies in the flex group that
- * it describes; that takes a block of descriptors or a few. What a descriptor has elsewhere in the file system is not known for
- * metadata. A damaged descriptor protects nothing, and is reported to whoever needs what it says.
+ * it describes; that takes a block of descriptors or a few. Where the last group's metadata lies elsewhere (mke2fs -E
+ * packed_meta_blocks), all groups are examined at once. What a single descriptor has elsewhere is not known for metadata. A damaged descriptor protects nothing, and is reported to whoever needs what it says.
  */
 export class SystemZone {
-  /** Groups that are examined together: a power of two, or all. */
-  readonly #span: number;
+  /** Groups that are examined together: a power of two, or all; 0 before the first question. */
+  #span = 0;
   /** Starts and ends of runs of metadata, in turn, ascending and disjoint; by the number of the span. */
   readonly #spans = new Map<number, Float64Array>();
   #numbers = 0;
@@ -37,14 +38,6 @@ export class SystemZone {
   #lastRuns: Float64Array = new Float64Array(0);
   #journalInode = 0;
   #journal: Float64Array = new Float64Array(0);
-
-  constructor(volume: Volume) {
-    const { geometry, features, superblock } = volume;
-    const flexible = (features.incompat & incompatFeature.flex_bg) !== 0 && superblock.logGroupsPerFlex < 32;
-    const flex = flexible ? 2 ** superblock.logGroupsPerFlex : 1;
-    if (flex <= MOST_GROUPS) this.#span = Math.max(flex, geometry.descriptorsPerBlock);
-    else this.#span = geometry.groupCount <= MOST_GROUPS_PACKED ? geometry.groupCount : MOST_GROUPS;
-  }
 
   /** Takes the journal's blocks, starts and ends in turn, as metadata that only `ino` may map. */
   protectJournal(ino: number, runs: Float64Array): void {
@@ -60,6 +53,7 @@ export class SystemZone {
    */
   firstInside(volume: Volume, block: number, count: number, ino: number): number {
     if (volume.geometry.blocksPerGroup < FEWEST_BLOCKS) return -1;
+    if (this.#span === 0) this.#span = spanOfGroups(volume);
     const end = block + count;
     const last = this.#spanOf(volume, end - 1);
     for (let span = this.#spanOf(volume, block); span <= last; span++) {
@@ -88,6 +82,31 @@ export class SystemZone {
     this.#last = span;
     this.#lastRuns = runs;
     return runs;
+  }
+}
+
+/** Groups to examine together so that what describes a block is among them. */
+function spanOfGroups(volume: Volume): number {
+  const { geometry, features, superblock } = volume;
+  const flexible = (features.incompat & incompatFeature.flex_bg) !== 0 && superblock.logGroupsPerFlex < 32;
+  const flex = flexible ? 2 ** superblock.logGroupsPerFlex : 1;
+  const span = flex <= MOST_GROUPS ? Math.max(flex, geometry.descriptorsPerBlock) : MOST_GROUPS;
+  if (!flexible || geometry.groupCount > MOST_GROUPS_PACKED) return span;
+  const last = geometry.groupCount - 1;
+  const first = groupFirstBlock(volume, last - (last % span));
+  const descriptor = descriptorIfGood(volume, last);
+  const isLocal =
+    descriptor === undefined ||
+    (descriptor.blockBitmap >= first && descriptor.inodeBitmap >= first && descriptor.inodeTable >= first);
+  return isLocal ? span : geometry.groupCount;
+}
+
+function descriptorIfGood(volume: Volume, group: number): GroupDescriptor | undefined {
+  try {
+    return groupDescriptor(volume, group);
+  } catch (error) {
+    if (error instanceof CorruptionError || error instanceof DeviceError) return undefined;
+    throw error;
   }
 }
 
@@ -135,14 +154,11 @@ function metadataRuns(volume: Volume, first: number, end: number): Float64Array 
   const [fixed, blockBitmaps, inodeBitmaps, inodeTables] = parts;
   for (let group = first; group < end; group++) {
     fixed.add(groupFirstBlock(volume, group), fixedBlocks(volume, group));
-    try {
-      const descriptor = groupDescriptor(volume, group);
-      blockBitmaps.add(descriptor.blockBitmap, 1);
-      inodeBitmaps.add(descriptor.inodeBitmap, 1);
-      inodeTables.add(descriptor.inodeTable, geometry.inodeTableBlocks);
-    } catch (error) {
-      if (!(error instanceof CorruptionError || error instanceof DeviceError)) throw error;
-    }
+    const descriptor = descriptorIfGood(volume, group);
+    if (descriptor === undefined) continue;
+    blockBitmaps.add(descriptor.blockBitmap, 1);
+    inodeBitmaps.add(descriptor.inodeBitmap, 1);
+    inodeTables.add(descriptor.inodeTable, geometry.inodeTableBlocks);
   }
   return union(
     parts.flatMap((part) => part.starts),

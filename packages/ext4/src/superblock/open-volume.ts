@@ -34,7 +34,7 @@ export function openVolume(
   const features = featuresOf(superblock);
   const geometry = geometryOf(superblock, features, device.size);
   const cacheBytes = options.cacheBytes ?? DEFAULT_CACHE_BYTES;
-  const volume: Volume = {
+  return {
     device,
     environment,
     superblock,
@@ -44,9 +44,7 @@ export function openVolume(
     cache: new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes),
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
-    systemZone: undefined,
+    systemZone: options.blockValidity === false ? undefined : new SystemZone(),
     fastCommits: undefined,
   };
-  if (options.blockValidity !== false) volume.systemZone = new SystemZone(volume);
-  return volume;
 }

@@ -1,0 +1,175 @@
+// Oracle: dumpe2fs for where metadata is; the kernel's ext4 for what it refuses (block_validity, which is on by default).
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { CorruptionError } from "../../src/errors.js";
+import { FileSystem, type MountOptions } from "../../src/filesystem.js";
+import { SystemZone } from "../../src/groups/system-zone.js";
+import type { Inode } from "../../src/inode/inode.js";
+import { BlockMapping } from "../../src/map/mapping.js";
+import { openVolume } from "../../src/superblock/open-volume.js";
+import { ImageDirectory, missingLoopMount, missingTool, openImage, run } from "../images.js";
+
+const skip = missingTool("mke2fs", "dumpe2fs", "debugfs") ?? false;
+
+/** A byte a block: 1 where dumpe2fs shows a superblock, descriptors, a bitmap or a table. */
+function shownByDumpe2fs(image: string, blockCount: number, tableBlocks: number): Uint8Array {
+  const shown = new Uint8Array(blockCount);
+  const text = run("dumpe2fs", [image]);
+  for (const [, first, last] of text.matchAll(/(?:superblock at|Group descriptors? at|bitmap at) (\d+)(?:-(\d+))?/g)) {
+    shown.fill(1, Number(first), Number(last ?? first) + 1);
+  }
+  for (const [, first] of text.matchAll(/Inode table at (\d+)/g)) {
+    shown.fill(1, Number(first), Number(first) + tableBlocks);
+  }
+  return shown;
+}
+
+describe("the file system's own metadata", { skip }, () => {
+  const images = new ImageDirectory();
+  after(() => images.remove());
+
+  for (const [title, size, options] of [
+    ["flex_bg", "150M", ["-b", "1024"]],
+    ["4 KiB blocks", "600M", ["-b", "4096"]],
+    ["no flex_bg, no sparse_super", "80M", ["-b", "1024", "-O", "^flex_bg,^sparse_super,^resize_inode"]],
+    ["meta_bg", "300M", ["-b", "1024", "-O", "meta_bg,^resize_inode"]],
+    ["sparse_super2", "150M", ["-b", "1024", "-O", "sparse_super2,^resize_inode"]],
+    ["bigalloc", "300M", ["-b", "1024", "-O", "bigalloc"]],
+    ["flex groups of 1", "80M", ["-b", "1024", "-G", "1"]],
+    ["small groups", "40M", ["-b", "1024", "-g", "1024"]],
+    ["packed", "300M", ["-b", "1024", "-E", "packed_meta_blocks=1"]],
+  ] as const) {
+    it(`is where dumpe2fs shows it: ${title}`, () => {
+      const image = images.make("zone.img", size, ["-t", "ext4", ...options]);
+      const volume = openVolume(openImage(image));
+      const { blockCount, firstDataBlock, inodeTableBlocks } = volume.geometry;
+      const shown = shownByDumpe2fs(image, blockCount, inodeTableBlocks);
+      const zone = new SystemZone();
+      const found = new Uint8Array(blockCount);
+      for (let block = firstDataBlock; block < blockCount; block++) {
+        if (zone.firstInside(volume, block, 1, 12) === block) found[block] = 1;
+      }
+      // dumpe2fs shows the superblock of a 1 KiB bigalloc file system in block 1; block 0 is nobody's either.
+      if (firstDataBlock === 0) shown[0] = found[0]!;
+      const different = [...shown.keys()].filter((block) => shown[block] !== found[block]);
+      assert.deepEqual(different.slice(0, 10), []);
+      // The first of a range is found wherever the range starts.
+      const first = shown.indexOf(1, Math.floor(blockCount / 3));
+      if (first > 2000) {
+        const gap = first - shown.lastIndexOf(1, first - 1) - 1;
+        const before = Math.min(gap, 1500);
+        assert.equal(zone.firstInside(volume, first - before, before + 3, 12), first);
+        assert.equal(zone.firstInside(volume, first - before, before, 12), -1);
+      }
+      volume.device.close();
+    });
+  }
+
+  it("is not protected by a damaged descriptor, which says nothing reliable", () => {
+    const image = images.make("damaged.img", "40M", ["-t", "ext4", "-b", "1024"]);
+    const volume = openVolume(openImage(image));
+    const table = Number(/Inode table at (\d+)/.exec(run("dumpe2fs", [image]))![1]);
+    const block = volume.cache.read(2);
+    block.data[0] = block.data[0]! ^ 1;
+    assert.equal(new SystemZone().firstInside(volume, table, 1, 12), -1);
+    assert.equal(new SystemZone().firstInside(volume, 2, 1, 12), 2, "the place of descriptors is known");
+    volume.device.close();
+  });
+
+  /** An image with the files /f (of data) and /g, of which debugfs changes what `change` tells. */
+  function damaged(name: string, options: readonly string[], change: (where: Places) => string[]): string {
+    fs.mkdirSync(images.file("source"), { recursive: true });
+    fs.writeFileSync(join(images.file("source"), "f"), Buffer.alloc(40_000, 7));
+    fs.writeFileSync(join(images.file("source"), "g"), "");
+    const image = images.make(name, "24M", [
+      ...["-t", "ext4", "-b", "1024", "-g", "8192", ...options],
+      ...["-d", images.file("source")],
+    ]);
+    const dump = run("dumpe2fs", [image]);
+    const journal = /\(0-?\d*\):(\d+)/.exec(run("debugfs", ["-R", "stat <8>", image]))?.[1];
+    const places = {
+      table: Number(/Inode table at (\d+)/.exec(dump)![1]),
+      bitmap: Number(/Block bitmap at (\d+)/.exec(dump)![1]),
+      backup: Number(/Backup superblock at (\d+)/.exec(dump)![1]),
+      journal: Number(journal ?? 0),
+    };
+    for (const command of change(places)) run("debugfs", ["-w", "-R", command, image]);
+    return image;
+  }
+
+  interface Places {
+    table: number;
+    bitmap: number;
+    backup: number;
+    journal: number;
+  }
+
+  const isMetadata = (error: unknown) => error instanceof CorruptionError && error.kind === "block-range";
+
+  function withEngine<T>(image: string, options: MountOptions, use: (engine: FileSystem, file: Inode) => T): T {
+    const engine = FileSystem.mount(openImage(image), { loadJournal: false, ...options });
+    try {
+      return use(engine, engine.inode(engine.lookup(engine.root, Buffer.from("f"))));
+    } finally {
+      engine.close();
+    }
+  }
+
+  /** The errno's name with which the kernel refuses to open or read /f; EIO where it finds out while reading ahead. */
+  function kernelRefusal(image: string): string | undefined {
+    return images.mounted(image, "ro,noload", (root) => {
+      try {
+        fs.readFileSync(join(root, "f"));
+        return undefined;
+      } catch (error) {
+        const { errno, code } = error as NodeJS.ErrnoException;
+        return errno === -117 ? "EUCLEAN" : code;
+      }
+    });
+  }
+
+  const loop = missingLoopMount() ?? false;
+  // The first extent's start is word 5 of i_block; in an inode of block pointers, word 0 is the first block, and IND names the indirect one.
+  for (const [title, options, change] of [
+    ["an extent over the inode table", [], ({ table }) => [`sif /f block[5] ${table}`]],
+    ["an extent that reaches into a bitmap", [], ({ bitmap }) => [`sif /f block[5] ${bitmap - 3}`]],
+    ["an extent over a copy of the superblock", [], ({ backup }) => [`sif /f block[5] ${backup}`]],
+    ["an extent over the journal", [], ({ journal }) => [`sif /f block[5] ${journal + 5}`]],
+    ["a block pointer", ["-O", "^extents,^64bit"], ({ table }) => [`sif /f block[0] ${table}`]],
+    ["an indirect block", ["-O", "^extents,^64bit"], ({ bitmap }) => [`sif /f block[IND] ${bitmap}`]],
+  ] as [string, string[], (where: Places) => string[]][]) {
+    it(`is refused to files, as by the kernel: ${title}`, { skip: loop }, () => {
+      const mapping = new BlockMapping();
+      const whole = damaged("whole.img", options, () => []);
+      assert.equal(kernelRefusal(whole), undefined);
+      withEngine(whole, {}, (engine, file) => engine.mapBlocks(file, 0, mapping));
+
+      const image = damaged("files.img", options, change);
+      assert.equal(kernelRefusal(image), title === "an indirect block" ? "EIO" : "EUCLEAN");
+      const read = (engine: FileSystem, file: Inode) => {
+        for (let at = 0; at < 40; at += mapping.length) engine.mapBlocks(file, at, mapping);
+      };
+      assert.throws(() => withEngine(image, {}, read), isMetadata);
+      withEngine(image, { blockValidity: false }, read);
+    });
+  }
+
+  it("is refused to attributes, as by the kernel", { skip: loop }, () => {
+    const image = damaged("xattr.img", [], ({ table }) => [`sif /f file_acl ${table}`]);
+    assert.equal(kernelRefusal(image), "EUCLEAN");
+    assert.throws(() => withEngine(image, {}, (engine, file) => engine.listXattrs(file)), isMetadata);
+  });
+
+  it("is the journal's own to map", () => {
+    const image = damaged("journal.img", [], () => []);
+    withEngine(image, {}, (engine) => {
+      const mapping = new BlockMapping();
+      engine.mapBlocks(engine.inode(8), 0, mapping);
+      assert.ok(mapping.block > 0);
+      assert.equal(engine.volume.systemZone!.firstInside(engine.volume, mapping.block, 1, 12), mapping.block);
+      assert.equal(engine.volume.systemZone!.firstInside(engine.volume, mapping.block, 1, 8), -1);
+    });
+  });
+});
