@@ -56,7 +56,7 @@ function wholeDevice(fd: number, path: string, io: FileIo): FileDevice {
   const stat = fs.fstatSync(fd);
   if (stat.isFile()) return new FileDevice(io, fd);
   if (stat.isBlockDevice()) return new FileDevice(io, fd, { size: blockDeviceSize(stat.rdev) });
-  throw new SourceError(`${path} is neither a regular file nor a block device`);
+  throw new SourceError(`${path} is neither a file nor a block device`);
 }
 
 function within(device: FileDevice, { path, offset, partition }: SourceOptions): BlockDevice {
@@ -68,14 +68,13 @@ function within(device: FileDevice, { path, offset, partition }: SourceOptions):
     if (found === undefined) {
       const numbers = table.partitions.map(({ number }) => number).join(", ");
       throw new SourceError(
-        `${path} has no partition ${partition}; ${numbers === "" ? "its table is empty" : `it has ${numbers}`}`,
+        `${path} has no partition ${partition}; ${numbers === "" ? "its table is empty" : `there are ${numbers}`}`,
       );
     }
     return new SubRangeDevice(device, found.offset, found.length);
   }
   if (offset === undefined || offset === 0) return device;
-  if (offset >= device.size)
-    throw new SourceError(`offset ${offset} lies past the end of ${path} (${device.size} bytes)`);
+  if (offset >= device.size) throw new SourceError(`${path} ends at ${device.size}, before offset ${offset}`);
   return new SubRangeDevice(device, offset, device.size - offset);
 }
 
@@ -83,7 +82,7 @@ function reason(error: unknown): string {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   switch (code) {
     case "ENOENT":
-      return "there is no such file";
+      return "there is no such file or directory";
     case "EACCES":
     case "EPERM":
       return "permission denied";

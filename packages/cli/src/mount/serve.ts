@@ -1,6 +1,6 @@
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import type { Served } from "@bulkhead/fuse";
-import { type MountImageOptions, mountImage } from "@bulkhead/server";
+import { type MountImageOptions, mountImage } from "@bulkhead/server/mount";
 import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { printable } from "../output/printable.js";

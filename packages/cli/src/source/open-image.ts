@@ -1,20 +1,15 @@
-import * as fs from "node:fs";
 import {
-  type BlockDevice,
   CorruptionError,
   Ext4,
-  FileDevice,
   type MountOptions,
-  openPartition,
   type Partition,
   readPartitions,
-  SubRangeDevice,
   systemEnvironment,
 } from "@bulkhead/ext4";
+import { openSource, SourceError, type SourceOptions } from "@bulkhead/server/source";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, exitCodeOf, messageOf, report, UsageError } from "../command-line/errors.js";
 import { parseBytes, parseCount } from "../command-line/quantity.js";
-import { reasonOf } from "../command-line/reason.js";
 import { formatBytes } from "../output/format.js";
 import { printable } from "../output/printable.js";
 
@@ -27,8 +22,6 @@ export interface SourceSettings {
   readonly noLoad: boolean;
   readonly cacheBytes?: number | undefined;
 }
-
-const SECTOR = 512;
 
 /** Reads the options that every command without a mount has. @throws UsageError */
 export function sourceSettings(given: GivenArguments): SourceSettings {
@@ -53,91 +46,69 @@ export function sourceSettings(given: GivenArguments): SourceSettings {
  * @throws CommandError with a line that says what to do
  */
 export function openImage(path: string, settings: SourceSettings): Ext4 {
-  const whole = openDevice(path);
+  const options: MountOptions = {
+    loadJournal: !settings.noLoad,
+    ...(settings.superblock === undefined ? {} : { superblock: settings.superblock }),
+    ...(settings.cacheBytes === undefined ? {} : { cacheBytes: settings.cacheBytes }),
+  };
   try {
-    const device = within(whole, path, settings);
-    const options: MountOptions = {
-      loadJournal: !settings.noLoad,
-      ...(settings.superblock === undefined ? {} : { superblock: settings.superblock }),
-      ...(settings.cacheBytes === undefined ? {} : { cacheBytes: settings.cacheBytes }),
-    };
-    return Ext4.open(device, options, {
-      ...systemEnvironment,
-      log(level, message) {
-        if (level === "warning" || level === "error")
-          report(undefined, `${printable(path)}: ${level}: ${printable(message)}`);
-      },
-    });
+    const device = openSource(sourceOptions(path, settings));
+    try {
+      return Ext4.open(device, options, {
+        ...systemEnvironment,
+        log(level, message) {
+          if (level === "warning" || level === "error")
+            report(undefined, `${printable(path)}: ${level}: ${printable(message)}`);
+        },
+      });
+    } catch (error) {
+      device.close();
+      throw error;
+    }
   } catch (error) {
-    const choice = partitionChoice(error, whole, path, settings, (number) => `--partition ${number}`);
-    whole.close();
-    if (error instanceof CommandError) throw error;
+    if (error instanceof SourceError) throw new CommandError(error.message);
+    const choice = partitionChoice(error, path, settings, (number) => `--partition ${number}`);
     throw new CommandError(choice ?? `${path}: ${messageOf(error)}`, exitCodeOf(error));
   }
 }
 
+/** Where in a source the file system is, as `openSource` takes it. */
+export function sourceOptions(
+  path: string,
+  { offset, partition }: Pick<SourceSettings, "offset" | "partition">,
+): SourceOptions {
+  return {
+    path,
+    ...(offset === undefined ? {} : { offset }),
+    ...(partition === undefined ? {} : { partition }),
+  };
+}
+
 /** For a source that mounting failed on: a better message, if it has partitions of which one should have been named. */
 export function partitionChoiceOf(path: string, settings: SourceSettings): string | undefined {
-  let whole: FileDevice | undefined;
   try {
-    whole = openDevice(path);
-    Ext4.open(within(whole, path, settings), { loadJournal: false });
+    const device = openSource(sourceOptions(path, settings));
+    try {
+      Ext4.open(device, { loadJournal: false });
+    } finally {
+      device.close();
+    }
   } catch (error) {
-    if (whole !== undefined) return partitionChoice(error, whole, path, settings, (number) => `-o partition=${number}`);
-  } finally {
-    whole?.close();
+    return partitionChoice(error, path, settings, (number) => `-o partition=${number}`);
   }
   return undefined;
-}
-
-function openDevice(path: string): FileDevice {
-  let fd: number;
-  try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)); // a fifo must not make us wait
-  } catch (error) {
-    throw new CommandError(`cannot open ${path}: ${reasonOf(error)}`);
-  }
-  try {
-    const stat = fs.fstatSync(fd);
-    if (stat.isFile()) return new FileDevice(fs, fd);
-    if (stat.isBlockDevice()) return new FileDevice(fs, fd, { size: blockDeviceSize(stat.rdev) });
-    throw new CommandError(`${path} is neither a file nor a block device`);
-  } catch (error) {
-    fs.closeSync(fd);
-    throw error;
-  }
-}
-
-/** Bytes; sysfs tells the size of a block device without an ioctl. */
-function blockDeviceSize(rdev: number): number {
-  const major = ((rdev >>> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
-  return Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, "latin1")) * SECTOR;
-}
-
-function within(device: FileDevice, path: string, { offset = 0, partition }: SourceSettings): BlockDevice {
-  if (partition !== undefined) {
-    const there = partitionsOf(device).map(({ number }) => number);
-    if (there.length === 0) throw new CommandError(`${path} has no partition table`);
-    if (!there.includes(partition))
-      throw new CommandError(`${path} has no partition ${partition}; there are ${there.join(", ")}`);
-    return openPartition(device, partition);
-  }
-  if (offset >= device.size) throw new CommandError(`${path} ends at ${device.size}, before offset ${offset}`);
-  return offset === 0 ? device : new SubRangeDevice(device, offset, device.size - offset);
 }
 
 /** The message for a partitioned source without a file system at its start; undefined for any other. */
 function partitionChoice(
   error: unknown,
-  whole: FileDevice,
   path: string,
   settings: SourceSettings,
   option: (number: number) => string,
 ): string | undefined {
   const isElsewhere = settings.offset !== undefined || settings.partition !== undefined;
   if (isElsewhere || !(error instanceof CorruptionError) || error.kind !== "superblock-magic") return undefined;
-  const partitions = partitionsUnlessDamaged(whole);
+  const partitions = partitionsOf(path);
   if (partitions.length === 0) return undefined;
   const lines = partitions.map(({ number, offset, length, name }) => {
     const label = name === "" ? "" : `, ${printable(name)}`;
@@ -146,14 +117,14 @@ function partitionChoice(
   return `${path} starts with a partition table, not with a file system; say which partition is meant:${lines.join("")}`;
 }
 
-function partitionsOf(device: FileDevice): readonly Partition[] {
-  return readPartitions(device)?.partitions ?? [];
-}
-
-function partitionsUnlessDamaged(device: FileDevice): readonly Partition[] {
+/** None where there is no table, or a damaged one. */
+function partitionsOf(path: string): readonly Partition[] {
+  const whole = openSource({ path });
   try {
-    return partitionsOf(device);
+    return readPartitions(whole)?.partitions ?? [];
   } catch {
     return [];
+  } finally {
+    whole.close();
   }
 }
