@@ -1,5 +1,5 @@
-import { closeSync, openSync } from "node:fs";
-import { getAffinity, pread, setAffinity } from "@bulkhead/linux";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { getAffinity, Policy, pread, setAffinity, setPolicy } from "@bulkhead/linux";
 
 /** Keeps the serving thread where its client is. Called by the loop in the serving thread. */
 export interface ClientFollower {
@@ -15,35 +15,61 @@ export interface ClientFollower {
 
 /** Of the operating system; replaced in tests. */
 export interface Placement {
+  /** CPUs that the calling thread may be bound to; none if it cannot follow safely. */
+  readonly cpus: readonly number[];
   /** The CPU that thread `tid` ran on last, −1 if it cannot be known. */
   cpuOf(tid: number): number;
-  /** CPUs that the calling thread may use. */
-  readonly cpus: readonly number[];
-  /** Binds the calling thread. */
-  bind(cpus: readonly number[]): void;
+  /** Binds the calling thread to `cpu`, and has it give way to whoever runs there. */
+  follow(cpu: number): void;
+  /** Undoes `follow`. */
+  float(): void;
+  /** Milliseconds that the calling thread has spent runnable but not running, in its life. */
+  delay(): number;
+  /** Milliseconds that only grow. */
+  now(): number;
   close(): void;
 }
 
 /** Observations in a row that must agree before the thread first moves. */
 const WINDOW = 6;
-/** Requests between observations: while it is unclear where to go, when it is clear, and after a long time of neither. */
-const SEARCHING = 32;
-const SETTLED = 256;
+/** Requests between observations: usually, while following, and after a long search for one CPU in vain. */
+const USUAL = 32;
+const FOLLOWING = 16;
 const SCATTERED = 1024;
 /** Observations after which searching becomes rare. */
 const PATIENCE = 24;
-/** Where `fuse_in_header` has the caller's thread id. */
+/** While following, every so many observations the client is looked up again. */
+const LOOK_AGAIN = 16;
+/** Milliseconds of waiting for the CPU, per request, above which following costs more than a wake-up elsewhere. */
+const TOLERABLE_DELAY = 0.3;
+/** Observations in a row above it that make it the rule: one is any process's time slice. */
+const STRIKES = 3;
+/** Milliseconds without following after that: at first, and at most, doubling in between. */
+const REST = 1_000;
+const LONGEST_REST = 128_000;
+
+/** Where `fuse_in_header` has the opcode and the caller's thread id, and where `fuse_read_in` and `fuse_write_in` have the size. */
+const OPCODE_OFFSET = 4;
 const PID_OFFSET = 32;
+const SIZE_OFFSET = 56;
+const READ = 15;
+const WRITE = 16;
+/** Bytes from which a read or write is a stream: moving the data takes longer than the wake-up. */
+const STREAM = 65_536;
 
 /**
  * Waking a thread on another CPU is most of what a round trip costs. Here a sample of the requests' callers is looked up in
  * /proc. If they are one thread, or all run on one CPU, the serving thread is bound to that CPU, and each wake-up becomes a
- * plain context switch; a single client is followed at once when it moves, because the scheduler is tempted to move it
- * away from a CPU that its server keeps busy. Callers on several CPUs are served by a thread that floats. Only the serving
- * thread is ever moved.
+ * plain context switch. Callers on several CPUs are served by a thread that floats, and so are large reads and writes, where
+ * server and client copy at the same time. Only the serving thread is ever moved.
+ *
+ * Bound to the client's CPU, it runs as SCHED_IDLE: otherwise the scheduler, waking the client, finds that CPU busy (with
+ * the server) and moves the client to another. The price is that anybody else on that CPU goes first. So the time spent
+ * waiting for the CPU is watched, and where it is more than a wake-up costs (a loaded machine, a client that computes while
+ * data is read ahead) the thread floats again at its normal priority, and rests from following for a while.
  */
 export class CpuFollower implements ClientFollower {
-  credit = SEARCHING;
+  credit = USUAL;
   readonly #placement: Placement;
   #tid = 0;
   /** Observations in a row that were of the thread `#tid`, and that were of the CPU `#cpu`. */
@@ -52,9 +78,18 @@ export class CpuFollower implements ClientFollower {
   #sameCpu = 0;
   #searched = 0;
   #bound = -1;
+  /** While following: observations since the client was looked up, and the delay at the last one. */
+  #unseen = 0;
+  #delay = 0;
+  /** Observations in a row with too much of it. */
+  #strikes = 0;
+  #since = 0;
+  #restUntil = 0;
+  #rest = REST;
 
   constructor(placement: Placement = new ThreadPlacement()) {
     this.#placement = placement;
+    if (placement.cpus.length < 2) this.credit = Number.POSITIVE_INFINITY;
   }
 
   get following(): boolean {
@@ -62,8 +97,41 @@ export class CpuFollower implements ClientFollower {
   }
 
   observe(request: Uint8Array): void {
-    this.credit = SEARCHING;
-    const tid = tidOf(request);
+    const placement = this.#placement;
+    this.credit = USUAL;
+    if (isStream(request)) {
+      this.#sameTid = 0;
+      this.#sameCpu = 0;
+      if (this.#bound >= 0) this.#float();
+      return;
+    }
+    if (this.#bound >= 0) {
+      const delay = placement.delay();
+      const waited = (delay - this.#delay) / FOLLOWING;
+      this.credit = FOLLOWING;
+      this.#delay = delay;
+      this.#strikes = waited > TOLERABLE_DELAY ? this.#strikes + 1 : 0;
+      if (this.#strikes === STRIKES) {
+        this.#giveUp();
+        return;
+      }
+      if (++this.#unseen < LOOK_AGAIN) return;
+      this.#unseen = 0;
+    } else if (this.#restUntil > 0) {
+      this.credit = SCATTERED;
+      if (placement.now() < this.#restUntil) return;
+      this.#restUntil = 0;
+      this.credit = USUAL;
+    }
+    this.#look(tidOf(request));
+  }
+
+  release(): void {
+    if (this.#bound >= 0) this.#float();
+    this.#placement.close();
+  }
+
+  #look(tid: number): void {
     // 0: a caller outside our pid namespace, or the kernel itself.
     const cpu = tid === 0 ? -1 : this.#placement.cpuOf(tid);
     if (cpu < 0) return;
@@ -73,28 +141,55 @@ export class CpuFollower implements ClientFollower {
     this.#cpu = cpu;
     if (this.#sameTid >= WINDOW || this.#sameCpu >= WINDOW) {
       this.#searched = 0;
-      this.credit = SETTLED;
-      if (cpu !== this.#bound && this.#placement.cpus.includes(cpu)) this.#move(cpu);
+      if (cpu !== this.#bound && this.#placement.cpus.includes(cpu)) this.#follow(cpu);
       return;
     }
-    if (this.#bound >= 0 && cpu !== this.#bound) this.#move(-1);
+    if (this.#bound >= 0) {
+      if (cpu !== this.#bound) this.#float();
+      // A new client: look at every observation until it is known.
+      this.#unseen = LOOK_AGAIN;
+    }
     if (++this.#searched > PATIENCE) this.credit = SCATTERED;
   }
 
-  release(): void {
-    if (this.#bound >= 0) this.#move(-1);
-    this.#placement.close();
+  #follow(cpu: number): void {
+    if (this.#bound < 0) this.#since = this.#placement.now();
+    this.#bound = cpu;
+    this.credit = FOLLOWING;
+    this.#placement.follow(cpu);
+    this.#delay = this.#placement.delay();
+    this.#strikes = 0;
   }
 
-  #move(cpu: number): void {
-    this.#bound = cpu;
-    this.#placement.bind(cpu < 0 ? this.#placement.cpus : [cpu]);
+  #float(): void {
+    this.#bound = -1;
+    this.credit = USUAL;
+    this.#placement.float();
+  }
+
+  /** Followed for long: that it failed now says little. Failed soon: it would again. */
+  #giveUp(): void {
+    const now = this.#placement.now();
+    this.#float();
+    this.#rest = now - this.#since > LONGEST_REST ? REST : Math.min(2 * this.#rest, LONGEST_REST);
+    this.#restUntil = now + this.#rest;
+    this.#sameTid = 0;
+    this.#sameCpu = 0;
   }
 }
 
 function tidOf(request: Uint8Array): number {
-  const at = PID_OFFSET;
-  return request[at]! | (request[at + 1]! << 8) | (request[at + 2]! << 16) | (request[at + 3]! << 24);
+  return u32(request, PID_OFFSET) | 0;
+}
+
+function isStream(request: Uint8Array): boolean {
+  const opcode = u32(request, OPCODE_OFFSET);
+  return (opcode === READ || opcode === WRITE) && u32(request, SIZE_OFFSET) >= STREAM;
+}
+
+/** The loop's buffer is longer than any offset here. */
+function u32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
 const CLOSE_PARENTHESIS = 0x29;
@@ -120,16 +215,52 @@ export function parseProcessor(stat: Uint8Array, length: number): number {
   return cpu;
 }
 
+const CAP_SYS_NICE = 23;
+/** RLIMIT_NICE that allows nice 0. */
+const NICE_0 = 20;
+
+/** Whether a SCHED_IDLE thread of this process may become a normal one again. */
+function mayLeaveIdle(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/thread-self/status", "latin1"))?.[1] ?? "0";
+  if ((BigInt(`0x${effective}`) >> BigInt(CAP_SYS_NICE)) & 1n) return true;
+  const limit = /^Max nice priority\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1] ?? "0";
+  return limit === "unlimited" || Number(limit) >= NICE_0;
+}
+
+/** The second field of a /proc/…/schedstat: ns spent waiting for a CPU. In milliseconds. */
+function parseDelay(text: Uint8Array, length: number): number {
+  let at = 0;
+  while (at < length && text[at] !== SPACE) at++;
+  let delay = 0;
+  for (at++; at < length && text[at] !== SPACE; at++) delay = delay * 10 + (text[at]! - 0x30);
+  return delay / 1e6;
+}
+
 /** The calling thread, and /proc. Keeps the last caller's file open: it is mostly the same one. */
 class ThreadPlacement implements Placement {
-  readonly cpus: readonly number[] = getAffinity();
-  readonly #stat = new Uint8Array(1024);
+  readonly cpus: readonly number[];
+  readonly #text = new Uint8Array(1024);
+  readonly #schedstat: number;
   #tid = 0;
   #fd = -1;
 
+  constructor() {
+    let cpus: readonly number[] = [];
+    let schedstat = -1;
+    try {
+      if (mayLeaveIdle()) cpus = getAffinity();
+      schedstat = openSync("/proc/thread-self/schedstat", "r");
+    } catch {
+      // No /proc, or none of this: floating is never wrong.
+      cpus = [];
+    }
+    this.cpus = cpus;
+    this.#schedstat = schedstat;
+  }
+
   cpuOf(tid: number): number {
     if (tid !== this.#tid) {
-      this.close();
+      this.#forget();
       try {
         this.#fd = openSync(`/proc/${tid}/stat`, "r");
       } catch {
@@ -137,18 +268,40 @@ class ThreadPlacement implements Placement {
       }
       this.#tid = tid;
     }
-    return parseProcessor(this.#stat, pread(this.#fd, this.#stat, 0, this.#stat.length, 0));
+    return parseProcessor(this.#text, pread(this.#fd, this.#text, 0, this.#text.length, 0));
   }
 
-  bind(cpus: readonly number[]): void {
-    try {
-      setAffinity(0, cpus);
-    } catch {
-      // The CPU went away, or a filter forbids the call: floating is never wrong.
-    }
+  follow(cpu: number): void {
+    this.#place([cpu], Policy.IDLE);
+  }
+
+  float(): void {
+    this.#place(this.cpus, Policy.OTHER);
+  }
+
+  delay(): number {
+    return parseDelay(this.#text, pread(this.#schedstat, this.#text, 0, this.#text.length, 0));
+  }
+
+  now(): number {
+    return performance.now();
   }
 
   close(): void {
+    this.#forget();
+    if (this.#schedstat >= 0) closeSync(this.#schedstat);
+  }
+
+  #place(cpus: readonly number[], policy: number): void {
+    try {
+      setPolicy(0, policy);
+      setAffinity(0, cpus);
+    } catch {
+      // The CPU went away, or a filter forbids the call.
+    }
+  }
+
+  #forget(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
     this.#tid = 0;
