@@ -1,169 +1,90 @@
 // Oracle: the engine's own contract. Whatever the bytes are, there is a result or a typed error with evidence; never another
 // exception, a hang, or memory that grows with what an image claims.
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import {
-  type BlockDevice,
-  crc32c,
-  DeviceError,
-  FileSystem,
-  GroupDescriptorLayout,
-  InodeLayout,
-  MemoryDevice,
-  SuperblockLayout,
-} from "@bulkhead/ext4";
+import { describe, it, type TestContext } from "node:test";
+import { MemoryDevice } from "@bulkhead/ext4";
 import { withoutLoopMounts } from "../facilities.js";
 import { explore } from "./explore.js";
-import { makeSpecimen, specimens } from "./specimen.js";
+import type { Tally } from "./explorer.js";
+import { makeJournalSpecimen } from "./journal-specimen.js";
+import { indexRanges, journalRanges, makeLargeBlockSpecimen, makeTwoLevelSpecimen } from "./larger-specimens.js";
+import type { Plan } from "./plans.js";
+import { makeSpecimen, type Specimen, specimens } from "./specimen.js";
+import { exploreAll } from "./watch.js";
 
-const skip = withoutLoopMounts();
-const MAX_MILLISECONDS = 2000;
-const SUPERBLOCK = 1024;
-
-/** Notes which bytes are read while the tree is walked. */
-class NotingDevice implements BlockDevice {
-  readonly size: number;
-  readonly readOnly = true;
-  readonly touched = new Set<number>();
-  readonly #bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.size = bytes.length;
-  }
-
-  read(offset: number, target: Uint8Array): void {
-    if (!(offset >= 0 && offset + target.length <= this.size))
-      throw new DeviceError("read", offset, target.length, "end");
-    for (let block = Math.floor(offset / 1024); block * 1024 < offset + target.length; block++) this.touched.add(block);
-    target.set(this.#bytes.subarray(offset, offset + target.length));
-  }
-
-  write(): void {
-    throw new Error("a read-only exploration wrote");
-  }
-  flush(): void {}
-  close(): void {}
+/** A plan's result, printed: what is not noticed is content without a rule (names, times, owners, unused space). */
+async function examine(context: TestContext, image: Uint8Array, plan: Plan): Promise<Tally> {
+  const whole = explore(new MemoryDevice(image, { readOnly: true }));
+  assert.deepEqual([...whole.kinds], [], "the undamaged image has nothing wrong");
+  assert.ok(whole.opened && whole.inodes > 4, `${whole.inodes} inodes`);
+  const tally = await exploreAll(image, plan);
+  const { cases, noticed, opened, kinds, slowest } = tally;
+  context.diagnostic(`${noticed} of ${cases} damages noticed, ${opened} opened; ${Object.keys(kinds).length} kinds`);
+  context.diagnostic(`slowest: ${slowest.milliseconds.toFixed(0)} ms, ${slowest.what}`);
+  return tally;
 }
 
-/** Explores and complains about what takes long; a slow machine gets a second chance, a hang does not pass it. */
-function exploreInTime(bytes: Uint8Array, what: string): ReturnType<typeof explore> {
-  for (let attempt = 0; ; attempt++) {
-    const start = performance.now();
-    let findings: ReturnType<typeof explore>;
-    try {
-      findings = explore(new MemoryDevice(bytes, { readOnly: true }));
-    } catch (error) {
-      throw new Error(`${what}: ${error instanceof Error ? error.stack : error}`);
-    }
-    const took = performance.now() - start;
-    if (took < MAX_MILLISECONDS) return findings;
-    assert.ok(attempt === 0, `${what} took ${took.toFixed(0)} ms`);
-  }
+function named(part: string): Specimen {
+  return specimens.find(({ name }) => name.includes(part)) ?? assert.fail(part);
 }
 
-for (const specimen of specimens) {
-  test(`every byte of the metadata damaged: ${specimen.name}`, { skip }, () => {
-    const pristine = makeSpecimen(specimen);
-    const device = new NotingDevice(pristine);
-    const whole = explore(device);
-    assert.deepEqual([...whole.kinds], [], "the undamaged image has nothing wrong");
-    assert.ok(whole.inodes > 60, `${whole.inodes} inodes`);
-    const bytes = pristine.slice();
-    let noticed = 0;
-    let damaged = 0;
-    const before = process.memoryUsage().rss;
-    for (const block of device.touched) {
-      for (let at = block * 1024; at < (block + 1) * 1024; at++) {
-        const value = bytes[at]!;
-        // Zeroes in long runs are unused space: every eighth byte of those will do.
-        if (value === 0 && at % 8 !== 0 && bytes[at - 1] === 0 && bytes[at + 1] === 0) continue;
-        bytes[at] = value ^ (at % 2 === 0 ? 0xff : 1 << (at % 8));
-        const findings = exploreInTime(bytes, `byte ${at} (block ${block}) from ${value} to ${bytes[at]}`);
-        damaged++;
-        if (!findings.opened || findings.kinds.size > 0) noticed++;
-        bytes[at] = value;
-      }
-    }
-    // What is not noticed is content without a rule: names, times, owners, free counts, unused space.
-    assert.ok(noticed > damaged / 100, `${noticed} of ${damaged} damages noticed`);
-    const growth = (process.memoryUsage().rss - before) / 1024 / 1024;
-    assert.ok(growth < 400, `memory grew by ${growth.toFixed(0)} MiB`);
-  });
-}
-
-test("every field set to 0, its maximum and a random value, with right checksums", { skip }, () => {
-  const seed = Math.floor(Math.random() * 2 ** 31);
-  let state = seed;
-  const random = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state >>> 24;
-  };
-  const specimen = specimens.find(({ name }) => name.includes("no checksums"))!;
-  const pristine = makeSpecimen(specimen);
-  const fs = FileSystem.mount(new MemoryDevice(pristine));
-  const targets: {
-    what: string;
-    base: number;
-    layout: typeof SuperblockLayout | typeof GroupDescriptorLayout | typeof InodeLayout;
-  }[] = [
-    { what: "superblock", base: SUPERBLOCK, layout: SuperblockLayout },
-    { what: "group descriptor", base: 2048, layout: GroupDescriptorLayout },
-  ];
-  const { inodeSize, inodeCount } = fs.geometry;
-  const table = new DataView(pristine.buffer).getUint32(2048 + GroupDescriptorLayout.offset.inodeTableLo, true) * 1024;
-  for (let ino = 1; ino <= inodeCount; ino++) {
-    const base = table + (ino - 1) * inodeSize;
-    if (pristine[base] === 0 && pristine[base + 1] === 0) continue; // not in use
-    targets.push({ what: `inode ${ino}`, base, layout: InodeLayout });
-  }
-  const bytes = pristine.slice();
-  for (const { what, base, layout } of targets) {
-    for (const [name, { offset, size }] of Object.entries(layout.fields)) {
-      if (layout === GroupDescriptorLayout && offset >= 32) continue; // this image's descriptors have 32 bytes
-      const start = base + offset;
-      const saved = bytes.slice(start, start + size);
-      for (const fill of [() => 0, () => 0xff, random, random]) {
-        for (let at = start; at < start + size; at++) bytes[at] = fill();
-        exploreInTime(bytes, `${what}.${name} = ${bytes.slice(start, start + size)} (seed ${seed})`);
-        bytes.set(saved, start);
-      }
-    }
-  }
-});
-
-test("the checksum of the superblock made right for every value of its fields", { skip }, () => {
-  const specimen = specimens.find(({ name }) => name.includes("metadata_csum"))!;
-  const bytes = makeSpecimen(specimen);
-  const view = new DataView(bytes.buffer);
-  let opened = 0;
-  for (const [name, { offset, size }] of Object.entries(SuperblockLayout.fields)) {
-    if (name === "checksum") continue;
-    const start = SUPERBLOCK + offset;
-    const saved = bytes.slice(start, start + size);
-    for (const value of [0, 1, 0x7f, 0xff]) {
-      bytes.fill(value, start, start + size);
-      view.setUint32(SUPERBLOCK + 0x3fc, crc32c(0xffffffff, bytes, SUPERBLOCK, SUPERBLOCK + 0x3fc), true);
-      if (exploreInTime(bytes, `superblock.${name} filled with ${value}`).opened) opened++;
-    }
-    bytes.set(saved, start);
-  }
-  assert.ok(opened > 50, `${opened} still opened: the checksum was right`);
-});
-
-test("an image truncated at every block", { skip }, () => {
+describe("damage", { skip: withoutLoopMounts(), concurrency: 2 }, () => {
   for (const specimen of specimens) {
-    const bytes = makeSpecimen(specimen);
-    for (let end = 0; end < bytes.length; end += 1024) {
-      const findings = exploreInTime(bytes.subarray(0, end), `${specimen.name} truncated to ${end} bytes`);
-      assert.ok(!findings.opened, `${specimen.name} truncated to ${end} bytes still opened`);
-    }
-    // With a block count to match, what is missing is met on the way.
-    const view = new DataView(bytes.buffer);
-    for (let end = 64; end < bytes.length / 1024; end += 7) {
-      view.setUint32(SUPERBLOCK + 4, end, true);
-      view.setUint32(SUPERBLOCK + 0x3fc, crc32c(0xffffffff, bytes, SUPERBLOCK, SUPERBLOCK + 0x3fc), true);
-      exploreInTime(bytes.subarray(0, end * 1024), `${specimen.name} cut to ${end} blocks`);
-    }
+    it(`of every byte of the metadata: ${specimen.name}`, async (context) => {
+      const tally = await examine(context, makeSpecimen(specimen), { kind: "bytes", stride: 1 });
+      // Most bytes with a rule break it: with checksums nearly all metadata has one.
+      const share = specimen.name.includes("metadata_csum") ? 0.5 : 0.08;
+      assert.ok(tally.noticed > tally.cases * share, `${tally.noticed} of ${tally.cases}`);
+      assert.ok(Object.keys(tally.kinds).length > 8, Object.keys(tally.kinds).join(" "));
+    });
   }
+
+  it("of every field, set to 0, its maximum and random values", async (context) => {
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const tally = await examine(context, makeSpecimen(named("no checksums")), { kind: "fields", seed });
+    assert.ok(tally.noticed > tally.cases / 10, `seed ${seed}`);
+  });
+
+  it("of every field of a superblock, its checksum made right", async (context) => {
+    const tally = await examine(context, makeSpecimen(named("metadata_csum")), { kind: "superblock" });
+    assert.ok(tally.opened > 50, "the checksum was right");
+  });
+
+  for (const specimen of specimens) {
+    it(`by truncation at every block: ${specimen.name}`, async (context) => {
+      const image = makeSpecimen(specimen);
+      const tally = await examine(context, image, { kind: "truncation", stride: 1 });
+      assert.ok(tally.opened < tally.cases * 0.7, "a device that is too small is refused");
+      assert.ok((tally.kinds["superblock-geometry"] ?? 0) > 500);
+    });
+  }
+
+  for (const checksums of [false, true]) {
+    it(`of the log of a dirty journal ${checksums ? "with" : "without"} checksums`, async (context) => {
+      const image = makeJournalSpecimen(checksums);
+      const tally = await examine(context, image, { kind: "bytes", stride: 1, ranges: journalRanges(image) });
+      assert.ok((tally.kinds[checksums ? "journal-checksum" : "journal-block"] ?? 0) > 3, JSON.stringify(tally.kinds));
+    });
+  }
+
+  it("of the index of a directory with two levels", async (context) => {
+    const image = makeTwoLevelSpecimen();
+    const tally = await examine(context, image, { kind: "bytes", stride: 5, ranges: indexRanges(image) });
+    assert.ok(tally.noticed > tally.cases / 2, JSON.stringify(tally.kinds));
+  });
+
+  it("of an image with blocks of 64 KiB", async (context) => {
+    const tally = await examine(context, makeLargeBlockSpecimen(), { kind: "bytes", stride: 13 });
+    assert.ok(tally.noticed > tally.cases / 10, JSON.stringify(tally.kinds));
+  });
+});
+
+describe("the watch over an exploration", () => {
+  const misbehave = (how: "hang" | "memory" | "heap" | "exception") =>
+    exploreAll(new Uint8Array(1 << 20), { kind: "misbehaviour", how }, how === "hang" ? 500 : 20_000);
+
+  it("ends what hangs", () => assert.rejects(misbehave("hang"), /still running after 500 ms: misbehaviour: hang/));
+  it("ends what takes memory", () => assert.rejects(misbehave("memory"), /memory grew by \d+ MiB: misbehaviour/));
+  it("ends what takes heap", () => assert.rejects(misbehave("heap"), /memory.*misbehaviour: heap/));
+  it("hears of an exception", () => assert.rejects(misbehave("exception"), /TypeError: as if a rule/));
 });

@@ -29,13 +29,15 @@ const MAX_INODES = 500;
 const MAX_ENTRIES = 5000;
 const MAX_MAPPINGS = 200;
 const MAX_ERRORS = 50;
+const NOTHING = new Uint8Array(0);
 
 /**
  * Walks the whole tree of the image on `device`.
  *
+ * @param contents whether to read files' data as well as their maps
  * @throws whatever is neither a result nor one of the engine's typed errors: that is the bug being looked for
  */
-export function explore(device: BlockDevice): Findings {
+export function explore(device: BlockDevice, contents = true): Findings {
   const findings: Findings = { kinds: new Set(), errors: [], opened: false, inodes: 0, entries: 0 };
   const attempt = <T>(work: () => T): T | undefined => {
     try {
@@ -72,7 +74,7 @@ export function explore(device: BlockDevice): Findings {
     const names = attempt(() => fs.listXattrs(inode)) ?? [];
     for (const name of names.slice(0, 100)) attempt(() => fs.getXattr(inode, name));
     if (inode.isSymlink) attempt(() => fs.readLink(inode));
-    if (inode.isRegular) attempt(() => readMappings(fs, inode, data));
+    if (inode.isRegular) attempt(() => readMappings(fs, inode, contents ? data : NOTHING));
     if (inode.isDirectory) {
       const children: number[] = [];
       attempt(() =>

@@ -1,0 +1,57 @@
+/** Entry of the worker that explores the cases of a plan: says on shared memory what it is at, so that a hang can be seen. */
+import { parentPort, workerData } from "node:worker_threads";
+import { explore } from "./explore.js";
+import { cases, type Plan } from "./plans.js";
+
+export interface ExplorerTask {
+  readonly image: Uint8Array;
+  readonly plan: Plan;
+  /** One 32-bit counter of cases, then the text of the present one. */
+  readonly progress: SharedArrayBuffer;
+}
+
+/** What a whole plan came to. */
+export interface Tally {
+  readonly cases: number;
+  /** Cases in which something was found wrong. */
+  readonly noticed: number;
+  /** Cases in which the file system could be opened. */
+  readonly opened: number;
+  /** How often each kind was found. */
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly slowest: { readonly what: string; readonly milliseconds: number };
+}
+
+/** Bytes of the counter. */
+export const TEXT_OFFSET = 4;
+
+function run({ image, plan, progress }: ExplorerTask): Tally {
+  const counter = new Int32Array(progress, 0, 1);
+  const shared = new Uint8Array(progress, TEXT_OFFSET);
+  const kinds: Record<string, number> = {};
+  const slowest = { what: "", milliseconds: 0 };
+  let count = 0;
+  let noticed = 0;
+  let opened = 0;
+  for (const { what, device } of cases(plan, image)) {
+    shared.fill(0);
+    for (let at = 0; at < Math.min(what.length, shared.length); at++) shared[at] = what.charCodeAt(at);
+    Atomics.add(counter, 0, 1);
+    const start = performance.now();
+    let findings: ReturnType<typeof explore>;
+    try {
+      findings = explore(device);
+    } catch (error) {
+      throw new Error(`${what}: ${error instanceof Error ? error.stack : error}`);
+    }
+    const milliseconds = performance.now() - start;
+    if (milliseconds > slowest.milliseconds) Object.assign(slowest, { what, milliseconds });
+    count++;
+    if (findings.opened) opened++;
+    if (!findings.opened || findings.kinds.size > 0) noticed++;
+    for (const kind of findings.kinds) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  return { cases: count, noticed, opened, kinds, slowest };
+}
+
+parentPort?.postMessage(run(workerData as ExplorerTask));

@@ -1,0 +1,56 @@
+/** Explores in a worker that is watched: neither a hang nor hunger for memory can be seen from the thread that has it. */
+import { setInterval } from "node:timers";
+import { Worker } from "node:worker_threads";
+import { type ExplorerTask, type Tally, TEXT_OFFSET } from "./explorer.js";
+import type { Plan } from "./plans.js";
+
+/** A slow machine gets some patience beyond the 2 s that a case may take; a hang takes for ever. */
+const MAX_MILLISECONDS = 6000;
+/** What one exploration may add to the process: its caches, the specimen's copies, and room for the collector. */
+const MAX_GROWTH_MIB = 400;
+const MAX_HEAP_MIB = 192;
+const LOOK_EVERY = 250;
+const TEXT_LENGTH = 200;
+
+/**
+ * Runs a plan.
+ *
+ * @param most milliseconds that one case may take
+ * @throws when a case throws what it must not, takes too long, or takes too much memory; says which case
+ */
+export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECONDS): Promise<Tally> {
+  const progress = new SharedArrayBuffer(TEXT_OFFSET + TEXT_LENGTH);
+  const counter = new Int32Array(progress, 0, 1);
+  const what = () => Buffer.from(new Uint8Array(progress, TEXT_OFFSET).slice()).toString("latin1").replace(/\0+$/, "");
+  const workerData: ExplorerTask = { image, plan, progress };
+  const before = process.memoryUsage().rss;
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./explorer.js", import.meta.url), {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB },
+    });
+    let last = -1;
+    let since = performance.now();
+    const end = (error: Error | undefined, tally?: Tally) => {
+      clearInterval(timer);
+      void worker.terminate();
+      if (tally === undefined) reject(error ?? new Error(`the worker ended at: ${what()}`));
+      else resolve(tally);
+    };
+    const timer = setInterval(() => {
+      const now = performance.now();
+      const count = Atomics.load(counter, 0);
+      if (count !== last) {
+        last = count;
+        since = now;
+      } else if (now - since > most) {
+        end(new Error(`still running after ${most} ms: ${what()}`));
+      }
+      const growth = (process.memoryUsage().rss - before) / 2 ** 20;
+      if (growth > MAX_GROWTH_MIB) end(new Error(`memory grew by ${growth.toFixed(0)} MiB: ${what()}`));
+    }, LOOK_EVERY);
+    worker.once("message", (tally: Tally) => end(undefined, tally));
+    worker.once("error", (error) => end(new Error(`${error.message} (at: ${what()})`, { cause: error })));
+    worker.once("exit", () => end(undefined));
+  });
+}
