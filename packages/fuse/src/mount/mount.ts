@@ -1,6 +1,6 @@
 import { realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { close, LinuxError, UmountFlag, umount } from "@bulkhead/linux";
+import { close, Errno, LinuxError, UmountFlag, umount } from "@bulkhead/linux";
 import { mountAsUser, unmountAsUser } from "./fusermount.js";
 import { attach, openDevice } from "./kernel.js";
 import { findMount, type MountInfo } from "./mountinfo.js";
@@ -25,7 +25,7 @@ const root = () => process.geteuid?.() === 0;
  * @throws {LinuxError} with the call that failed
  */
 export function mountFuse(mountpoint: string, options: MountOptions = {}): Mounted {
-  const path = realpathSync(mountpoint);
+  const path = realPath(mountpoint, "mount");
   const before = findMount(path);
   let fd: number;
   if (root()) {
@@ -69,8 +69,14 @@ export function unmount(mountpoint: string, options: UnmountOptions = {}): void 
 /** The path as mountinfo has it, found without touching what is mounted there. */
 export function resolveMountpoint(mountpoint: string): string {
   const name = basename(mountpoint);
-  if (name === "" || name === "." || name === "..") return realpathSync(mountpoint);
+  if (name === "" || name === "." || name === "..") return realPath(mountpoint, "umount");
   return join(realpathSync(dirname(mountpoint)), name);
+}
+
+/** As realpath(3), for which "" is nothing: Node's takes it for the current directory, and a mount would cover that. */
+function realPath(path: string, syscall: string): string {
+  if (path === "") throw new LinuxError(syscall, Errno.ENOENT, "an empty path");
+  return realpathSync(path);
 }
 
 /** Whether `mounted` is still what is on top at its mountpoint. */
