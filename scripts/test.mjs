@@ -6,7 +6,7 @@
 //
 // With BULKHEAD_NO_SKIP=1 a skipped test fails the run: for machines that have everything.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
@@ -82,6 +82,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 const scratch = mkdtempSync(join(tmpdir(), "bulkhead-test-"));
+chmodSync(scratch, 0o755); // some tests run as other users
 const skips = join(scratch, "skipped");
 const child = spawn(
   process.execPath,

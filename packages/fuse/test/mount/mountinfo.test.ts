@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findMount, listMounts, resolveMountpoint } from "../../src/index.js";
+import { findMount, listMounts, mountFuse, resolveMountpoint, unmount } from "../../src/index.js";
 import { parseMountInfo } from "../../src/mount/mountinfo.js";
 import { escapeOption } from "../../src/mount/options.js";
 
@@ -33,4 +33,9 @@ test("a mountpoint's last component is not followed", () => {
 test("commas and backslashes in an option are escaped, a NUL is refused", () => {
   assert.equal(escapeOption("a,b\\c"), "a\\,b\\\\c");
   assert.throws(() => escapeOption("a\0b"), { code: "EINVAL" });
+});
+
+test("an empty path is nothing, and not the current directory", () => {
+  assert.throws(() => mountFuse(""), { code: "ENOENT" });
+  assert.throws(() => unmount(""), { code: "ENOENT" });
 });

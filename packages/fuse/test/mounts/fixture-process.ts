@@ -9,6 +9,7 @@ export type Command =
   | { readonly do: "notify"; readonly method: keyof Notifier; readonly args: readonly (number | string | number[])[] }
   | { readonly do: "wake" | "unmount" | "exit" | "throw" | "stop" };
 
+if (process.argv.length < 3) throw new Error("usage: fixture-process MOUNTPOINT [OPTIONS [GRACE]]");
 const [mountpoint = "", mountJson = "{}", graceMs = "500"] = process.argv.slice(2);
 const buffer = new SharedArrayBuffer(4 * Cell.COUNT);
 const state = new Int32Array(buffer);
