@@ -1,6 +1,7 @@
 /**
  * Unicode 12.1, the version that ext4's casefold feature is fixed to, as far as names need it and JavaScript does not tell it.
- * Numbers are in base 36. Made from CaseFolding.txt and DerivedAge.txt; not to be edited by hand.
+ * Numbers are in base 36. Made by scripts/make-casefold-table.mjs from CaseFolding.txt and DerivedAge.txt; not to be edited by
+ * hand.
  */
 
 /**

@@ -1,10 +1,11 @@
 // Oracle: debugfs dx_hash -c, which hashes the folded form; a hash of our folded form equals it.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { casefold, FOLDED_MAX } from "../../src/dir/casefold.js";
 import { DirectoryHash } from "../../src/dir/hash.js";
 import { HashVersion } from "../../src/format/directory.js";
-import { debugfs, seededRandom, skipWithout } from "./images.js";
+import { debugfs, run, seededRandom, skipWithout } from "./images.js";
 
 const out = new Uint8Array(FOLDED_MAX);
 const encoder = new TextEncoder();
@@ -63,6 +64,12 @@ test("every character folds as in Unicode 12.1", { skip: skipWithout("debugfs") 
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+test("the table is what its generator makes of perl's Unicode data", { skip: skipWithout("perl") }, () => {
+  const generator = new URL("../../../scripts/make-casefold-table.mjs", import.meta.url);
+  const table = new URL("../../../src/dir/casefold-table.ts", import.meta.url);
+  assert.equal(run(process.execPath, [generator.pathname, "--perl"]), readFileSync(table, "latin1"));
 });
 
 test("names that fold alike", () => {

@@ -63,7 +63,7 @@ describe("directories that e2fsprogs wrote", { skip: skipWithout("mke2fs", "debu
   ] as const) {
     for (const index of [false, true]) {
       it(`${title}, ${index ? "indexed" : "as they lie"}`, () => {
-        const many = numbered(2500, `a-name-of-${"x".repeat(30)}`);
+        const many = numbered(1500, `a-name-of-${"x".repeat(30)}`);
         const image = build("blocks.img", "32m", [...options], [numbered(3, "n"), many], [], index);
         const volume = openImage(image);
         const big = lookup(volume, readInode(volume, 2), encoder.encode("d1"));

@@ -10,7 +10,9 @@ import { openVolume } from "../../src/superblock/open-volume.js";
 import type { Volume } from "../../src/volume.js";
 
 /** Why a test with these needs cannot run here, or false. */
-export function skipWithout(...needs: ("root" | "loop" | "mke2fs" | "debugfs" | "python3" | "unshare" | "e2fsck")[]) {
+export function skipWithout(
+  ...needs: ("root" | "loop" | "mke2fs" | "debugfs" | "python3" | "unshare" | "e2fsck" | "perl")[]
+) {
   for (const need of needs) {
     if (need === "root") {
       if (process.getuid?.() !== 0) return "mounting an image takes root";
