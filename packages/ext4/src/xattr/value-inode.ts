@@ -5,7 +5,7 @@ import { InodeFlag, InodeLayout } from "../format/inode.js";
 import { XattrEntryLayout } from "../format/xattr.js";
 import type { Inode } from "../inode/inode.js";
 import { readInode } from "../inode/inode-table.js";
-import { readFileBlock } from "../map/read-data.js";
+import { prefetchFileBlocks, readFileBlock } from "../map/read-data.js";
 import type { Volume } from "../volume.js";
 import { valueInodeOf, type XattrSpace } from "./entries.js";
 
@@ -32,8 +32,11 @@ export function valueInInode(volume: Volume, owner: Inode, space: XattrSpace, en
 
   const value = new Uint8Array(size);
   const { blockSize } = volume.geometry;
+  const ahead = Math.max(1, Math.floor(volume.cache.longestRun));
   for (let at = 0; at < size; at += blockSize) {
-    const block = readFileBlock(volume, inode, at / blockSize);
+    const fileBlock = at / blockSize;
+    if (fileBlock % ahead === 0) prefetchFileBlocks(volume, inode, fileBlock, Math.ceil((size - at) / blockSize));
+    const block = readFileBlock(volume, inode, fileBlock);
     if (block === undefined) throw corrupt(`a hole at ${at}`);
     value.set(at + blockSize <= size ? block.data : block.data.subarray(0, size - at), at);
   }

@@ -138,7 +138,7 @@ describe("the file system's own metadata", { skip }, () => {
     ["an extent over a copy of the superblock", [], ({ backup }) => [`sif /f block[5] ${backup}`]],
     ["an extent over the journal", [], ({ journal }) => [`sif /f block[5] ${journal + 5}`]],
     ["a block pointer", ["-O", "^extents,^64bit"], ({ table }) => [`sif /f block[0] ${table}`]],
-    ["an indirect block", ["-O", "^extents,^64bit"], ({ bitmap }) => [`sif /f block[IND] ${bitmap}`]],
+    ["an indirect block", ["-O", "^extents,^64bit"], ({ table }) => [`sif /f block[IND] ${table}`]],
   ] as [string, string[], (where: Places) => string[]][]) {
     it(`is refused to files, as by the kernel: ${title}`, { skip: loop }, () => {
       const mapping = new BlockMapping();
@@ -152,7 +152,8 @@ describe("the file system's own metadata", { skip }, () => {
         for (let at = 0; at < 40; at += mapping.length) engine.mapBlocks(file, at, mapping);
       };
       assert.throws(() => withEngine(image, {}, read), isMetadata);
-      withEngine(image, { blockValidity: false }, read);
+      // Without the check an inode table is read as an indirect block, and its pointers lead anywhere.
+      if (title !== "an indirect block") withEngine(image, { blockValidity: false }, read);
     });
   }
 
