@@ -14,17 +14,22 @@ export const cannotMakeImages: string | false = whyNot();
 
 function whyNot(): string | false {
   if (process.getuid?.() !== 0) return "needs root";
-  for (const tool of ["mke2fs", "debugfs", "e2fsck", "dumpe2fs", "python3", "mount", "umount"]) {
+  for (const tool of ["mke2fs", "debugfs", "e2fsck", "dumpe2fs", "python3", "mount", "umount", "losetup"]) {
     if (spawnSync("which", [tool]).status !== 0) return `needs ${tool}`;
   }
   if (!fs.existsSync("/dev/loop-control")) return "needs loop devices";
   return false;
 }
 
+interface Mount {
+  readonly at: string;
+  readonly loop: string;
+}
+
 /** A directory for images that goes away with `remove`. */
 export class Workshop {
   readonly directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-journal-"));
-  readonly #mounts: string[] = [];
+  readonly #mounts: Mount[] = [];
 
   path(name: string): string {
     return join(this.directory, name);
@@ -46,9 +51,7 @@ export class Workshop {
    * `sync` of everything writes logged blocks home as well, and nothing is left to replay.
    */
   crash(image: string, mountOptions: string, shutdown: number, work: (mountPoint: string) => void): void {
-    const at = fs.mkdtempSync(join(this.directory, "mount-"));
-    run("mount", ["-t", "ext4", "-o", `loop,${mountOptions}`, image, at]);
-    this.#mounts.push(at);
+    const { at } = this.#mount(image, mountOptions);
     try {
       work(at);
       const script = `import fcntl,os,struct,sys
@@ -63,9 +66,7 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
 
   /** Mounts the image with the kernel, lets `work` read it, unmounts. */
   mounted<T>(image: string, options: string, work: (mountPoint: string) => T): T {
-    const at = fs.mkdtempSync(join(this.directory, "mount-"));
-    run("mount", ["-t", "ext4", "-o", `loop,${options}`, image, at]);
-    this.#mounts.push(at);
+    const { at } = this.#mount(image, options);
     try {
       return work(at);
     } finally {
@@ -75,19 +76,41 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
 
   copy(image: string, name: string): string {
     const to = this.path(name);
+    fs.rmSync(to, { force: true });
     fs.copyFileSync(image, to);
     return to;
   }
 
   remove(): void {
-    for (const at of [...this.#mounts]) this.#unmount(at);
+    for (const { at } of [...this.#mounts]) this.#unmount(at);
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /**
+   * Mounts through a loop device of its own. mount(8)'s `loop` would take the one of an earlier mount of the same file, and
+   * with it the file system in memory, for as long as a mount namespace that another process made meanwhile holds it.
+   */
+  #mount(image: string, options: string): Mount {
+    const at = fs.mkdtempSync(join(this.directory, "mount-"));
+    const loop = run("losetup", ["-f", "--show", image]).trim();
+    try {
+      run("mount", ["-t", "ext4", "-o", options, loop, at]);
+    } catch (error) {
+      spawnSync("losetup", ["-d", loop]);
+      throw error;
+    }
+    const mount = { at, loop };
+    this.#mounts.push(mount);
+    return mount;
+  }
+
   #unmount(at: string): void {
+    const index = this.#mounts.findIndex((mount) => mount.at === at);
+    const [mount] = this.#mounts.splice(index, 1);
     const busy = spawnSync("umount", [at], { timeout: 30_000 }).status !== 0;
     if (busy) spawnSync("umount", ["-l", at], { timeout: 30_000 });
-    this.#mounts.splice(this.#mounts.indexOf(at), 1);
+    // Freed at once, or when the last holder lets go.
+    if (mount !== undefined) spawnSync("losetup", ["-d", mount.loop]);
   }
 }
 

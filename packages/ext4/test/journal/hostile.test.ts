@@ -283,7 +283,7 @@ describe("a mutated journal", { skip: cannotMakeImages }, () => {
     for (let attempt = 0; attempt < 8; attempt++) {
       const image = workshop.make("fast.img", ["-b", String(BLOCK), "-O", "fast_commit"], 16);
       workshop.crash(image, "noatime,commit=300", Shutdown.noLogFlush, (at) => {
-        shell(at, "mkdir d e; for i in 1 2 3 4 5 6 7 8 9; do echo $i > d/f$i; done; sync");
+        shell(at, "mkdir d e; for i in 1 2 3 4 5 6 7 8 9; do echo $i > d/f$i; done; sync -f .");
         shell(
           at,
           "echo a > a; sync a; mkdir n; echo b > n/b; sync n/b; mv d/f1 e/g; sync e/g; rm d/f2; head -c 50000 /dev/urandom >> d/f3; sync d/f3; truncate -s 9 d/f3; sync d/f3",

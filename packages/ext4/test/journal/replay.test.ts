@@ -58,9 +58,8 @@ function assertReplaysAsE2fsck(image: string): ReturnType<typeof replayJournal>[
       device.read(block * blockSize, raw);
       if (Buffer.compare(raw, truth.subarray(block * blockSize, (block + 1) * blockSize)) !== 0) overlaid++;
     }
-    assert.ok(overlaid > 0, "e2fsck's replay changed the image");
     assert.equal(sha256(image), before, "the source is untouched");
-    return replay.report;
+    return { ...replay.report, overlaid };
   } finally {
     device.close();
   }
@@ -116,12 +115,23 @@ const variants: [name: string, mke2fs: string[], mount: string, workload: string
   ],
 ];
 
+type Outcome = ReturnType<typeof assertReplaysAsE2fsck>;
+
+/** Anybody's `sync` of the whole machine writes the logged blocks home, and nothing is left to show: then it is tried again. */
+function crashed(mke2fs: string[], mount: string, workload: string, megabytes: number): [image: string, Outcome] {
+  for (let attempt = 1; ; attempt++) {
+    const image = workshop.make("dirty.img", mke2fs, megabytes);
+    workshop.crash(image, mount, Shutdown.noLogFlush, (at) => shell(at, workload));
+    const report = assertReplaysAsE2fsck(image);
+    if (report.overlaid > 0 || attempt === 5) return [image, report];
+  }
+}
+
 describe("replay of a journal that the kernel left dirty", { skip: cannotMakeImages }, () => {
   for (const [name, mke2fs, mount, workload] of variants) {
     it(name, () => {
-      const image = workshop.make("dirty.img", mke2fs, name.startsWith("revokes") ? 256 : 32);
-      workshop.crash(image, mount, Shutdown.noLogFlush, (at) => shell(at, workload));
-      const report = assertReplaysAsE2fsck(image);
+      const [image, report] = crashed(mke2fs, mount, workload, name.startsWith("revokes") ? 256 : 32);
+      assert.ok(report.overlaid > 0, "e2fsck's replay changed the image");
       assert.ok(report.transactions > 0 && report.blocks > 0);
       if (name.startsWith("revokes")) assert.ok(report.revoked > 0, "there were revokes to obey");
       const features = /Journal features: *(.*)/.exec(run("dumpe2fs", ["-h", image]))?.[1] ?? "";
@@ -168,6 +178,7 @@ describe("replay of a journal that debugfs wrote", { skip: cannotMakeImages }, (
           `jo -c -v ${version}\njw -b ${blocks} ${content}\njw -b ${free} ${content}\njw -r ${free + 3},${free + 300}\njc\n`,
         );
         const report = assertReplaysAsE2fsck(image);
+        assert.ok(report.overlaid > 0, "e2fsck's replay changed the image");
         assert.equal(report.blocks, 7);
         assert.equal(report.revoked, 1);
         assert.match(run("dumpe2fs", ["-h", image]), new RegExp(`journal_checksum_v${version}`));
