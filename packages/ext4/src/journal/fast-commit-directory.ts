@@ -5,19 +5,12 @@ import { FileType } from "../format/inode.js";
 import { Inode } from "../inode/inode.js";
 import { readInode } from "../inode/inode-table.js";
 import type { Volume } from "../volume.js";
-import {
-  type DirectoryHistory,
-  FastCommitOverlay,
-  type NameHistory,
-  nameKey,
-  resolveName,
-} from "./fast-commit-overlay.js";
+import { addedEntry, type DirectoryHistory, FastCommitOverlay, resolveName } from "./fast-commit-overlay.js";
 import type { FastCommitRecord } from "./fast-commit-scan.js";
 
 /**
  * Directories as fast commits leave them: what the blocks say, without the names that were removed, then the names that were
- * added. Names are compared byte by byte, in case-insensitive directories as well: those that a fast commit added are found
- * there as they are spelt.
+ * added. Names are compared as the directory compares them.
  */
 
 /** Upper half of the cookies of added names: above all that the blocks' entries have. The lower half is the name's number + 1. */
@@ -33,7 +26,7 @@ export function lookupCommitted(volume: Volume, overlay: FastCommitOverlay, dir:
     if (name.length === 2 && name[0] === 0x2e && name[1] === 0x2e) return parent;
   }
   const onDisk = lookupOnDisk(volume, overlay, dir, name);
-  const history = overlay.directory(dir.ino)?.names.get(nameKey(name));
+  const history = overlay.directory(dir.ino)?.of(name);
   return history === undefined ? onDisk : resolveName(history, onDisk);
 }
 
@@ -123,8 +116,10 @@ function listOnDisk(
   }
   let goesOn = true;
   readDirectory(volume, dir, high, low, (ino, type, bytes, start, length, nextHigh, nextLow) => {
-    const history = changes?.names.get(nameKey(bytes.subarray(start, start + length)));
-    if (history !== undefined && resolveName(history, ino) !== ino) return true;
+    const history = changes?.of(bytes.subarray(start, start + length));
+    // Who was removed and added again is listed among the added: the spelling may be another.
+    if (history !== undefined && (resolveName(history, ino) !== ino || addedEntry(history, ino) !== undefined))
+      return true;
     goesOn = visit(ino, type, bytes, start, length, nextHigh, nextLow);
     return goesOn;
   });
@@ -140,13 +135,12 @@ function listAdded(
   visit: DirectoryVisitor,
 ): void {
   for (let index = from; index < order.length; index++) {
-    const history: NameHistory = order[index]!;
-    const onDisk = lookupOnDisk(volume, overlay, dir, history.name);
-    const ino = resolveName(history, onDisk);
-    if (ino === 0 || ino === onDisk) continue;
+    const history = order[index]!;
+    const added = addedEntry(history, lookupOnDisk(volume, overlay, dir, history.name));
+    if (added === undefined) continue;
     // DT_* values are the file type bits of the mode.
-    const type = volume.features.filetype ? (modeOf(volume, overlay, ino) & FileType.mask) >>> 12 : 0;
-    if (!visit(ino, type, history.name, 0, history.name.length, ADDED, index + 1)) return;
+    const type = volume.features.filetype ? (modeOf(volume, overlay, added.ino) & FileType.mask) >>> 12 : 0;
+    if (!visit(added.ino, type, added.name, 0, added.name.length, ADDED, index + 1)) return;
   }
 }
 

@@ -1,4 +1,4 @@
-// Oracle: the kernel's replay of a copy (a loop mount), and e2fsck -fy of another; both replay fast commits.
+// Oracle: the tree before the crash, and the kernel's replay of a copy (a loop mount).
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -13,6 +13,7 @@ import { type ReplayReport, replayJournal } from "../../src/journal/replay.js";
 import { mapBlocks } from "../../src/map/map-blocks.js";
 import { BlockMapping, MappingType } from "../../src/map/mapping.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
+import { statistics } from "../../src/superblock/statfs.js";
 import type { Volume } from "../../src/volume.js";
 import { cannotMakeImages, needsRecovery, Shutdown, sha256, shell, Workshop } from "./dirty-image.js";
 
@@ -133,7 +134,20 @@ function withoutDirectoryLinks(tree: Tree): Tree {
   );
 }
 
-function replayed(image: string): { tree: Tree; withoutFastCommits: Tree; report: ReplayReport } {
+/** Free blocks and inodes, as statfs(2) tells them. */
+interface Free {
+  readonly blocks: number;
+  readonly files: number;
+}
+
+interface Replayed {
+  readonly tree: Tree;
+  readonly withoutFastCommits: Tree;
+  readonly free: Free;
+  readonly report: ReplayReport;
+}
+
+function replayed(image: string): Replayed {
   const before = sha256(image);
   const device = new FileDevice(fs, fs.openSync(image, "r"));
   try {
@@ -143,7 +157,8 @@ function replayed(image: string): { tree: Tree; withoutFastCommits: Tree; report
     applyFastCommits(volume, replay.fastCommits);
     const tree = walk(volume);
     assert.equal(sha256(image), before, "the source is untouched");
-    return { tree, withoutFastCommits, report: replay.report };
+    const { blocksFree, filesFree } = statistics(volume, false);
+    return { tree, withoutFastCommits, free: { blocks: blocksFree, files: filesFree }, report: replay.report };
   } finally {
     device.close();
   }
@@ -152,7 +167,7 @@ function replayed(image: string): { tree: Tree; withoutFastCommits: Tree; report
 const setup = `
   mkdir d d/old e; for i in $(seq 60); do echo "file $i" > d/f$i; done; mkdir d/empty
   head -c 300000 /dev/urandom > big; head -c 200000 /dev/urandom > cut; head -c 400000 /dev/urandom > punched
-  ln d/f1 d/hard1; echo gone > gone; echo over > over; echo source > source; sync`;
+  ln d/f1 d/hard1; echo gone > gone; echo over > over; echo source > source; sync -f .`;
 
 const workloads: [name: string, script: string][] = [
   ["creates", `for i in 1 2 3 4 5; do echo "new $i" > e/n$i; sync e/n$i; done; echo > top; sync top`],
@@ -181,13 +196,15 @@ const workloads: [name: string, script: string][] = [
     "many changes",
     `for i in $(seq 100); do echo $i > e/m$i; [ $((i % 3)) = 0 ] && rm -f e/m$((i-1)); sync e/m$i; done; chmod 600 d/f11; chown 7 d/f12; sync d/f11; sync d/f12`,
   ],
+  [
+    "extent trees that need an index block",
+    `for i in $(seq 0 8); do fallocate -p -o $((i * 40960)) -l 8192 punched; done; sync punched
+     for i in 1 3 5 7 9 11 13; do dd if=/dev/urandom of=e/holes bs=8192 seek=$i count=1 conv=notrunc status=none; done; sync e/holes`,
+  ],
 ];
 
-/** Runs a workload and crashes. Anybody's `sync` on this machine makes a full commit of it: then it is tried again. */
-function crashed(
-  blockSize: number,
-  script: string,
-): { image: string; live: Tree; outcome: ReturnType<typeof replayed> } {
+/** Runs a workload and crashes. Anybody's `sync` of the whole machine makes a full commit of it: then it is tried again. */
+function crashed(blockSize: number, script: string): { image: string; live: Tree; outcome: Replayed } {
   for (let attempt = 1; ; attempt++) {
     const image = workshop.make("fast.img", ["-b", String(blockSize), "-O", "fast_commit"], 64);
     let live: Tree = {};
@@ -207,19 +224,23 @@ describe("fast commits", { skip: cannotMakeImages }, () => {
     for (const [name, script] of workloads) {
       it(`${name}, ${blockSize}-byte blocks`, () => {
         const { image, live, outcome } = crashed(blockSize, script);
-        const { tree, withoutFastCommits, report } = outcome;
+        const { tree, withoutFastCommits, free, report } = outcome;
         assert.ok(report.fastCommits > 0, "the kernel made fast commits");
         assert.equal(report.fastCommitsStopped, undefined);
         assert.notDeepEqual(withoutFastCommits, tree, "the fast commits matter");
 
         assert.deepEqual(tree, live, "as it was before the crash: everything had been synced");
         // The kernel's replay does not count new subdirectories in their parent.
-        const byKernel = workshop.mounted(workshop.copy(image, "kernel.img"), "noatime", kernelWalk);
+        const [byKernel, freeByKernel] = workshop.mounted(workshop.copy(image, "kernel.img"), "noatime", (at) => {
+          const { bfree, ffree } = fs.statfsSync(at);
+          return [kernelWalk(at), { blocks: bfree, files: ffree }];
+        });
         assert.deepEqual(
           withoutDirectoryLinks(tree),
           withoutDirectoryLinks(byKernel),
           "as the kernel's replay makes it",
         );
+        assert.deepEqual(free, freeByKernel, "free counts as the kernel's replay makes them");
       });
     }
   }
