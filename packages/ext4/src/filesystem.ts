@@ -13,7 +13,7 @@ import { readSymlink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
 import { applyFastCommits } from "./journal/fast-commit-directory.js";
 import { protectJournal } from "./journal/protect-journal.js";
-import { type ReplayReport, replayJournal } from "./journal/replay.js";
+import { journalHasTransactions, type ReplayReport, replayJournal } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
@@ -84,6 +84,9 @@ export class FileSystem {
   /**
    * Mounts read-only. The device is not written and not closed by a failure.
    *
+   * A journal that needs recovery is replayed into memory, and what is seen is the state after the replay and before the clean-up
+   * of orphans that a mount for writing makes: see orphan/orphans.ts.
+   *
    * @throws CorruptionError superblock-*, journal-*, inode-* (of the root) and what else is needed to reach the root
    * @throws UnsupportedFeatureError for an incompatible feature that cannot be read, an external journal that is needed
    * @throws DeviceError
@@ -95,7 +98,7 @@ export class FileSystem {
   ): FileSystem {
     let volume = openVolume(device, options, environment);
     let replay: ReplayReport | undefined;
-    if (needsRecovery(volume)) {
+    if (needsRecovery(volume, options)) {
       if (options.loadJournal === false) {
         environment.log("warning", "the journal is not replayed: what is read may be inconsistent");
       } else {
@@ -109,6 +112,13 @@ export class FileSystem {
           "info",
           `journal replayed into memory: ${replay.transactions} transactions, ${replay.blocks} blocks, ${replay.fastCommits} fast commits`,
         );
+        if (replay.fastCommitsStopped !== undefined) {
+          environment.log(
+            "warning",
+            `fast commits after number ${replay.fastCommits} are left out, because of ${replay.fastCommitsStopped}: what was ` +
+              "synced last may be missing; run e2fsck on a copy of the image to see whether it finds more",
+          );
+        }
       }
     }
     checkEncoding(volume);
@@ -306,8 +316,30 @@ function isDotName(name: Uint8Array): boolean {
   return name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
 }
 
-function needsRecovery({ features }: Volume): boolean {
-  return features.hasJournal && (features.incompat & incompatFeature.needs_recovery) !== 0;
+/**
+ * Whether the journal holds what the file system lacks. The kernel sets needs_recovery in the primary superblock before its
+ * first transaction and clears it when all is written home, so that the flag decides there, for a journal on another device
+ * as well. Copies of the superblock do not follow: for them the journal is asked itself.
+ */
+function needsRecovery(volume: Volume, options: MountOptions): boolean {
+  const { features, superblock, environment } = volume;
+  if (!features.hasJournal) return false;
+  if ((features.incompat & incompatFeature.needs_recovery) !== 0) return true;
+  const primary = options.superblock === undefined || options.superblock === 1;
+  if (primary || options.loadJournal === false) return false;
+  if (superblock.journalInode === 0) {
+    environment.log(
+      "warning",
+      "a copy of the superblock does not tell whether the journal, on another device, is needed",
+    );
+    return false;
+  }
+  try {
+    return journalHasTransactions(volume);
+  } catch (error) {
+    environment.log("warning", `the journal is not looked at: ${String(error)}`);
+    return false;
+  }
 }
 
 function checkEncoding({ features, superblock }: Volume): void {

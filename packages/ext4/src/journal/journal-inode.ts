@@ -19,7 +19,9 @@ export function openJournal(volume: Volume): JournalLog {
   if (ino === 0) {
     throw new UnsupportedFeatureError(
       ["journal_dev"],
-      "the journal is on another device and cannot be replayed; noload reads the file system without it",
+      "the journal needs recovery and is on another device (UUID " +
+        `${uuid(volume.superblock.journalUuid)}), which cannot be read here: let e2fsck -j DEVICE replay it, or mount it ` +
+        "once with the kernel; noload reads the file system without it, which may be inconsistent",
     );
   }
   try {
@@ -32,6 +34,11 @@ export function openJournal(volume: Volume): JournalLog {
       throw error; // the inode is what has to be repaired
     }
   }
+}
+
+function uuid(bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function checked(volume: Volume, ino: number): Inode {

@@ -75,6 +75,11 @@ export function replayJournal(volume: Volume): Replay {
   };
 }
 
+/** Whether the log holds anything, whatever the file system's superblock says. @throws as replayJournal */
+export function journalHasTransactions(volume: Volume): boolean {
+  return openJournal(volume).start !== 0;
+}
+
 function overlay(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): BlockDevice {
   if (blocks.length === 0) return volume.device;
   const magic = new Uint8Array(4);

@@ -1,6 +1,7 @@
 import type { FileSystem } from "../filesystem.js";
 import { featureNames } from "../format/features.js";
 import { CREATOR_OS_HURD, SuperblockFlag, SuperblockState, type SuperblockView } from "../format/superblock.js";
+import { orphans } from "../orphan/orphans.js";
 import { nameToString } from "./names.js";
 
 /** One remembered error (s_first_error_*, s_last_error_*). */
@@ -79,7 +80,21 @@ export interface SuperblockInfo {
   readonly firstError: RecordedError | undefined;
   readonly lastError: RecordedError | undefined;
   /** What the replay of the journal found, when there was one. */
-  readonly replay: { readonly transactions: number; readonly blocks: number; readonly revoked: number } | undefined;
+  readonly replay:
+    | {
+        readonly transactions: number;
+        readonly blocks: number;
+        readonly revoked: number;
+        readonly fastCommits: number;
+        /** Why fast commits were left out; undefined if none were. */
+        readonly fastCommitsStopped: string | undefined;
+      }
+    | undefined;
+  /**
+   * Files that had no name left but were open, or were being truncated, when the system stopped; undefined when their list is
+   * damaged. A mount for writing frees what they hold.
+   */
+  readonly orphanCount: number | undefined;
 }
 
 const hashVersions = ["legacy", "half_md4", "tea", "legacy_unsigned", "half_md4_unsigned", "tea_unsigned", "siphash"];
@@ -171,8 +186,23 @@ export function superblockInfo(fs: FileSystem): SuperblockInfo {
     errorCount: superblock.errorCount,
     firstError: firstErrorOf(superblock),
     lastError: lastErrorOf(superblock),
-    replay: replay && { transactions: replay.transactions, blocks: replay.blocks, revoked: replay.revoked },
+    replay: replay && {
+      transactions: replay.transactions,
+      blocks: replay.blocks,
+      revoked: replay.revoked,
+      fastCommits: replay.fastCommits,
+      fastCommitsStopped: replay.fastCommitsStopped,
+    },
+    orphanCount: orphanCount(fs),
   };
+}
+
+function orphanCount(fs: FileSystem): number | undefined {
+  try {
+    return orphans(fs.volume).length;
+  } catch {
+    return undefined;
+  }
 }
 
 function journalBlocks(fs: FileSystem): number | undefined {

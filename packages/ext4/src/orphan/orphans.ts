@@ -19,8 +19,14 @@ const MAX_ORPHANS = 2 ** 20;
  * Inode numbers of the orphans: files that had no name left but were open, and files whose truncation was not finished.
  * Whoever mounts the file system for writing frees the former and ends the latter.
  *
- * Reading needs neither: an orphan without a name cannot be reached, and a file with an unfinished truncation has its new size
- * already, so that nothing shows of the blocks behind its end but that they are still counted.
+ * Reading needs neither. What a user of the read-only view sees:
+ * - An orphan without a name is in no directory. Its inode and blocks count as used in statfs.
+ * - A file whose truncation was in progress has its new, shorter size: the size is in the first transaction of a truncation,
+ *   the blocks go in that one and in later ones. Its contents end at the new size. Some of the blocks behind may still be
+ *   mapped: they count in st_blocks and statfs, and no read reaches them. The last block behind the end of the file is zero
+ *   or not; nobody reads it either.
+ * A kernel's mount for writing, or e2fsck, frees all that: then the free counts are higher. The kernel's own read-only mount of
+ * a device that cannot be written shows what is shown here.
  *
  * Orphans stand on a list that starts in the superblock and goes on in i_dtime, or in the orphan file, or on both.
  *
