@@ -37,7 +37,8 @@ export class FileDevice implements BlockDevice {
   constructor(io: FileIo, fd: number, options: FileDeviceOptions = {}) {
     this.#io = io;
     this.fd = fd;
-    this.size = options.size ?? io.fstatSync(fd).size;
+    // A sparse file can be larger than what offsets can say exactly.
+    this.size = Math.min(options.size ?? io.fstatSync(fd).size, Number.MAX_SAFE_INTEGER);
     this.readOnly = options.readOnly ?? true;
     this.#ownsDescriptor = options.ownsDescriptor ?? true;
   }

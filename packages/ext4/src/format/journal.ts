@@ -25,6 +25,8 @@ export const JournalChecksumType = { crc32: 1, crc32c: 4 } as const;
 
 /** A journal has at least this many blocks beside those of fast commits (JBD2_MIN_JOURNAL_BLOCKS). */
 export const MIN_JOURNAL_BLOCKS = 1024;
+/** And at most this many, says e2fsprogs: the bound of what a hostile journal makes us read. */
+export const MAX_JOURNAL_BLOCKS = 10_240_000;
 /** Blocks of the fast-commit area when the journal does not say (JBD2_DEFAULT_FAST_COMMIT_BLOCKS). */
 export const DEFAULT_FAST_COMMIT_BLOCKS = 256;
 

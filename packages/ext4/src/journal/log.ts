@@ -7,6 +7,7 @@ import {
   JournalChecksumType,
   JournalSuperblockLayout,
   journalIncompat,
+  MAX_JOURNAL_BLOCKS,
   MIN_JOURNAL_BLOCKS,
 } from "../format/journal.js";
 import type { Inode } from "../inode/inode.js";
@@ -97,6 +98,7 @@ export class JournalLog {
 
     const end = sb.maxLength;
     if (end > length || end < MIN_JOURNAL_BLOCKS) throw wrong(`length ${end} of a file of ${length} blocks`);
+    if (end > MAX_JOURNAL_BLOCKS) throw wrong(`${end} blocks; at most ${MAX_JOURNAL_BLOCKS}`);
     let fastCommitBlocks = 0;
     if (has(journalIncompat.fast_commit)) {
       fastCommitBlocks = sb.fastCommitBlocks === 0 ? DEFAULT_FAST_COMMIT_BLOCKS : sb.fastCommitBlocks;

@@ -103,12 +103,16 @@ export function geometryOf(superblock: SuperblockView, features: Features, devic
 
   const blockCount = superblock.blocksCountLo + (features.is64Bit ? superblock.blocksCountHi * 0x1_0000_0000 : 0);
   const { firstDataBlock } = superblock;
-  if (blockCount > Math.floor(deviceSize / blockSize)) {
+  const held = Math.floor(deviceSize / blockSize);
+  if (blockCount > held) {
     throw wrong(
-      `${blockCount} blocks of ${blockSize} bytes, and the device or image holds ${Math.floor(deviceSize / blockSize)}: ` +
+      `${blockCount} blocks of ${blockSize} bytes, and the device or image holds ${held}: ` +
         "it is cut short, or the offset is wrong",
     );
   }
+  // Byte offsets have to be exact; a sparse file may claim more than 8 PiB.
+  if (blockCount * blockSize > Number.MAX_SAFE_INTEGER)
+    throw wrong(`${blockCount} blocks of ${blockSize} bytes; at most 8 PiB`);
   if (firstDataBlock >= blockCount) throw wrong(`first data block ${firstDataBlock} of ${blockCount}`);
   if (firstDataBlock === 0 && blockSize === 1024 && clusterSize === blockSize) {
     throw wrong("first data block 0 with blocks and clusters of 1 KiB");

@@ -7,6 +7,9 @@ import type { Volume } from "../volume.js";
 /** Groups that are looked at one by one at most: 128 TiB of them. A hostile image may claim thousands of times as many. */
 export const MOST_SUMMED_GROUPS = 2 ** 20;
 
+/** So many damaged descriptors, and the exact sum is given up: each costs an exception. */
+const MOST_DAMAGED_GROUPS = 1024;
+
 /** Blocks of a group that its two bitmaps take. */
 const BITMAPS = 2;
 
@@ -21,7 +24,7 @@ export function overheadClusters(volume: Volume): number {
   }
   const ratio = geometry.clusterSize / geometry.blockSize;
   const exact = features.bigalloc && geometry.groupCount <= MOST_SUMMED_GROUPS;
-  const groups = exact ? clusteredMetadata(volume) : Math.ceil(plainMetadata(volume) / ratio);
+  const groups = (exact ? clusteredMetadata(volume) : undefined) ?? Math.ceil(plainMetadata(volume) / ratio);
   return Math.floor(geometry.firstDataBlock / ratio) + groups + Math.ceil(journalBlocks(volume) / ratio);
 }
 
@@ -67,8 +70,8 @@ function copyCandidates(volume: Volume): Set<number> {
   return candidates;
 }
 
-/** With bigalloc: the clusters that hold metadata, each counted once in each group. */
-function clusteredMetadata(volume: Volume): number {
+/** With bigalloc: the clusters that hold metadata, each counted once in each group; undefined if too much is damaged. */
+function clusteredMetadata(volume: Volume): number | undefined {
   const { geometry, features, superblock } = volume;
   const { groupCount, blocksPerGroup, firstDataBlock, inodeTableBlocks } = geometry;
   const ratio = geometry.clusterSize / geometry.blockSize;
@@ -80,6 +83,7 @@ function clusteredMetadata(volume: Volume): number {
     ends.push(Math.floor((block - firstDataBlock + count - 1) / ratio) + 1);
   };
   const descriptorBlocks = descriptorBlockCount(volume);
+  let damaged = 0;
   for (let group = 0; group < groupCount; group++) {
     const first = groupFirstBlock(volume, group);
     const copy = hasSuperblock(volume, group) ? 1 : 0;
@@ -94,6 +98,7 @@ function clusteredMetadata(volume: Volume): number {
     try {
       descriptor = groupDescriptor(volume, group);
     } catch {
+      if (++damaged > MOST_DAMAGED_GROUPS) return undefined;
       continue; // what is damaged is reported when it is used
     }
     add(descriptor.blockBitmap, 1);
