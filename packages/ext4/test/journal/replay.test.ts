@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { FileDevice } from "../../src/device/file.js";
 import { openJournal } from "../../src/journal/journal-inode.js";
-import { replayJournal } from "../../src/journal/replay.js";
+import { type ReplayReport, replayJournal } from "../../src/journal/replay.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import {
   cannotMakeImages,
@@ -21,7 +21,7 @@ const workshop = new Workshop();
 after(() => workshop.remove());
 
 /** Replays the image and compares each block with the copy that e2fsck replayed. */
-function assertReplaysAsE2fsck(image: string): ReturnType<typeof replayJournal>["report"] {
+function assertReplaysAsE2fsck(image: string): ReplayReport & { readonly overlaid: number } {
   assert.ok(needsRecovery(image), "the workload left a dirty journal");
   const before = sha256(image);
   const truth = fs.readFileSync(replayedByE2fsck(workshop, image));
