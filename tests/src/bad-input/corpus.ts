@@ -342,6 +342,19 @@ export const corpus: readonly Damage[] = [
     inflict: (image) => image.set16(xattrBlock(image, "plain/blocks") + 32 + 2, 0xfff0),
   },
   {
+    kind: "xattr-entry",
+    what: "a value of 3 GiB in an inode that says the same",
+    base: "checksums",
+    inflict(image) {
+      const entry = entryOfXattr(image, inodeXattrs(image, "plain/deep"), 1);
+      const value = image.u32(entry + 4);
+      image.set32(entry + 8, 0xc000_0000);
+      image.set32(image.field(value, "sizeLo"), 0xc000_0000);
+      image.fixInode(value);
+      image.fixInode(image.inode("plain/deep").ino);
+    },
+  },
+  {
     kind: "xattr-value-inode",
     what: "a value inode that is a file",
     base: "checksums",
