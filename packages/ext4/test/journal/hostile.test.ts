@@ -133,6 +133,18 @@ describe("a damaged journal", { skip: cannotMakeImages }, () => {
     plain.heal();
   });
 
+  it("is refused when it is longer than any real one", () => {
+    const image = workshop.copy(workshop.path("plain.img"), "long.img");
+    run("debugfs", ["-w", "-R", "sif <8> size 4398046510080", image]);
+    const bytes = new Uint8Array(fs.readFileSync(image));
+    const log = openJournal(openVolume(new MemoryDevice(bytes)));
+    new DataView(bytes.buffer).setUint32(log.locate(0) * BLOCK + 0x10, 0xffff_ffff);
+    assert.throws(
+      () => replayJournal(openVolume(new MemoryDevice(bytes))),
+      (error) => error instanceof CorruptionError && /4294967295 blocks; at most 10240000/.test(error.message),
+    );
+  });
+
   it("is not replayed where it says that it is clean, and tells why it was aborted", () => {
     plain.view(0).setUint32(0x1c, 0);
     plain.view(0).setInt32(0x20, -5);
