@@ -85,13 +85,14 @@ describe("mount options", () => {
   it("add up over several -o, the last for a thing counting", () => {
     const settings = parseMountOptions([
       "ro,offset=1M,noload",
-      "offset=2048,,errors=panic,minixdf,bsddf,suid",
+      "offset=2048,,errors=panic,minixdf,bsddf,noblock_validity,suid",
       "sb=8193",
     ]);
     assert.equal(settings.offset, 2048);
     assert.equal(settings.superblock, 8193);
     assert.equal(settings.errors, "panic");
     assert.deepEqual([settings.noLoad, settings.minixDf, settings.noSuid, settings.noDev], [true, false, false, true]);
+    assert.equal(settings.blockValidity, false);
   });
   it("take norecovery for noload, and what fstab has for every file system", () => {
     const fstab = "norecovery,defaults,nofail,_netdev,noauto,user,x-systemd.automount,X-mount.mkdir,relatime,comment=x";

@@ -12,6 +12,8 @@ export interface MountSettings {
   cacheBytes?: number;
   errors?: ErrorsOption;
   minixDf: boolean;
+  /** Whether blocks that files claim are checked against the file system's own metadata. */
+  blockValidity: boolean;
   debug: boolean;
   allowOther: boolean;
   defaultPermissions: boolean;
@@ -113,6 +115,20 @@ export const mountOptions: readonly MountOption[] = [
     },
   },
   {
+    name: "block_validity",
+    description: "Refuse files that claim blocks of the file system's own metadata. The default.",
+    apply(settings) {
+      settings.blockValidity = true;
+    },
+  },
+  {
+    name: "noblock_validity",
+    description: "Do not check for that.",
+    apply(settings) {
+      settings.blockValidity = false;
+    },
+  },
+  {
     name: "allow_other",
     description:
       "Let other users in as well as the one who mounts. Needs user_allow_other in /etc/fuse.conf unless root mounts.",
@@ -208,6 +224,7 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
   const settings: MountSettings = {
     noLoad: false,
     minixDf: false,
+    blockValidity: true,
     debug: false,
     allowOther: false,
     defaultPermissions: false,

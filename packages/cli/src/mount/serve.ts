@@ -37,6 +37,7 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
   const engine: EngineOptions = {
     loadJournal: !settings.noLoad,
     minixDf: settings.minixDf,
+    blockValidity: settings.blockValidity,
     ...(superblock === undefined ? {} : { superblock }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
     ...(errors === undefined ? {} : { errors }),
