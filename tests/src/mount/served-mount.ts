@@ -35,7 +35,7 @@ export class ServedMount {
     });
   }
 
-  /** Mounts; resolves when the mount is there. The caller clears it away with `clear`. */
+  /** Mounts; resolves when the mount answers. The caller clears it away with `clear`. */
   static async start(image: string, mountPoint: string, options: readonly string[] = []): Promise<ServedMount> {
     const args = [COMMAND, "mount", "--foreground", ...options.flatMap((option) => ["-o", option]), image, mountPoint];
     const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -48,6 +48,7 @@ export class ServedMount {
       }
       await sleep(POLL_INTERVAL);
     }
+    ask("stat", ["-f", mountPoint]); // waits for INIT: a signal that comes before it is an interrupted start
     return served;
   }
 
