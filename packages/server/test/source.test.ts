@@ -1,0 +1,69 @@
+// Oracle: blockdev, and the image file behind a loop device.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { Ext4 } from "@bulkhead/ext4";
+import { openSource, SourceError } from "../src/source.js";
+
+function run(command: string, args: readonly string[]): string {
+  const result = spawnSync(command, args, { encoding: "utf8", timeout: 30_000 });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.error?.message ?? result.stderr}`);
+  return result.stdout.trim();
+}
+
+function whyNot(): string | false {
+  if (process.getuid?.() !== 0) return "loop devices need root";
+  if (!fs.existsSync("/dev/loop-control")) return "there is no /dev/loop-control";
+  for (const tool of ["mke2fs", "losetup", "blockdev"]) {
+    if (spawnSync(tool, ["--version"]).error !== undefined) return `${tool} is not installed`;
+  }
+  return false;
+}
+
+describe("a source", { skip: whyNot() }, () => {
+  const directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-source-"));
+  const image = join(directory, "image");
+  let loop = "";
+
+  before(() => {
+    run("mke2fs", ["-q", "-F", "-t", "ext4", "-L", "a block device", image, "8M"]);
+    loop = run("losetup", ["-f", "--show", "--read-only", image]);
+  });
+  after(() => {
+    if (loop !== "") run("losetup", ["-d", loop]);
+    fs.rmSync(directory, { recursive: true });
+  });
+
+  it("may be a block device that cannot be written", () => {
+    const device = openSource({ path: loop });
+    assert.equal(device.size, Number(run("blockdev", ["--getsize64", loop])));
+    assert.equal(device.readOnly, true);
+    const ext4 = Ext4.open(device);
+    assert.equal(ext4.info().label, "a block device");
+    assert.equal(ext4.info().blockCount * ext4.info().blockSize, 8 << 20);
+    assert.ok(ext4.exists("/lost+found"));
+    ext4.close();
+  });
+
+  it("may start at an offset of a block device", () => {
+    const device = openSource({ path: loop, offset: 4096 });
+    const [there, here] = [new Uint8Array(512), new Uint8Array(512)];
+    device.read(1024, there);
+    const fd = fs.openSync(image, "r");
+    fs.readSync(fd, here, 0, 512, 5120);
+    fs.closeSync(fd);
+    assert.deepEqual(there, here);
+    assert.equal(device.size, (8 << 20) - 4096);
+    device.close();
+    assert.throws(() => openSource({ path: loop, offset: 8 << 20 }), SourceError);
+  });
+
+  it("may not be a directory, a character device or nothing", () => {
+    for (const path of [directory, "/dev/null", join(directory, "missing")]) {
+      assert.throws(() => openSource({ path }), SourceError);
+    }
+  });
+});
