@@ -9,6 +9,8 @@ export interface ClientFollower {
   readonly following: boolean;
   /** Looks at a request, and may move the calling thread. Sets `credit` anew. */
   observe(request: Uint8Array): void;
+  /** Told, while following, when nothing more was queued after `request` was answered. */
+  starved(request: Uint8Array): void;
   /** Lets the calling thread float again. */
   release(): void;
 }
@@ -40,6 +42,8 @@ const SCATTERED = 1024;
 const PATIENCE = 24;
 /** While following, every so many observations the client is looked up again. */
 const LOOK_AGAIN = 16;
+/** The most times in a row that a client is thought to have stayed when it asked nothing. */
+const LONGEST_TRUST = 64;
 /** Milliseconds of waiting for the CPU, per request, above which following costs more than a wake-up elsewhere. */
 const TOLERABLE_DELAY = 0.3;
 /** Observations in a row above it that make it the rule: one is any process's time slice. */
@@ -63,6 +67,9 @@ const STREAM = 65_536;
  * plain context switch. Callers on several CPUs are served by a thread that floats, and so are large reads and writes, where
  * server and client copy at the same time. Only the serving thread is ever moved.
  *
+ * A client that the scheduler moves away after all is noticed at once: on the same CPU it runs as soon as it has its reply, and
+ * its next request is there when the server looks again; when none is there, it may be elsewhere, and is looked up.
+ *
  * Bound to the client's CPU, it runs as SCHED_IDLE: otherwise the scheduler, waking the client, finds that CPU busy (with
  * the server) and moves the client to another. The price is that anybody else on that CPU goes first. So the time spent
  * waiting for the CPU is watched, and where it is more than a wake-up costs (a loaded machine, a client that computes while
@@ -83,6 +90,9 @@ export class CpuFollower implements ClientFollower {
   #delay = 0;
   /** Observations in a row with too much of it. */
   #strikes = 0;
+  /** While following: looks for more in vain before the next makes the client be looked up, and how many come after that. */
+  #trust = 0;
+  #trusted = 1;
   #since = 0;
   #restUntil = 0;
   #rest = REST;
@@ -124,6 +134,15 @@ export class CpuFollower implements ClientFollower {
       this.credit = USUAL;
     }
     this.#look(tidOf(request));
+  }
+
+  starved(request: Uint8Array): void {
+    if (this.#bound < 0 || this.#trust-- > 0) return;
+    const bound = this.#bound;
+    this.#look(tidOf(request));
+    // A client that thinks between its requests is not looked up for each of them.
+    this.#trusted = this.#bound === bound ? Math.min(2 * this.#trusted, LONGEST_TRUST) : 1;
+    this.#trust = this.#trusted;
   }
 
   release(): void {

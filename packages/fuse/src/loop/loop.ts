@@ -81,6 +81,7 @@ export class ServingLoop {
     for (let i = 0; i < BURST; i++) {
       const length = transport.read(request);
       if (length < 0) {
+        if (length === -Errno.EAGAIN && i > 0 && follower?.following === true) follower.starved(request);
         if (length === -Errno.EAGAIN || length === -Errno.ENODEV) return length;
         throw new Error(`reading a request: ${errnoName(length)}`);
       }

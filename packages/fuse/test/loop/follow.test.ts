@@ -46,6 +46,34 @@ describe("the follower", () => {
     assert.deepEqual(moves, [2, 1]);
   });
 
+  test("notices at once when its client is gone, and trusts one that thinks between requests", () => {
+    const { at, moves, follower, see } = machine();
+    const request = new Uint8Array(80);
+    new DataView(request.buffer).setUint32(32, 7, true);
+    at.set(7, 2);
+    follower.starved(request);
+    assert.deepEqual(moves, [], "nothing to follow yet");
+    see(7, 6);
+    assert.deepEqual(moves, [2]);
+    at.set(7, 3);
+    follower.starved(request);
+    assert.deepEqual(moves, [2, 3]);
+    // It stays, and asks slowly: after 1, 2, 4 … 64 times in vain it is looked up, and then every 65th time.
+    for (let i = 0; i < 500; i++) follower.starved(request);
+    at.set(7, 1);
+    let times = 0;
+    while (moves.length === 2 && times < 100) {
+      follower.starved(request);
+      times++;
+    }
+    assert.deepEqual(moves, [2, 3, 1]);
+    assert.ok(times > 1, `looked up after ${times}`);
+    at.set(7, 0);
+    follower.starved(request);
+    follower.starved(request);
+    assert.deepEqual(moves, [2, 3, 1, 0]);
+  });
+
   test("follows several clients only while they share a CPU", () => {
     const { at, moves, follower, see } = machine();
     for (const tid of [1, 2, 3]) at.set(tid, 3);
