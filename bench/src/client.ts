@@ -34,7 +34,7 @@ const workloads: Record<string, (directory: string) => Done> = {
     const blocks = Math.floor(fstatSync(fd).size / 4096);
     const random = sequence(1);
     const buffer = Buffer.alloc(4096);
-    const operations = 4000;
+    const operations = 16_000;
     for (let i = 0; i < operations; i++) readSync(fd, buffer, 0, 4096, Math.floor(random.next().value * blocks) * 4096);
     closeSync(fd);
     return { operations, bytes: operations * 4096 };

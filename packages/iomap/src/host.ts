@@ -39,7 +39,7 @@ export interface MappingServer<F extends HostFile> {
 }
 
 /** Bytes that are asked of the device ahead of a file that is read from front to back. */
-const LOOK_AHEAD = 4 * 1024 * 1024;
+const LOOK_AHEAD = 8 * 1024 * 1024;
 
 /** Operations that would need more begin calls than this without moving on are broken off: the server makes no progress. */
 const MAX_STEPS = 1 << 20;

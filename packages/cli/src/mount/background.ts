@@ -10,7 +10,8 @@ import type { MountReport, MountRequest } from "./request.js";
  */
 export function startServer(request: MountRequest): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = fork(new URL("./server-process.js", import.meta.url), {
+    // The arguments are for whoever reads the process list; the request itself comes as a message.
+    const server = fork(new URL("./server-process.js", import.meta.url), [request.source, request.mountpoint], {
       detached: true,
       cwd: "/", // not to keep the file system busy that we were started in
       stdio: ["ignore", "ignore", "ignore", "ipc"],
