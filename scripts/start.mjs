@@ -2,7 +2,7 @@
 // is there, mounts it, reads it through the kernel, and unmounts.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -35,6 +35,11 @@ function verify(how, digest) {
 function noFuse() {
   if (process.platform !== "linux") return `${process.platform} has no /dev/fuse`;
   if (!existsSync("/dev/fuse")) return "there is no /dev/fuse (modprobe fuse?)";
+  try {
+    accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
+  } catch {
+    return "/dev/fuse is not yours to open (as root it works)";
+  }
   if (process.getuid() !== 0 && spawnSync("fusermount3", ["--version"]).status !== 0) {
     return "without root, fusermount3 is needed (Debian's package fuse3)";
   }
