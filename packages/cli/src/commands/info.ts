@@ -22,7 +22,8 @@ export function run(given: GivenArguments): number {
   return ExitCode.success;
 }
 
-function describe(
+/** What is told to people: a label and a value a line. */
+export function describe(
   info: SuperblockInfo,
   usage: { readonly blockSize: number; readonly blocks: number; readonly blocksFree: number },
 ): [label: string, value: string][] {
@@ -50,8 +51,15 @@ function describe(
     lines.push(["Journal", `${where}${blocks}${state}`]);
   }
   if (replay !== undefined) {
-    lines.push(["Recovered", `${replay.transactions} transactions, ${replay.blocks} blocks, in memory only`]);
+    const { transactions, blocks, fastCommits, fastCommitsStopped } = replay;
+    const fast = fastCommits === 0 ? "" : `, ${fastCommits} fast commits`;
+    lines.push(["Recovered", `${transactions} transactions, ${blocks} blocks${fast}, in memory only`]);
+    if (fastCommitsStopped !== undefined) {
+      lines.push(["Left out", `fast commits after number ${fastCommits}: ${fastCommitsStopped}`]);
+    }
   }
+  if (info.orphanCount === undefined) lines.push(["Orphans", "their list is damaged; run e2fsck"]);
+  else if (info.orphanCount > 0) lines.push(["Orphans", `${info.orphanCount} files to be freed or truncated`]);
   lines.push(["Created", timeOf(info.createdTime)]);
   lines.push(["Mounted", `${timeOf(info.mountTime)}${info.lastMounted === "" ? "" : `, at ${info.lastMounted}`}`]);
   lines.push(["Written", timeOf(info.writeTime)]);
