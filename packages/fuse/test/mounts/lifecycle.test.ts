@@ -6,9 +6,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, statS
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, test } from "node:test";
-import { unmount } from "../../src/index.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { abortConnection, findMount, setReadAhead, unmount } from "../../src/index.js";
 import { cannotMount, Fixture, within } from "./fixture.js";
-import { Cell } from "./fixture-filesystem.js";
+import { Cell, FILE_ID } from "./fixture-filesystem.js";
 
 const errorOf = (run: () => unknown) => {
   try {
@@ -125,6 +126,46 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
       errorOf(() => statSync(it.mountpoint)),
       "ENOTCONN",
     );
+  });
+
+  test("an aborted connection fails what waits, and leaves a dead mount", async () => {
+    const it = await start();
+    await it.set(Cell.HOLD, 1);
+    const reader = spawn("timeout", ["10", "head", "-c1", it.path("file")], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    reader.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    const ended = once(reader, "close");
+    for (let i = 0; i < 200 && (await it.get(Cell.READS)) === 0; i++) await sleep(5);
+    assert.ok((await it.get(Cell.READS)) > 0);
+    abortConnection(findMount(it.mountpoint)!);
+    await within(ended, "the reader's end");
+    assert.match(said, /abort|not connected/);
+    await it.end();
+    assert.match(String(errorOf(() => statSync(it.path("file")))), /ENOTCONN|ENOENT|ECONNABORTED/);
+  });
+
+  test("read-ahead decides how many READs a sequential reader makes", async () => {
+    const it = await start();
+    const info = findMount(it.mountpoint)!;
+    const readAhead = `/sys/class/bdi/${info.major}:${info.minor}/read_ahead_kb`;
+    const pages = 64;
+    await it.set(Cell.SIZE, pages * 4096);
+    const reads = async (kilobytes: number) => {
+      assert.equal(setReadAhead(info, kilobytes), true);
+      assert.equal(readFileSync(readAhead, "utf8").trim(), String(kilobytes));
+      await it.notify("invalInode", FILE_ID, 0, 0);
+      const before = await it.get(Cell.READS);
+      const command = ["10", "dd", `if=${it.path("file")}`, "of=/dev/null", "bs=4096", "status=none"];
+      assert.equal(spawnSync("timeout", command).status, 0);
+      return (await it.get(Cell.READS)) - before;
+    };
+    const alone = await reads(0);
+    const ahead = await reads(128);
+    assert.equal(alone, pages);
+    assert.ok(ahead > 0 && ahead <= pages / 8, `${ahead} READs`);
+    assert.equal(setReadAhead({ ...info, minor: 1_000_000 }, 128), false);
   });
 
   for (const [how, code] of [
