@@ -29,11 +29,41 @@ export function run(command: string, args: readonly string[], input = ""): strin
   return result.stdout;
 }
 
+/**
+ * Mounts an image with the kernel at the directory `at`, through a loop device of its own that frees itself on unmount.
+ * mount(8)'s `-o loop` would take the one of an earlier mount of the same file, and with it the file system in memory, as
+ * long as anything holds it.
+ */
+export function mountImage(image: string, at: string, options = "rw"): void {
+  const readOnly = options.split(",").includes("noload") ? ["-r"] : [];
+  const loop = run("losetup", ["-f", "--show", ...readOnly, image]).trim();
+  try {
+    run("mount", ["-t", "ext4", "-o", options, loop, at]);
+  } finally {
+    spawnSync("losetup", ["-d", loop]); // while it is mounted, this means: when it no longer is
+  }
+}
+
+/** Unmounts what `mountImage` mounted; what a process still uses goes lazily. */
+export function unmountImage(at: string): void {
+  if (spawnSync("umount", [at], { timeout: 30_000 }).status !== 0) spawnSync("umount", ["-l", at], { timeout: 30_000 });
+}
+
+/** Mounts an image at the directory `at` while `work` runs; what `work` wrote is then in the image. */
+export function withMount<T>(image: string, at: string, options: string, work: (root: string) => T): T {
+  mountImage(image, at, options);
+  try {
+    const result = work(at);
+    run("sync", ["-f", at]); // a mount namespace made meanwhile may keep the file system from being unmounted
+    return result;
+  } finally {
+    unmountImage(at);
+  }
+}
+
 /** A directory for a test's files, with the means to make images in it. */
 export class ImageDirectory {
   readonly path = fs.mkdtempSync(join(tmpdir(), "bulkhead-ext4-"));
-  #mounted: string | undefined = undefined;
-  #loop: string | undefined = undefined;
 
   file(name: string): string {
     return join(this.path, name);
@@ -51,17 +81,7 @@ export class ImageDirectory {
   mounted<T>(image: string, options: string, work: (root: string) => T): T {
     const root = this.file("mount");
     fs.mkdirSync(root, { recursive: true });
-    // A loop device of its own: mount(8)'s would be that of an earlier mount as long as anything holds it.
-    this.#loop = run("losetup", ["-f", "--show", ...(options.includes("noload") ? ["-r"] : []), image]).trim();
-    try {
-      run("mount", ["-t", "ext4", "-o", options, this.#loop, root]);
-      this.#mounted = root;
-      const result = work(root);
-      run("sync", ["-f", root]);
-      return result;
-    } finally {
-      this.#unmount();
-    }
+    return withMount(image, root, options, work);
   }
 
   /** Whether the kernel mounts an image read-only. */
@@ -73,17 +93,7 @@ export class ImageDirectory {
     }
   }
 
-  #unmount(): void {
-    if (this.#mounted !== undefined && spawnSync("umount", [this.#mounted]).status !== 0) {
-      spawnSync("umount", ["-l", this.#mounted]);
-    }
-    this.#mounted = undefined;
-    if (this.#loop !== undefined) spawnSync("losetup", ["-d", this.#loop]);
-    this.#loop = undefined;
-  }
-
   remove(): void {
-    this.#unmount();
     fs.rmSync(this.path, { recursive: true, force: true });
   }
 }

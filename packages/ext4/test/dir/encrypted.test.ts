@@ -35,7 +35,7 @@ print(json.dumps({d: [os.stat(os.path.join(sys.argv[1], d)).st_ino, [[e.name, e.
 `;
 
 describe("encrypted directories without their key", {
-  skip: skipWithout("root", "loop", "mke2fs", "python3", "unshare"),
+  skip: skipWithout("root", "loop", "mke2fs", "python3"),
 }, () => {
   let folder = "";
   before(() => {

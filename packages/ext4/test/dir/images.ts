@@ -8,11 +8,10 @@ import type { Inode } from "../../src/inode/inode.js";
 import { readInode } from "../../src/inode/inode-table.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import type { Volume } from "../../src/volume.js";
+import { withMount } from "../images.js";
 
 /** Why a test with these needs cannot run here, or false. */
-export function skipWithout(
-  ...needs: ("root" | "loop" | "mke2fs" | "debugfs" | "python3" | "unshare" | "e2fsck" | "perl")[]
-) {
+export function skipWithout(...needs: ("root" | "loop" | "mke2fs" | "debugfs" | "python3" | "e2fsck" | "perl")[]) {
   for (const need of needs) {
     if (need === "root") {
       if (process.getuid?.() !== 0) return "mounting an image takes root";
@@ -55,19 +54,11 @@ export function debugfs(image: string | undefined, commands: readonly string[]):
   }
 }
 
-/**
- * Mounts an image through the kernel's ext4 in a mount namespace of its own and runs a Python program with the mount point
- * as its first argument.
- */
+/** Mounts an image with the kernel's ext4 and runs a Python program with the mount point as its first argument. */
 export function inKernelMount(image: string, program: string, ...args: readonly string[]): string {
   const mountPoint = fs.mkdtempSync(join(tmpdir(), "bulkhead-mount-"));
-  const script =
-    'mount -o loop "$1" "$2" || exit 99; i=$1 p=$3 m=$2; shift 3; python3 -c "$p" "$m" "$@"; s=$?; umount "$m"; exit $s';
   try {
-    return run("timeout", [
-      ...["120", "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"],
-      ...[image, mountPoint, program, ...args],
-    ]);
+    return withMount(image, mountPoint, "rw", (root) => run("python3", ["-c", program, root, ...args]));
   } finally {
     fs.rmdirSync(mountPoint);
   }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mountImage, unmountImage } from "../images.js";
 
 /** How the kernel stops: with what is in memory lost, or with the running transaction committed first. */
 export const Shutdown = { logFlush: 1, noLogFlush: 2 } as const;
@@ -21,15 +22,9 @@ function whyNot(): string | false {
   return false;
 }
 
-interface Mount {
-  readonly at: string;
-  readonly loop: string;
-}
-
 /** A directory for images that goes away with `remove`. */
 export class Workshop {
   readonly directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-journal-"));
-  readonly #mounts: Mount[] = [];
 
   path(name: string): string {
     return join(this.directory, name);
@@ -51,7 +46,7 @@ export class Workshop {
    * `sync` of everything writes logged blocks home as well, and nothing is left to replay.
    */
   crash(image: string, mountOptions: string, shutdown: number, work: (mountPoint: string) => void): void {
-    const { at } = this.#mount(image, mountOptions);
+    const at = this.#mount(image, mountOptions);
     try {
       work(at);
       const script = `import fcntl,os,struct,sys
@@ -59,18 +54,18 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
       run("python3", ["-c", script, at]);
       fs.copyFileSync(image, `${image}.crashed`);
     } finally {
-      this.#unmount(at);
+      unmountImage(at);
     }
     fs.renameSync(`${image}.crashed`, image);
   }
 
   /** Mounts the image with the kernel, lets `work` read it, unmounts. */
   mounted<T>(image: string, options: string, work: (mountPoint: string) => T): T {
-    const { at } = this.#mount(image, options);
+    const at = this.#mount(image, options);
     try {
       return work(at);
     } finally {
-      this.#unmount(at);
+      unmountImage(at);
     }
   }
 
@@ -82,35 +77,13 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
   }
 
   remove(): void {
-    for (const { at } of [...this.#mounts]) this.#unmount(at);
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /**
-   * Mounts through a loop device of its own. mount(8)'s `loop` would take the one of an earlier mount of the same file, and
-   * with it the file system in memory, for as long as a mount namespace that another process made meanwhile holds it.
-   */
-  #mount(image: string, options: string): Mount {
+  #mount(image: string, options: string): string {
     const at = fs.mkdtempSync(join(this.directory, "mount-"));
-    const loop = run("losetup", ["-f", "--show", image]).trim();
-    try {
-      run("mount", ["-t", "ext4", "-o", options, loop, at]);
-    } catch (error) {
-      spawnSync("losetup", ["-d", loop]);
-      throw error;
-    }
-    const mount = { at, loop };
-    this.#mounts.push(mount);
-    return mount;
-  }
-
-  #unmount(at: string): void {
-    const index = this.#mounts.findIndex((mount) => mount.at === at);
-    const [mount] = this.#mounts.splice(index, 1);
-    const busy = spawnSync("umount", [at], { timeout: 30_000 }).status !== 0;
-    if (busy) spawnSync("umount", ["-l", at], { timeout: 30_000 });
-    // Freed at once, or when the last holder lets go.
-    if (mount !== undefined) spawnSync("losetup", ["-d", mount.loop]);
+    mountImage(image, at, options);
+    return at;
   }
 }
 

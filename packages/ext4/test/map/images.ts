@@ -9,6 +9,7 @@ import { type BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../../src/map/m
 import { forEachMapping } from "../../src/map/walk.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import type { Volume } from "../../src/volume.js";
+import { withMount } from "../images.js";
 
 /** Reason to skip what needs mke2fs and debugfs, or false. */
 export const noTools = ["/usr/sbin/mke2fs", "/usr/sbin/debugfs"].every((tool) => existsSync(tool))
@@ -44,16 +45,7 @@ export function withScratch<T>(use: (directory: string) => T): T {
 export function withLoopMount<T>(image: string, use: (mountpoint: string) => T): T {
   const mountpoint = `${image}.mnt`;
   mkdirSync(mountpoint, { recursive: true });
-  run("mount", "-t", "ext4", "-o", "loop", image, mountpoint);
-  try {
-    return use(mountpoint);
-  } finally {
-    try {
-      run("umount", mountpoint);
-    } catch {
-      run("umount", "-l", mountpoint);
-    }
-  }
+  return withMount(image, mountpoint, "rw", use);
 }
 
 /** What maps to the device: neighbours that continue each other are one run. */

@@ -1,6 +1,5 @@
 // Oracle: the kernel's ext4 on a loop mount, asked with listxattr and getxattr (by Python, which has them).
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { readInode } from "../../src/inode/inode-table.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import type { Volume } from "../../src/volume.js";
 import { getXattr, listXattrs } from "../../src/xattr/xattrs.js";
+import { missingLoopMount, missingTool, run, withMount } from "../images.js";
 
 /** Fills the file system at argv[1] and prints what it then has: [[ino, [[name, value in hex], …]], …]. */
 const FILL_AND_ASK = `
@@ -73,31 +73,15 @@ const variants: [name: string, options: string[], big: boolean][] = [
   ["inodes of 1 KiB, inline_data", ["-b", "4096", "-I", "1024", "-O", "inline_data"], false],
 ];
 
-function skipReason(): string | false {
-  if (process.getuid?.() !== 0) return "mounting an image takes root";
-  if (!fs.existsSync("/dev/loop-control")) return "there are no loop devices";
-  for (const tool of ["mke2fs", "unshare", "python3"]) {
-    if (spawnSync("sh", ["-c", `command -v ${tool}`]).status !== 0) return `${tool} is not installed`;
-  }
-  return false;
-}
-
-function run(command: string, args: string[]): string {
-  const result = spawnSync(command, args, { encoding: "latin1", timeout: 60_000, maxBuffer: 64 << 20 });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
-
 type Truth = [ino: number, attributes: [name: string, value: string][]][];
 
-/** Makes an image, fills it in a mount namespace of its own, so that nothing stays mounted, and asks the kernel. */
+/** Makes an image, has the kernel fill it, and asks the kernel what it then has. */
 function makeImage(path: string, options: string[], big: boolean): Truth {
   fs.writeFileSync(path, "");
   fs.truncateSync(path, 64 << 20);
   run("mke2fs", ["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0", ...options, path]);
-  const script = 'mount -o loop "$1" "$2" && python3 -c "$3" "$2" "$4" && umount "$2"';
-  const mode = big ? "ea_inode" : "";
-  return JSON.parse(run("unshare", ["-m", "sh", "-c", script, "sh", path, `${path}.mnt`, FILL_AND_ASK, mode])) as Truth;
+  const fill = (root: string) => run("python3", ["-c", FILL_AND_ASK, root, big ? "ea_inode" : ""]);
+  return JSON.parse(withMount(path, `${path}.mnt`, "rw", fill)) as Truth;
 }
 
 function ask(volume: Volume, ino: number): [string, string][] {
@@ -109,7 +93,9 @@ function ask(volume: Volume, ino: number): [string, string][] {
   });
 }
 
-describe("attributes on images that the kernel wrote", { skip: skipReason() }, () => {
+describe("attributes on images that the kernel wrote", {
+  skip: missingLoopMount() ?? missingTool("python3") ?? false,
+}, () => {
   let directory = "";
   before(() => {
     directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-xattr-"));
