@@ -59,8 +59,10 @@ export function makeFilledImage(path: string, options: readonly string[], oracle
   // One that fills much of an attribute block.
   const largest = options.includes("1024") ? 300 : 3000;
   const copy = oracle === undefined ? "" : ' && mount -o remount,ro "$2" && cp -a "$2" "$4"';
-  const script = `mount -o loop "$1" "$2" && python3 -c "$3" "$2" "$5"${copy} && umount "$2"`;
-  // In a mount namespace of its own, so that nothing stays mounted whatever happens.
+  const loop =
+    'loop=$(losetup -f --show "$1") && { mount -t ext4 "$loop" "$2"; s=$?; losetup -d "$loop"; [ $s = 0 ]; }';
+  const script = `${loop} && python3 -c "$3" "$2" "$5"${copy} && umount "$2"`;
+  // A loop device of its own, which frees itself on unmount: `-o loop` may take that of an earlier mount of the file. In a mount namespace of its own, so that nothing stays mounted whatever happens.
   tool("unshare", "-m", "sh", "-c", script, "sh", path, mountpoint, FILL, oracle ?? "", String(largest));
   fs.rmdirSync(mountpoint);
 }
