@@ -1,13 +1,16 @@
 // Oracle: as in damage.test.ts. Every byte where that takes strides, every field with more seeds, and pairs of damages.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { withoutLoopMounts } from "../facilities.js";
+import { withoutLoopMounts, withoutTools } from "../facilities.js";
 import { makeJournalSpecimen } from "./journal-specimen.js";
 import { indexRanges, journalRanges, makeLargeBlockSpecimen, makeTwoLevelSpecimen } from "./larger-specimens.js";
 import { makeSpecimen, specimens } from "./specimen.js";
 import { exploreAll } from "./watch.js";
 
-describe("damage, at length", { skip: withoutLoopMounts(), concurrency: 2 }, () => {
+describe("damage, at length", {
+  skip: withoutLoopMounts() || withoutTools("setfattr", "setfacl"),
+  concurrency: 2,
+}, () => {
   it("of every byte of the index of a directory with two levels", async () => {
     const image = makeTwoLevelSpecimen();
     const tally = await exploreAll(image, { kind: "bytes", stride: 1, ranges: indexRanges(image) });

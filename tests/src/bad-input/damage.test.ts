@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { MemoryDevice } from "@bulkhead/ext4";
-import { withoutLoopMounts } from "../facilities.js";
+import { withoutLoopMounts, withoutTools } from "../facilities.js";
 import { explore } from "./explore.js";
 import type { Tally } from "./explorer.js";
 import { makeJournalSpecimen } from "./journal-specimen.js";
@@ -28,7 +28,7 @@ function named(part: string): Specimen {
   return specimens.find(({ name }) => name.includes(part)) ?? assert.fail(part);
 }
 
-describe("damage", { skip: withoutLoopMounts(), concurrency: 2 }, () => {
+describe("damage", { skip: withoutLoopMounts() || withoutTools("setfattr", "setfacl"), concurrency: 2 }, () => {
   for (const specimen of specimens) {
     it(`of every byte of the metadata: ${specimen.name}`, async (context) => {
       const tally = await examine(context, makeSpecimen(specimen), { kind: "bytes", stride: 1 });

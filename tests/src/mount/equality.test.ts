@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { withoutFuse, withoutLoopMounts } from "../facilities.js";
+import { withoutMountTools } from "../facilities.js";
 import { type Answer, ask, Bench } from "./served-mount.js";
 import { makeTree } from "./tree.js";
 
 const PROBE = fileURLToPath(new URL("../../src/mount/probe.py", import.meta.url));
 const NOBODY = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
-describe("a mount, beside the kernel's of the same image", { skip: withoutLoopMounts() || withoutFuse() }, () => {
+describe("a mount, beside the kernel's of the same image", { skip: withoutMountTools() }, () => {
   let bench: Bench;
   let ours = "";
   let theirs = "";

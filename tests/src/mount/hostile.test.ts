@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, truncateSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { baseImage, corpus, damagedImage } from "../bad-input/corpus.js";
-import { withoutFuse, withoutLoopMounts } from "../facilities.js";
+import { withoutMountTools } from "../facilities.js";
 import { debugfs } from "../images/build.js";
 import { run } from "../system/process.js";
 import { ask, Bench, type ServedMount } from "./served-mount.js";
@@ -15,7 +15,7 @@ const ENOKEY = "Required key not available";
 const CRASH = /TypeError|RangeError|\n\s+at /;
 const EIO = "Input/output error";
 
-describe("a mount of an image that is not what it should be", { skip: withoutLoopMounts() || withoutFuse() }, () => {
+describe("a mount of an image that is not what it should be", { skip: withoutMountTools() }, () => {
   let bench: Bench;
   let image = "";
 

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withoutFuse, withoutLoopMounts } from "../facilities.js";
+import { withoutMountTools } from "../facilities.js";
 import { debugfs } from "../images/build.js";
 import { run } from "../system/process.js";
 import { ask, Bench, bulkhead, COMMAND, isMounted, mountsAt } from "./served-mount.js";
@@ -21,7 +21,7 @@ import { makeTree } from "./tree.js";
 const SUPERBLOCK = 1024;
 const USAGE = 2;
 
-describe("the life of a mount", { skip: withoutLoopMounts() || withoutFuse() }, () => {
+describe("the life of a mount", { skip: withoutMountTools() }, () => {
   let bench: Bench;
   let image = "";
 
