@@ -300,6 +300,11 @@ export class FileSystem {
     if (this.errors === "panic") this.#onPanic?.(error);
   }
 
+  /** Logs an error that is not on record: as in the kernel, what the device refuses of a file's data is no error of the file system. */
+  logError(error: unknown): void {
+    this.#record.log(error);
+  }
+
   /** Forgets what is cached and closes the device. */
   close(): void {
     this.#inodes.clear();

@@ -54,6 +54,7 @@ export class IomapHost<F extends HostFile> {
   readonly #server: MappingServer<F>;
   readonly #devices: DeviceRegistry;
   readonly #limits: MappingLimits;
+  readonly #onDeviceError: (error: unknown) => void;
   readonly #read = new Mapping();
   readonly #write = new Mapping();
   /** Address at which the last read ended: a read that begins there continues a stream. */
@@ -61,10 +62,17 @@ export class IomapHost<F extends HostFile> {
   /** Address up to which the device was told what comes. */
   #toldUntil = 0;
 
-  constructor(server: MappingServer<F>, devices: DeviceRegistry, limits: MappingLimits) {
+  /** @param onDeviceError is told what a device threw, of which the reader sees no more than EIO or a short read */
+  constructor(
+    server: MappingServer<F>,
+    devices: DeviceRegistry,
+    limits: MappingLimits,
+    onDeviceError: (error: unknown) => void = () => {},
+  ) {
     this.#server = server;
     this.#devices = devices;
     this.#limits = limits;
+    this.#onDeviceError = onDeviceError;
   }
 
   /**
@@ -99,7 +107,8 @@ export class IomapHost<F extends HostFile> {
         try {
           if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
           device.read(addr, window);
-        } catch {
+        } catch (error) {
+          this.#onDeviceError(error);
           return -EIO;
         }
         return length;

@@ -114,6 +114,26 @@ test("counts what was read before an error, and reports one that comes first", (
   assert.equal(host.read(mixed, 3 * BLOCK, new Uint8Array(BLOCK)), -EIO);
 });
 
+test("tells what a device threw, of which a reader sees only EIO", () => {
+  const { devices, server } = setUp(8);
+  const cause = new Error("unplugged");
+  const told: unknown[] = [];
+  const dev = devices.add({
+    size: 8 * BLOCK,
+    read() {
+      throw cause;
+    },
+  });
+  server.answer = (read) => {
+    read.dev = dev;
+    return 0;
+  };
+  const limits = { blockSize: BLOCK, maxBytes: 2 ** 40 };
+  const host = new IomapHost(server, devices, limits, (error) => told.push(error));
+  assert.equal(host.read(mixed, 0, new Uint8Array(BLOCK)), -EIO);
+  assert.deepEqual(told, [cause]);
+});
+
 test("refuses mappings that break the rules, name unknown devices or leave the device", () => {
   const { host, server } = setUp(8);
   const target = new Uint8Array(BLOCK);

@@ -58,7 +58,8 @@ export class Ext4Server {
     const { blockSize } = fs.geometry;
     // File blocks are 32-bit numbers, so no file is longer than this.
     const maxBytes = 2 ** 32 * blockSize;
-    this.host = new IomapHost(new EngineMappings(fs, dev), devices, { blockSize, maxBytes });
+    const limits = { blockSize, maxBytes };
+    this.host = new IomapHost(new EngineMappings(fs, dev), devices, limits, (error) => fs.logError(error));
   }
 
   /** The inode that a request is about. */

@@ -107,6 +107,21 @@ test("a device that fails is EIO, on record, and one line in the log", { skip },
   assert.equal(client.lookup(ROOT, "hello").error, 0, "and is read again when it works again");
 });
 
+test("file data that the device cannot read is EIO and a line in the log, and no error of the file system", {
+  skip,
+}, () => {
+  const device = new FailingDevice(makeImage());
+  const client = new Client(device);
+  const node = client.node("big");
+  const read = () => client.ask("READ", node, { request: { offset: 0, size: 4096 } }, 4096);
+  assert.equal(read().error, 0);
+  device.fails = true;
+  assert.equal(read().error, EIO);
+  assert.equal(client.lines.length, 1);
+  assert.match(client.lines[0]!, /^error: device read of \d+ bytes at \d+ failed: unplugged/);
+  assert.equal(client.fs.superblock.errorCount, 0);
+});
+
 test("callers' mistakes are nobody else's business; ours are logged", { skip }, () => {
   const client = new Client(makeImage());
   client.lookup(ROOT, "n".repeat(300));

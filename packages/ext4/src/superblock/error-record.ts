@@ -38,6 +38,11 @@ export class ErrorRecord {
     this.#log(now, error);
   }
 
+  /** Only the log line, under the same limit. */
+  log(error: unknown): void {
+    this.#log(this.#volume.environment.clock.now().seconds, error);
+  }
+
   #log(now: number, error: unknown): void {
     if (now - this.#windowStart >= WINDOW || now < this.#windowStart) {
       this.#windowStart = now;
