@@ -28,7 +28,8 @@ export async function mount(request: MountRequest, log: (message: string) => voi
     return await mountImage({ ...mountImageOptions(request), log });
   } catch (error) {
     const choice = await partitionChoice(request);
-    throw new CommandError(choice ?? `cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));
+    if (choice !== undefined) throw new CommandError(choice);
+    throw new CommandError(`cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));
   }
 }
 

@@ -68,7 +68,8 @@ export function openImage(path: string, settings: SourceSettings): Ext4 {
   } catch (error) {
     if (error instanceof SourceError) throw new CommandError(error.message);
     const choice = partitionChoice(error, path, settings, (number) => `--partition ${number}`);
-    throw new CommandError(choice ?? `${path}: ${messageOf(error)}`, exitCodeOf(error));
+    if (choice !== undefined) throw new CommandError(choice);
+    throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
   }
 }
 
