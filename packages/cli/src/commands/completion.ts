@@ -1,13 +1,16 @@
 import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
+import { suggestion } from "../command-line/suggest.js";
 import { completionScript, shells } from "../documentation/completion.js";
 
 export function run(given: GivenArguments): number {
   const written = given.positionals[0]!;
   const shell = shells.find((known) => known === written);
   if (shell === undefined) {
-    throw new UsageError(`no completion for ${written}; there is one for ${shells.join(", ")}`);
+    throw new UsageError(
+      `no completion for ${written}${suggestion(written, shells)}; there is one for ${shells.join(", ")}`,
+    );
   }
   process.stdout.write(completionScript(shell));
   return ExitCode.success;
