@@ -81,7 +81,8 @@ export const mountOptions: readonly MountOption[] = [
   {
     name: "cache_size",
     value: "BYTES",
-    description: "Keep at most this much metadata in memory; K, M and G are understood. Default 32M.",
+    description:
+      "Cache at most this many bytes of metadata blocks, and 64 blocks at least; K, M and G are understood. Default 32M. Inodes take up to 16M more.",
     apply(settings, value) {
       settings.cacheBytes = parseBytes(value, "cache_size=");
     },
