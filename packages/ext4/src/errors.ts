@@ -153,6 +153,16 @@ export class FileSystemError extends Error {
   }
 }
 
+/** Whether an error is about the image, the device or the caller. Anything else is a mistake of ours, and nobody may hide it. */
+export function isEngineError(error: unknown): boolean {
+  return (
+    error instanceof CorruptionError ||
+    error instanceof DeviceError ||
+    error instanceof FileSystemError ||
+    error instanceof UnsupportedFeatureError
+  );
+}
+
 /** The errno (positive) that a system call answers an error with. An error that is none of the engine's is EIO. */
 export function errnoOf(error: unknown): number {
   if (error instanceof FileSystemError) return error.errno;

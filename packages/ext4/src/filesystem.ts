@@ -2,7 +2,7 @@ import type { BlockDevice } from "./device/device.js";
 import { type DirectoryVisitor, lookup, readDirectory } from "./dir/directory.js";
 import { NokeyName } from "./dir/nokey-name.js";
 import { type Environment, systemEnvironment } from "./environment.js";
-import { CorruptionError, FileSystemError, UnsupportedFeatureError } from "./errors.js";
+import { CorruptionError, FileSystemError, isEngineError, UnsupportedFeatureError } from "./errors.js";
 import { incompatFeature } from "./format/features.js";
 import { InodeFlag, ReservedInode } from "./format/inode.js";
 import { ErrorsBehaviour, SuperblockState, type SuperblockView } from "./format/superblock.js";
@@ -18,7 +18,7 @@ import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
 import { ErrorRecord } from "./superblock/error-record.js";
-import { openVolume } from "./superblock/open-volume.js";
+import { DEFAULT_CACHE_BYTES, openVolume } from "./superblock/open-volume.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { Features, Geometry, Volume } from "./volume.js";
 import { getXattr, listXattrs } from "./xattr/xattrs.js";
@@ -32,7 +32,7 @@ export interface MountOptions {
   readonly loadJournal?: boolean;
   /** Bound of the cache of metadata blocks, in bytes. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large, to stay below 16 MiB. */
+  /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
   readonly inodeCacheEntries?: number;
   /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
   readonly blockValidity?: boolean;
@@ -73,7 +73,8 @@ export class FileSystem {
   private constructor(volume: Volume, options: MountOptions, replay: ReplayReport | undefined) {
     this.#volume = volume;
     const entries = options.inodeCacheEntries ?? DEFAULT_INODE_ENTRIES;
-    this.#inodes = new InodeCache(Math.min(entries, MOST_INODE_BYTES / volume.geometry.inodeSize));
+    const bytes = Math.min(MOST_INODE_BYTES, (options.cacheBytes ?? DEFAULT_CACHE_BYTES) / 2);
+    this.#inodes = new InodeCache(Math.min(entries, bytes / volume.geometry.inodeSize));
     this.#record = new ErrorRecord(volume);
     this.#minixDf = options.minixDf ?? false;
     this.#onPanic = options.onPanic;
@@ -342,6 +343,7 @@ function needsRecovery(volume: Volume, options: MountOptions): boolean {
   try {
     return journalHasTransactions(volume);
   } catch (error) {
+    if (!isEngineError(error)) throw error;
     environment.log("warning", `the journal is not looked at: ${String(error)}`);
     return false;
   }

@@ -24,6 +24,7 @@ export {
   errno,
   errnoOf,
   FileSystemError,
+  isEngineError,
   UnsupportedFeatureError,
 } from "./errors.js";
 export { type ErrorsOption, FileSystem, type MountOptions } from "./filesystem.js";

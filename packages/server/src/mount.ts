@@ -28,8 +28,9 @@ export interface MountImageOptions {
  * @throws SourceError, CorruptionError, UnsupportedFeatureError as plain errors with the same message; LinuxError from mounting
  */
 export function mountImage(options: MountImageOptions): Promise<Served> {
-  // Root mounts for everybody's permissions; a user who can read the image may read all that is in it.
-  const checkPermissions = options.kernel?.defaultPermissions ?? process.getuid?.() === 0;
+  // Where others come in, permissions count. A user who can read the image may read all that is in it.
+  const checkPermissions =
+    options.kernel?.defaultPermissions ?? (process.getuid?.() === 0 || options.kernel?.allowOther === true);
   const data: ServeData = {
     source: options.source,
     engine: options.engine ?? {},

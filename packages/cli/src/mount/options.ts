@@ -140,7 +140,7 @@ export const mountOptions: readonly MountOption[] = [
   {
     name: "default_permissions",
     description:
-      "Let the kernel check permissions by mode, owner and ACL, as on any other file system. Always on when root mounts.",
+      "Let the kernel check permissions by mode, owner and ACL, as on any other file system. Always on when root mounts, and with allow_other.",
     apply(settings) {
       settings.defaultPermissions = true;
     },

@@ -1,6 +1,7 @@
 import {
   CorruptionError,
   Ext4,
+  isEngineError,
   type MountOptions,
   type Partition,
   readPartitions,
@@ -123,7 +124,8 @@ function partitionsOf(path: string): readonly Partition[] {
   const whole = openSource({ path });
   try {
     return readPartitions(whole)?.partitions ?? [];
-  } catch {
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
     return [];
   } finally {
     whole.close();

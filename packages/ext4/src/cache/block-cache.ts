@@ -1,4 +1,5 @@
 import type { BlockDevice } from "../device/device.js";
+import { isEngineError } from "../errors.js";
 
 /**
  * One cached block of metadata. `data` and `view` show the same bytes.
@@ -113,7 +114,8 @@ export class BlockCache {
     const bytes = this.#run.subarray(0, (end - first) * this.blockSize);
     try {
       this.#device.read(first * this.blockSize, bytes);
-    } catch {
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
       return; // whoever needs one of these blocks reads it alone and gets the error
     }
     for (let at = first; at < end; at++) {

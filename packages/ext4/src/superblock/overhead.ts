@@ -1,3 +1,4 @@
+import { isEngineError } from "../errors.js";
 import { compatFeature, roCompatFeature } from "../format/features.js";
 import { descriptorBlockCount, groupDescriptor, groupFirstBlock } from "../groups/group-table.js";
 import { hasSuperblock } from "../groups/superblock-copies.js";
@@ -33,7 +34,8 @@ function journalBlocks(volume: Volume): number {
   if (!features.hasJournal || superblock.journalInode === 0) return 0;
   try {
     return Math.floor(readInode(volume, superblock.journalInode).size / geometry.blockSize);
-  } catch {
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
     return 0; // the kernel logs this and goes on
   }
 }
@@ -97,7 +99,8 @@ function clusteredMetadata(volume: Volume): number | undefined {
     let descriptor: ReturnType<typeof groupDescriptor>;
     try {
       descriptor = groupDescriptor(volume, group);
-    } catch {
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
       if (++damaged > MOST_DAMAGED_GROUPS) return undefined;
       continue; // what is damaged is reported when it is used
     }

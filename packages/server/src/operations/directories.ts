@@ -1,4 +1,4 @@
-import { errno, type Inode } from "@bulkhead/ext4";
+import { errno, type Inode, isEngineError } from "@bulkhead/ext4";
 import type { DirentPlusWriter, DirentWriter, Handlers } from "@bulkhead/fuse";
 import { type Ext4Server, VALID_SECONDS } from "../server.js";
 import { fillEntry } from "./attributes.js";
@@ -73,7 +73,9 @@ export function directoryOperations(server: Ext4Server) {
     let inode: Inode;
     try {
       inode = fs.entryInode(dir, ino);
-    } catch {
+    } catch (error) {
+      server.toErrno(error); // on record, if it is the image's fault
+      if (!isEngineError(error)) throw error;
       return;
     }
     fillEntry(plus.entry, inode, blockSize);
