@@ -6,6 +6,7 @@ import type { SuperblockView } from "./format/superblock.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
 import type { SystemZone } from "./groups/system-zone.js";
 import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
+import type { Transactions } from "./journal/transactions.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
 export interface Geometry {
@@ -76,6 +77,8 @@ export interface Volume {
   readonly systemZone: SystemZone | undefined;
   /** Fast commits of a journal that was replayed into memory: inodes, maps and directories are what these make of them. */
   fastCommits: FastCommitOverlay | undefined;
+  /** Through which everything is changed; undefined on a read-only mount. */
+  transactions: Transactions | undefined;
 }
 
 /**

@@ -1,5 +1,9 @@
 import type { BlockDevice } from "../device/device.js";
 import { isEngineError } from "../errors.js";
+import type { Volume } from "../volume.js";
+
+/** Brings the checksum of a changed block up to date; runs once, when the block's transaction commits. */
+export type Seal = (volume: Volume, block: CachedBlock) => void;
 
 /**
  * One cached block of metadata. `data` and `view` show the same bytes.
@@ -14,6 +18,18 @@ export class CachedBlock {
   readonly view: DataView;
   verifiedAs = 0;
   verifiedFor = 0;
+  /** Number of the transaction that the block was changed in last and that is not committed, 0 if none. */
+  transaction = 0;
+  /** Whether a committed change has not been written to the block's place yet. */
+  dirty = false;
+  /** Number of the handle that saved the bytes to be able to undo its changes, and these. The handle's business. */
+  savedIn = 0;
+  saved: Uint8Array | undefined = undefined;
+  seal: Seal | undefined = undefined;
+  /** Seed of the checksum that `seal` computes: the owning inode's. */
+  sealSeed = 0;
+  /** Whether the block may not be evicted: it is changed, and its place on the device is not. */
+  pinned = false;
   /** Neighbours in the order of use; the cache's business. */
   newer: CachedBlock | undefined = undefined;
   older: CachedBlock | undefined = undefined;
@@ -34,11 +50,18 @@ export const Verified = {
   directoryIndex: 5,
   xattrs: 6,
   orphans: 7,
+  inodeTable: 8,
+  blockBitmap: 9,
+  inodeBitmap: 10,
+  superblock: 11,
+  quota: 12,
+  data: 13,
 } as const;
 
 /**
  * The cache of metadata blocks: least recently used goes first, never more than its capacity. Blocks that were handed out
- * stay valid for whoever holds them after eviction; they are read-only until there is a journal above them.
+ * stay valid for whoever holds them after eviction. They are changed through a handle only (journal/handle.ts), which pins them:
+ * pinned blocks stay until their changes are home, and whoever pins bounds their number.
  */
 export class BlockCache {
   readonly blockSize: number;
@@ -87,7 +110,7 @@ export class BlockCache {
     const cached = this.#blocks.get(block);
     if (cached !== undefined) {
       this.hits++;
-      if (cached !== this.#newest) {
+      if (cached !== this.#newest && !cached.pinned) {
         this.#unlink(cached);
         this.#push(cached);
       }
@@ -102,6 +125,41 @@ export class BlockCache {
   /** The block if it is cached, without counting as a use. */
   peek(block: number): CachedBlock | undefined {
     return this.#blocks.get(block);
+  }
+
+  /** The block without reading it: for one whose bytes will all be replaced. A block that was not cached is all zeros. */
+  createBlock(block: number): CachedBlock {
+    return this.#blocks.get(block) ?? this.#insert(block, new Uint8Array(this.blockSize));
+  }
+
+  /** Keeps a block that is in the cache, or was, from being evicted. */
+  pin(block: CachedBlock): void {
+    if (block.pinned) return;
+    const cached = this.#blocks.get(block.block);
+    if (cached !== undefined) this.#unlink(cached);
+    // It may have been evicted while its holder had it, and read again by somebody else since.
+    if (cached !== block) this.#blocks.set(block.block, block);
+    block.pinned = true;
+  }
+
+  unpin(block: CachedBlock): void {
+    if (!block.pinned) return;
+    block.pinned = false;
+    this.#push(block);
+    this.#evict();
+  }
+
+  /** Forgets a block, pinned or not, and what was changed in it. */
+  drop(block: CachedBlock): void {
+    if (this.#blocks.get(block.block) !== block) return;
+    if (!block.pinned) this.#unlink(block);
+    block.pinned = false;
+    this.#blocks.delete(block.block);
+  }
+
+  /** Writes a block to its place on the device. */
+  writeHome(block: CachedBlock): void {
+    this.#device.write(block.block * this.blockSize, block.data);
   }
 
   /** Reads up to `count` blocks from `block` on in one device access, those that are not cached yet. A hint: errors are left to `read`. */
@@ -133,15 +191,20 @@ export class BlockCache {
   }
 
   #insert(block: number, data: Uint8Array): CachedBlock {
-    if (this.#blocks.size >= this.capacity) {
+    const cached = new CachedBlock(block, data);
+    this.#blocks.set(block, cached);
+    this.#push(cached);
+    this.#evict();
+    return cached;
+  }
+
+  /** Evicts the oldest that are not pinned, but never the newest: somebody has just asked for it. */
+  #evict(): void {
+    while (this.#blocks.size > this.capacity && this.#oldest !== this.#newest) {
       const oldest = this.#oldest!;
       this.#unlink(oldest);
       this.#blocks.delete(oldest.block);
     }
-    const cached = new CachedBlock(block, data);
-    this.#blocks.set(block, cached);
-    this.#push(cached);
-    return cached;
   }
 
   #push(block: CachedBlock): void {

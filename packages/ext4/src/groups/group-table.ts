@@ -1,3 +1,4 @@
+import type { CachedBlock } from "../cache/block-cache.js";
 import { crc16 } from "../checksum/crc16.js";
 import { crc32c, crc32cLe32, crc32cZeros } from "../checksum/crc32c.js";
 import { CorruptionError } from "../errors.js";
@@ -6,7 +7,7 @@ import { GroupDescriptorLayout } from "../format/group-descriptor.js";
 import type { Volume } from "../volume.js";
 import { hasSuperblock } from "./superblock-copies.js";
 
-/** A group descriptor, decoded and verified. */
+/** A group descriptor, decoded and verified. Counts and flags change through `Handle.modifyGroup` only. */
 export interface GroupDescriptor {
   readonly group: number;
   /** Block of the block (cluster) bitmap. */
@@ -16,13 +17,18 @@ export interface GroupDescriptor {
   /** First block of the inode table. */
   readonly inodeTable: number;
   /** Clusters. */
-  readonly freeClusters: number;
-  readonly freeInodes: number;
-  readonly usedDirectories: number;
+  freeClusters: number;
+  freeInodes: number;
+  usedDirectories: number;
   /** Inodes at the end of the table that were never used; 0 where descriptors have no checksums. */
-  readonly unusedInodes: number;
+  unusedInodes: number;
   /** bg_flags; see GroupFlag. */
-  readonly flags: number;
+  flags: number;
+  /** Checksums of the bitmaps (metadata_csum); 16 bits of them where descriptors have 32 bytes. */
+  blockBitmapChecksum: number;
+  inodeBitmapChecksum: number;
+  /** Number of the handle that changes it. */
+  modifiedIn: number;
 }
 
 /** Most decoded descriptors that are kept: 8 TiB worth of groups of 128 MiB. */
@@ -65,7 +71,7 @@ export function descriptorBlock(volume: Volume, index: number): number {
 export function groupDescriptor(volume: Volume, group: number): GroupDescriptor {
   const known = volume.descriptors.get(group);
   if (known !== undefined) return known;
-  const { geometry, features } = volume;
+  const { geometry } = volume;
   const index = Math.floor(group / geometry.descriptorsPerBlock);
   const block = descriptorBlock(volume, index);
   if (!(block >= 0 && block < geometry.blockCount)) {
@@ -78,25 +84,119 @@ export function groupDescriptor(volume: Volume, group: number): GroupDescriptor 
 
   const wide = geometry.descriptorSize >= 64;
   const high = (offset: number) => (wide ? view.getUint32(base + offset, true) * 0x1_0000_0000 : 0);
-  const high16 = (offset: number) => (wide ? view.getUint16(base + offset, true) * 0x1_0000 : 0);
-  const checksummed = features.metadataCsum || features.gdtCsum;
   const descriptor: GroupDescriptor = {
     group,
+    modifiedIn: 0,
     blockBitmap: view.getUint32(base + at.blockBitmapLo, true) + high(at.blockBitmapHi),
     inodeBitmap: view.getUint32(base + at.inodeBitmapLo, true) + high(at.inodeBitmapHi),
     inodeTable: view.getUint32(base + at.inodeTableLo, true) + high(at.inodeTableHi),
-    freeClusters: view.getUint16(base + at.freeBlocksCountLo, true) + high16(at.freeBlocksCountHi),
-    freeInodes: view.getUint16(base + at.freeInodesCountLo, true) + high16(at.freeInodesCountHi),
-    usedDirectories: view.getUint16(base + at.usedDirsCountLo, true) + high16(at.usedDirsCountHi),
-    unusedInodes: checksummed ? view.getUint16(base + at.itableUnusedLo, true) + high16(at.itableUnusedHi) : 0,
-    flags: view.getUint16(base + at.flags, true),
+    freeClusters: 0,
+    freeInodes: 0,
+    usedDirectories: 0,
+    unusedInodes: 0,
+    flags: 0,
+    blockBitmapChecksum: 0,
+    inodeBitmapChecksum: 0,
   };
+  decodeCounts(volume, descriptor, view, base);
   checkLocation(volume, descriptor, "the block bitmap", descriptor.blockBitmap, 1);
   checkLocation(volume, descriptor, "the inode bitmap", descriptor.inodeBitmap, 1);
   checkLocation(volume, descriptor, "the inode table", descriptor.inodeTable, geometry.inodeTableBlocks);
-  if (volume.descriptors.size >= MOST_DESCRIPTORS) volume.descriptors.clear();
+  if (volume.descriptors.size >= MOST_DESCRIPTORS) makeRoom(volume);
   volume.descriptors.set(group, descriptor);
   return descriptor;
+}
+
+/** Reads the fields that change from the descriptor's bytes at `base`. */
+function decodeCounts(volume: Volume, descriptor: GroupDescriptor, view: DataView, base: number): void {
+  const { geometry, features } = volume;
+  const wide = geometry.descriptorSize >= 64;
+  const high16 = (offset: number) => (wide ? view.getUint16(base + offset, true) * 0x1_0000 : 0);
+  const checksummed = features.metadataCsum || features.gdtCsum;
+  descriptor.freeClusters = view.getUint16(base + at.freeBlocksCountLo, true) + high16(at.freeBlocksCountHi);
+  descriptor.freeInodes = view.getUint16(base + at.freeInodesCountLo, true) + high16(at.freeInodesCountHi);
+  descriptor.usedDirectories = view.getUint16(base + at.usedDirsCountLo, true) + high16(at.usedDirsCountHi);
+  descriptor.unusedInodes = checksummed
+    ? view.getUint16(base + at.itableUnusedLo, true) + high16(at.itableUnusedHi)
+    : 0;
+  descriptor.flags = view.getUint16(base + at.flags, true);
+  descriptor.blockBitmapChecksum =
+    view.getUint16(base + at.blockBitmapChecksumLo, true) + high16(at.blockBitmapChecksumHi);
+  descriptor.inodeBitmapChecksum =
+    view.getUint16(base + at.inodeBitmapChecksumLo, true) + high16(at.inodeBitmapChecksumHi);
+}
+
+/** Drops the decoded descriptors, but for those in blocks that are not sealed yet. */
+function makeRoom(volume: Volume): void {
+  const { cache, geometry } = volume;
+  for (const group of volume.descriptors.keys()) {
+    const block = cache.peek(descriptorBlock(volume, Math.floor(group / geometry.descriptorsPerBlock)));
+    if (block === undefined || block.transaction === 0) volume.descriptors.delete(group);
+  }
+}
+
+/** The cached block that holds a group's descriptor. */
+export function descriptorBlockOf(volume: Volume, group: number): CachedBlock {
+  return volume.cache.read(descriptorBlock(volume, Math.floor(group / volume.geometry.descriptorsPerBlock)));
+}
+
+function descriptorBase(volume: Volume, group: number): number {
+  return (group % volume.geometry.descriptorsPerBlock) * volume.geometry.descriptorSize;
+}
+
+/** Reads the fields that change anew, after the bytes were put back. */
+export function reloadDescriptor(volume: Volume, descriptor: GroupDescriptor): void {
+  const { view } = descriptorBlockOf(volume, descriptor.group);
+  decodeCounts(volume, descriptor, view, descriptorBase(volume, descriptor.group));
+}
+
+/** Writes the fields that change into the descriptor's bytes in the cache; `sealDescriptors` does the checksum. */
+export function encodeDescriptor(volume: Volume, descriptor: GroupDescriptor): void {
+  const { geometry, features } = volume;
+  const { view } = descriptorBlockOf(volume, descriptor.group);
+  const base = descriptorBase(volume, descriptor.group);
+  const wide = geometry.descriptorSize >= 64;
+  const put = (lo: number, hi: number, value: number) => {
+    view.setUint16(base + lo, value & 0xffff, true);
+    if (wide) view.setUint16(base + hi, value >>> 16, true);
+  };
+  put(at.freeBlocksCountLo, at.freeBlocksCountHi, descriptor.freeClusters);
+  put(at.freeInodesCountLo, at.freeInodesCountHi, descriptor.freeInodes);
+  put(at.usedDirsCountLo, at.usedDirsCountHi, descriptor.usedDirectories);
+  view.setUint16(base + at.flags, descriptor.flags, true);
+  if (features.metadataCsum || features.gdtCsum) put(at.itableUnusedLo, at.itableUnusedHi, descriptor.unusedInodes);
+  if (features.metadataCsum) {
+    put(at.blockBitmapChecksumLo, at.blockBitmapChecksumHi, descriptor.blockBitmapChecksum);
+    put(at.inodeBitmapChecksumLo, at.inodeBitmapChecksumHi, descriptor.inodeBitmapChecksum);
+  }
+}
+
+/**
+ * The seal of a block of descriptors. Only those that are decoded, and so were verified, are sealed: one that is damaged
+ * keeps its wrong checksum.
+ */
+export function sealDescriptors(volume: Volume, block: CachedBlock): void {
+  const { features, geometry } = volume;
+  if (!features.metadataCsum && !features.gdtCsum) return;
+  const { descriptorsPerBlock, descriptorSize } = geometry;
+  const first = block.sealSeed * descriptorsPerBlock;
+  for (let n = 0; n < descriptorsPerBlock; n++) {
+    if (!volume.descriptors.has(first + n)) continue;
+    const base = n * descriptorSize;
+    block.view.setUint16(base + at.checksum, descriptorChecksum(volume, first + n, block.data, base), true);
+  }
+}
+
+function descriptorChecksum(volume: Volume, group: number, data: Uint8Array, base: number): number {
+  const { features, geometry } = volume;
+  const end = base + geometry.descriptorSize;
+  if (features.metadataCsum) {
+    const sum = crc32c(crc32cLe32(volume.checksumSeed, group), data, base, base + at.checksum);
+    return crc32c(crc32cZeros(sum, 2), data, base + at.checksum + 2, end) & 0xffff;
+  }
+  let sum = crc16(crc16(0xffff, volume.superblock.uuid), groupNumber(group));
+  sum = crc16(sum, data, base, base + at.checksum);
+  return features.is64Bit ? crc16(sum, data, base + at.checksum + 2, end) : sum;
 }
 
 function verifyChecksum(
@@ -107,19 +207,10 @@ function verifyChecksum(
   view: DataView,
   base: number,
 ): void {
-  const { features, geometry } = volume;
+  const { features } = volume;
   if (!features.metadataCsum && !features.gdtCsum) return;
   const stored = view.getUint16(base + at.checksum, true);
-  const end = base + geometry.descriptorSize;
-  let computed: number;
-  if (features.metadataCsum) {
-    computed = crc32c(crc32cLe32(volume.checksumSeed, group), data, base, base + at.checksum);
-    computed = crc32c(crc32cZeros(computed, 2), data, base + at.checksum + 2, end) & 0xffff;
-  } else {
-    computed = crc16(crc16(0xffff, volume.superblock.uuid), groupNumber(group));
-    computed = crc16(computed, data, base, base + at.checksum);
-    if (features.is64Bit) computed = crc16(computed, data, base + at.checksum + 2, end);
-  }
+  const computed = descriptorChecksum(volume, group, data, base);
   if (stored !== computed) {
     throw new CorruptionError(
       "group-descriptor-checksum",

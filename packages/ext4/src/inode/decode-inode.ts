@@ -23,17 +23,18 @@ const NANOSECONDS = 1_000_000_000;
 /**
  * Fills an inode from its verified bytes, and refuses what the kernel refuses when it brings an inode into memory.
  *
+ * @param unlinked whether an inode without links is expected: one that is still open, or on the orphan list
  * @throws CorruptionError inode-geometry, inode-type, block-range, symlink-target
  * @throws FileSystemError ESTALE when it is deleted; CorruptionError inode-deleted if it has to be there
  */
-export function decodeInode(volume: Volume, inode: Inode): void {
+export function decodeInode(volume: Volume, inode: Inode, unlinked = false): void {
   const { view, ino } = inode;
   const { features } = volume;
   const { blockBits, inodeSize, blockCount, firstDataBlock } = volume.geometry;
   inode.mode = view.getUint16(at.mode, true);
   inode.linksCount = view.getUint16(at.linksCount, true);
   inode.dtime = view.getUint32(at.dtime, true);
-  if (inode.linksCount === 0 && ino !== ReservedInode.bootLoader) {
+  if (inode.linksCount === 0 && !unlinked && ino !== ReservedInode.bootLoader) {
     throw notInUse(volume, ino);
   }
   inode.uid = view.getUint16(at.uidLo, true) + view.getUint16(at.uidHi, true) * 0x1_0000;

@@ -1,3 +1,4 @@
+import type { CachedBlock } from "../cache/block-cache.js";
 import { crc32c, crc32cZeros } from "../checksum/crc32c.js";
 import { CorruptionError } from "../errors.js";
 import { GOOD_OLD_INODE_SIZE, InodeLayout } from "../format/inode.js";
@@ -27,17 +28,16 @@ export function readInode(volume: Volume, ino: number): Inode {
 }
 
 /**
- * Reads and verifies an inode without decoding it: also one that is deleted, as those on the orphan list may be. Only `raw`,
- * `extraSize` and `checksumSeed` are set.
+ * The block of the inode table that an inode lies in, its neighbours read with it.
  *
- * @throws CorruptionError inode-number, inode-checksum, inode-geometry, group-descriptor-*
+ * @throws CorruptionError inode-number, block-range, group-descriptor-*
  */
-export function readRawInode(volume: Volume, ino: number): Inode {
+export function inodeTableBlock(volume: Volume, ino: number): CachedBlock {
   const { geometry } = volume;
   if (!(ino >= 1 && ino <= geometry.inodeCount)) {
     throw new CorruptionError("inode-number", { inode: ino }, `there are ${geometry.inodeCount} inodes`);
   }
-  const { inodesPerGroup, inodesPerBlock, inodeSize } = geometry;
+  const { inodesPerGroup, inodesPerBlock } = geometry;
   const group = Math.floor((ino - 1) / inodesPerGroup);
   const index = ino - 1 - group * inodesPerGroup;
   const descriptor = groupDescriptor(volume, group);
@@ -53,8 +53,26 @@ export function readRawInode(volume: Volume, ino: number): Inode {
     const end = Math.max(inTable + 1, Math.min(first + READ_AHEAD_BLOCKS, used));
     volume.cache.prefetch(descriptor.inodeTable + first, end - first);
   }
-  const cached = volume.cache.read(block);
-  const offset = (index - inTable * inodesPerBlock) * inodeSize;
+  return volume.cache.read(block);
+}
+
+/** Byte offset of an inode in its block of the table. */
+export function inodeOffset(volume: Volume, ino: number): number {
+  const { inodesPerGroup, inodesPerBlock, inodeSize } = volume.geometry;
+  return (((ino - 1) % inodesPerGroup) % inodesPerBlock) * inodeSize;
+}
+
+/**
+ * Reads and verifies an inode without decoding it: also one that is deleted, as those on the orphan list may be. Only `raw`,
+ * `extraSize` and `checksumSeed` are set.
+ *
+ * @throws CorruptionError inode-number, inode-checksum, inode-geometry, group-descriptor-*
+ */
+export function readRawInode(volume: Volume, ino: number): Inode {
+  const { inodeSize } = volume.geometry;
+  const cached = inodeTableBlock(volume, ino);
+  const { block } = cached;
+  const offset = inodeOffset(volume, ino);
   const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
   volume.fastCommits?.patchInode(volume, ino, inode.raw);
   // Before the checksum, as in the kernel: inodes that were never used are all zeros, their checksum too.
@@ -94,7 +112,7 @@ function verifyChecksum(volume: Volume, inode: Inode, block: number, offset: num
   }
 }
 
-function hasChecksumHigh(raw: Uint8Array, extraSize: number): boolean {
+export function hasChecksumHigh(raw: Uint8Array, extraSize: number): boolean {
   return raw.length > GOOD_OLD_INODE_SIZE && GOOD_OLD_INODE_SIZE + extraSize >= at.checksumHi + 2;
 }
 

@@ -46,6 +46,11 @@ export class Inode {
   checksumSeed = 0;
   /** Whether attributes were found neither in the inode nor in a block: a stat-heavy caller asks often. */
   noXattrs = false;
+  /** Number of the handle that changes it. */
+  modifiedIn = 0;
+  /** Numbers of the transactions that changed it last, and that changed what fdatasync has to bring to the device. */
+  syncTransaction = 0;
+  dataSyncTransaction = 0;
   /** Whether the extent root in i_block was found right; its checks run once, see map/extent-node. */
   extentRootVerified = false;
 

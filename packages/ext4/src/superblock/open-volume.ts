@@ -46,5 +46,6 @@ export function openVolume(
     descriptors: new Map(),
     systemZone: options.blockValidity === false ? undefined : new SystemZone(),
     fastCommits: undefined,
+    transactions: undefined,
   };
 }

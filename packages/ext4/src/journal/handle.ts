@@ -1,0 +1,203 @@
+import type { CachedBlock, Seal } from "../cache/block-cache.js";
+import { SUPERBLOCK_SIZE } from "../format/superblock.js";
+import {
+  descriptorBlockOf,
+  encodeDescriptor,
+  type GroupDescriptor,
+  groupDescriptor,
+  reloadDescriptor,
+  sealDescriptors,
+} from "../groups/group-table.js";
+import { decodeInode } from "../inode/decode-inode.js";
+import { encodeInode } from "../inode/encode-inode.js";
+import type { Inode } from "../inode/inode.js";
+import { inodeOffset, inodeTableBlock } from "../inode/inode-table.js";
+import { bytesOf } from "../superblock/read-superblock.js";
+import type { Volume } from "../volume.js";
+import type { Transactions } from "./transactions.js";
+
+/** A run of blocks that were metadata and are free now. */
+interface Forgotten {
+  readonly block: number;
+  readonly count: number;
+}
+
+/**
+ * One operation's share of the running transaction: everything that it changes is changed through here, and so can be undone.
+ * There is one handle at a time; `Transactions.run` gives it out.
+ *
+ * Before the first change of a block, an inode, a descriptor or the superblock in this handle, the matching `modify` is called.
+ */
+export class Handle {
+  readonly volume: Volume;
+  /** Counts the handles; marks what this one has saved. */
+  number = 0;
+  readonly #transactions: Transactions;
+  readonly #blocks: CachedBlock[] = [];
+  readonly #inodes: Inode[] = [];
+  readonly #groups: GroupDescriptor[] = [];
+  readonly #forgotten: Forgotten[] = [];
+  readonly #undo: (() => void)[] = [];
+  /** Buffers for saved bytes, used again and again. */
+  readonly #buffers: Uint8Array[] = [];
+  readonly #superblock = new Uint8Array(SUPERBLOCK_SIZE);
+  #superblockSaved = false;
+  #credits = 0;
+
+  constructor(volume: Volume, transactions: Transactions) {
+    this.volume = volume;
+    this.#transactions = transactions;
+  }
+
+  /** Blocks that may still be modified before a `restart` is needed. */
+  get room(): number {
+    return this.#credits;
+  }
+
+  /** The business of Transactions: a new operation begins. */
+  begin(number: number, credits: number): void {
+    this.number = number;
+    this.#credits = credits;
+  }
+
+  /**
+   * Announces a change of a block.
+   *
+   * @param seal computes the block's checksum when the transaction commits
+   * @param seed what `seal` finds in `block.sealSeed`
+   */
+  modify(block: CachedBlock, seal?: Seal, seed = 0): void {
+    block.seal = seal;
+    block.sealSeed = seed;
+    if (block.savedIn === this.number) return;
+    block.savedIn = this.number;
+    block.saved = this.#buffers.pop() ?? new Uint8Array(block.data.length);
+    block.saved.set(block.data);
+    this.#enter(block);
+  }
+
+  /** A block that was allocated for metadata just now: all zeros, and not read. */
+  create(blockNumber: number, seal?: Seal, seed = 0): CachedBlock {
+    const block = this.volume.cache.createBlock(blockNumber);
+    this.modify(block, seal, seed);
+    block.data.fill(0);
+    block.verifiedAs = 0;
+    block.verifiedFor = 0;
+    this.#transactions.unrevoke(blockNumber);
+    return block;
+  }
+
+  #enter(block: CachedBlock): void {
+    this.#blocks.push(block);
+    if (this.#transactions.add(block)) this.#credits--;
+  }
+
+  /** Says that blocks that were metadata are free: what the transaction holds of them is dropped, and the journal will not replay them. */
+  forget(block: number, count = 1): void {
+    this.#forgotten.push({ block, count });
+  }
+
+  /** Announces a change of an inode's fields or raw bytes. It is encoded when the handle stops. */
+  modifyInode(inode: Inode): void {
+    if (inode.modifiedIn === this.number) return;
+    inode.modifiedIn = this.number;
+    this.modify(inodeTableBlock(this.volume, inode.ino));
+    this.#inodes.push(inode);
+    inode.syncTransaction = this.#transactions.tid;
+  }
+
+  /** A group's descriptor, to be changed. It is encoded when the handle stops. */
+  modifyGroup(group: number): GroupDescriptor {
+    const descriptor = groupDescriptor(this.volume, group);
+    if (descriptor.modifiedIn !== this.number) {
+      descriptor.modifiedIn = this.number;
+      const index = Math.floor(group / this.volume.geometry.descriptorsPerBlock);
+      this.modify(descriptorBlockOf(this.volume, group), sealDescriptors, index);
+      this.#groups.push(descriptor);
+    }
+    return descriptor;
+  }
+
+  /** Announces a change of the superblock in memory, which is written with the transaction. */
+  modifySuperblock(): void {
+    this.#transactions.superblockChanged = true;
+    if (this.#superblockSaved) return;
+    this.#superblockSaved = true;
+    this.#superblock.set(bytesOf(this.volume.superblock));
+  }
+
+  /** Registers how to undo a change that is in no block, inode, descriptor or superblock. Undone last first, after all of these. */
+  onUndo(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** Encodes what was changed and makes room for the next operation. */
+  stop(): void {
+    this.#encode();
+    for (const { block, count } of this.#forgotten) this.#transactions.forget(block, count);
+    this.#clear();
+  }
+
+  /**
+   * Makes what was done so far permanent, and gives room for `credits` more blocks: for operations that change more than a
+   * transaction holds, at points where the file system is consistent.
+   */
+  restart(credits: number): void {
+    this.stop();
+    this.#transactions.makeRoom(credits);
+    this.begin(this.#transactions.nextHandle(), credits);
+  }
+
+  /** Puts everything back as it was when the handle began or restarted. */
+  undo(): void {
+    const { volume } = this;
+    for (let n = this.#blocks.length - 1; n >= 0; n--) {
+      const block = this.#blocks[n]!;
+      block.data.set(block.saved!);
+    }
+    if (this.#superblockSaved) bytesOf(volume.superblock).set(this.#superblock);
+    for (const descriptor of this.#groups) reloadDescriptor(volume, descriptor);
+    for (const inode of this.#inodes) this.#reload(inode);
+    for (let n = this.#undo.length - 1; n >= 0; n--) this.#undo[n]!();
+    this.#clear();
+  }
+
+  #encode(): void {
+    const { volume } = this;
+    for (const inode of this.#inodes) {
+      encodeInode(volume, inode);
+      inodeTableBlock(volume, inode.ino).data.set(inode.raw, inodeOffset(volume, inode.ino));
+    }
+    for (const descriptor of this.#groups) encodeDescriptor(volume, descriptor);
+  }
+
+  /** An inode that this handle allocated has no bytes to go back to: its object is thrown away by who made it. */
+  #reload(inode: Inode): void {
+    const { volume } = this;
+    const offset = inodeOffset(volume, inode.ino);
+    inode.raw.set(inodeTableBlock(volume, inode.ino).data.subarray(offset, offset + inode.raw.length));
+    inode.extentRootVerified = false;
+    inode.noXattrs = false;
+    if (inode.view.getUint16(0, true) === 0) return;
+    decodeInode(volume, inode, true);
+  }
+
+  #clear(): void {
+    for (const block of this.#blocks) {
+      this.#buffers.push(block.saved!);
+      block.saved = undefined;
+      block.savedIn = 0;
+    }
+    for (const inode of this.#inodes) inode.modifiedIn = 0;
+    for (const descriptor of this.#groups) descriptor.modifiedIn = 0;
+    if (this.#buffers.length > MOST_BUFFERS) this.#buffers.length = MOST_BUFFERS;
+    this.#blocks.length = 0;
+    this.#inodes.length = 0;
+    this.#groups.length = 0;
+    this.#forgotten.length = 0;
+    this.#undo.length = 0;
+    this.#superblockSaved = false;
+  }
+}
+
+const MOST_BUFFERS = 64;

@@ -1,0 +1,34 @@
+import type { CachedBlock } from "../cache/block-cache.js";
+import { crc32c } from "../checksum/crc32c.js";
+import { SUPERBLOCK_OFFSET, SuperblockLayout } from "../format/superblock.js";
+import type { Volume } from "../volume.js";
+import { bytesOf } from "./read-superblock.js";
+
+/** The cached block that holds the primary superblock. */
+export function superblockHome(volume: Volume): CachedBlock {
+  return volume.cache.read(Math.floor(SUPERBLOCK_OFFSET / volume.geometry.blockSize));
+}
+
+/** The seal of that block: puts the superblock's bytes in memory into it, checksum and time of writing included. */
+export function sealSuperblock(volume: Volume, block: CachedBlock): void {
+  prepare(volume);
+  block.data.set(bytesOf(volume.superblock), SUPERBLOCK_OFFSET % volume.geometry.blockSize);
+}
+
+/** Writes the superblock in memory straight to the device: at mount and unmount, when nothing is in the journal. */
+export function writeSuperblock(volume: Volume): void {
+  prepare(volume);
+  const home = superblockHome(volume);
+  home.data.set(bytesOf(volume.superblock), SUPERBLOCK_OFFSET % volume.geometry.blockSize);
+  volume.device.write(SUPERBLOCK_OFFSET, bytesOf(volume.superblock));
+}
+
+function prepare(volume: Volume): void {
+  const { superblock } = volume;
+  const now = volume.environment.clock.now().seconds;
+  superblock.writeTime = now % 0x1_0000_0000;
+  superblock.writeTimeHi = Math.floor(now / 0x1_0000_0000) & 0xff;
+  if (volume.features.metadataCsum) {
+    superblock.checksum = crc32c(0xffff_ffff, bytesOf(superblock), 0, SuperblockLayout.offset.checksum);
+  }
+}
