@@ -1,15 +1,14 @@
 import type { BlockDevice } from "./device/device.js";
 import { type DirectoryVisitor, lookup, readDirectory } from "./dir/directory.js";
-import { NokeyName } from "./dir/nokey-name.js";
 import { type Environment, systemEnvironment } from "./environment.js";
 import { CorruptionError, FileSystemError, isEngineError, UnsupportedFeatureError } from "./errors.js";
 import { incompatFeature } from "./format/features.js";
 import { InodeFlag, ReservedInode } from "./format/inode.js";
 import { ErrorsBehaviour, SuperblockState, type SuperblockView } from "./format/superblock.js";
+import { cachedInode } from "./inode/cached-inode.js";
 import type { Inode } from "./inode/inode.js";
-import { InodeCache } from "./inode/inode-cache.js";
 import { readInode } from "./inode/inode-table.js";
-import { readSymlink } from "./inode/symlink.js";
+import { readLink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
 import { applyFastCommits } from "./journal/fast-commit-directory.js";
 import { protectJournal } from "./journal/protect-journal.js";
@@ -18,7 +17,7 @@ import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
 import { ErrorRecord } from "./superblock/error-record.js";
-import { DEFAULT_CACHE_BYTES, openVolume } from "./superblock/open-volume.js";
+import { openVolume } from "./superblock/open-volume.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { Features, Geometry, Volume } from "./volume.js";
 import { getXattr, listXattrs } from "./xattr/xattrs.js";
@@ -44,8 +43,6 @@ export interface MountOptions {
   readonly onPanic?: (error: unknown) => void;
 }
 
-const DEFAULT_INODE_ENTRIES = 16_384;
-const MOST_INODE_BYTES = 16 * 1024 * 1024;
 /** The only encoding that casefold knows: UTF-8 by Unicode 12.1. */
 const ENCODING_UTF8 = 1;
 
@@ -64,7 +61,6 @@ export class FileSystem {
   /** The number that mappings name the device by; a host with several devices sets it. */
   deviceId = 1;
   readonly #volume: Volume;
-  readonly #inodes: InodeCache;
   readonly #record: ErrorRecord;
   readonly #minixDf: boolean;
   readonly #onPanic: ((error: unknown) => void) | undefined;
@@ -72,9 +68,6 @@ export class FileSystem {
 
   private constructor(volume: Volume, options: MountOptions, replay: ReplayReport | undefined) {
     this.#volume = volume;
-    const entries = options.inodeCacheEntries ?? DEFAULT_INODE_ENTRIES;
-    const bytes = Math.min(MOST_INODE_BYTES, (options.cacheBytes ?? DEFAULT_CACHE_BYTES) / 2);
-    this.#inodes = new InodeCache(Math.min(entries, bytes / volume.geometry.inodeSize));
     this.#record = new ErrorRecord(volume);
     this.#minixDf = options.minixDf ?? false;
     this.#onPanic = options.onPanic;
@@ -167,13 +160,7 @@ export class FileSystem {
    * @throws FileSystemError ESTALE when it is not in use; CorruptionError
    */
   inode(ino: number): Inode {
-    const cached = this.#inodes.get(ino);
-    if (cached !== undefined) return cached;
-    const inode = readInode(this.#volume, ino);
-    // stat shows the length of what readlink gives, and that is longer than the ciphertext.
-    if (inode.isSymlink && inode.has(InodeFlag.encrypt)) inode.size = this.readLink(inode).length;
-    this.#inodes.add(inode);
-    return inode;
+    return cachedInode(this.#volume, ino);
   }
 
   /**
@@ -240,11 +227,7 @@ export class FileSystem {
 
   /** The target of a symbolic link; of an encrypted one, what the kernel shows without the key. Not to be changed. */
   readLink(inode: Inode): Uint8Array {
-    return readSymlink(this.#volume, inode, (ciphertext) => {
-      const name = new NokeyName();
-      name.encode(0, 0, ciphertext, 0, ciphertext.length, inode.ino);
-      return name.text.slice(0, name.textLength);
-    });
+    return readLink(this.#volume, inode);
   }
 
   /** Where a file's blocks from `fileBlock` on lie. */
@@ -308,7 +291,7 @@ export class FileSystem {
 
   /** Forgets what is cached and closes the device. */
   close(): void {
-    this.#inodes.clear();
+    this.#volume.inodes.clear();
     this.#volume.cache.clear();
     this.#volume.descriptors.clear();
     this.#volume.device.close();

@@ -5,6 +5,7 @@ import { CorruptionError, type CorruptionKind, type CorruptionLocation } from ".
 import type { SuperblockView } from "./format/superblock.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
 import type { SystemZone } from "./groups/system-zone.js";
+import type { InodeCache } from "./inode/inode-cache.js";
 import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 import type { Transactions } from "./journal/transactions.js";
 
@@ -69,6 +70,8 @@ export interface Volume {
   /** Seed of metadata checksums (metadata_csum), else 0. */
   readonly checksumSeed: number;
   readonly cache: BlockCache;
+  /** Decoded inodes, shared by all who use them. */
+  readonly inodes: InodeCache;
   /** Block that holds the superblock in use: the descriptor table follows it. */
   readonly superblockBlock: number;
   /** Group descriptors that are decoded and verified already; groups/group-table.ts fills and bounds it. */

@@ -23,8 +23,11 @@ export function encodeInode(volume: Volume, inode: Inode): void {
   view.setUint16(at.uidHi, inode.uid >>> 16, true);
   view.setUint16(at.gidLo, inode.gid & 0xffff, true);
   view.setUint16(at.gidHi, inode.gid >>> 16, true);
-  view.setUint32(at.sizeLo, inode.size % 0x1_0000_0000, true);
-  view.setUint32(at.sizeHi, Math.floor(inode.size / 0x1_0000_0000), true);
+  // The size of an encrypted link is that of what readLink shows; the one on disk stays.
+  if (!(inode.isSymlink && inode.has(InodeFlag.encrypt))) {
+    view.setUint32(at.sizeLo, inode.size % 0x1_0000_0000, true);
+    view.setUint32(at.sizeHi, Math.floor(inode.size / 0x1_0000_0000), true);
+  }
   view.setUint16(at.linksCount, inode.linksCount, true);
   encodeBlocks(volume, inode, blockBits);
   view.setUint32(at.flags, inode.flags, true);

@@ -1,3 +1,4 @@
+import { NokeyName } from "../dir/nokey-name.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { InodeFlag, InodeLayout } from "../format/inode.js";
 import { inlineData } from "../map/inline-data.js";
@@ -29,6 +30,15 @@ export function readSymlink(
   const target = end < 0 ? stored : stored.subarray(0, end);
   if (target.length === 0) throw new CorruptionError("symlink-target", { inode: inode.ino }, "the target is empty");
   return target;
+}
+
+/** The target of a symbolic link; of an encrypted one, what the kernel shows without the key. Not to be changed. */
+export function readLink(volume: Volume, inode: Inode): Uint8Array {
+  return readSymlink(volume, inode, (ciphertext) => {
+    const name = new NokeyName();
+    name.encode(0, 0, ciphertext, 0, ciphertext.length, inode.ino);
+    return name.text.slice(0, name.textLength);
+  });
 }
 
 function storedTarget(volume: Volume, inode: Inode): Uint8Array {

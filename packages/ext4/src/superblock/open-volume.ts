@@ -2,6 +2,7 @@ import { BlockCache } from "../cache/block-cache.js";
 import type { BlockDevice } from "../device/device.js";
 import { type Environment, systemEnvironment } from "../environment.js";
 import { SystemZone } from "../groups/system-zone.js";
+import { InodeCache } from "../inode/inode-cache.js";
 import type { Volume } from "../volume.js";
 import { featuresOf, geometryOf } from "./geometry.js";
 import { checksumSeedOf, readSuperblock } from "./read-superblock.js";
@@ -9,11 +10,20 @@ import { checksumSeedOf, readSuperblock } from "./read-superblock.js";
 /** Bytes of metadata that are cached unless something else is asked for. */
 export const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
+const DEFAULT_INODE_ENTRIES = 16_384;
+const MOST_INODE_BYTES = 16 * 1024 * 1024;
+
+function inodeEntries(cacheBytes: number, inodeSize: number, entries = DEFAULT_INODE_ENTRIES): number {
+  return Math.min(entries, Math.min(MOST_INODE_BYTES, cacheBytes / 2) / inodeSize);
+}
+
 export interface OpenVolumeOptions {
   /** Place of the superblock to use, as in mount's `sb=` option: in units of 1 KiB. Default: the primary one. */
   readonly superblock?: number;
   /** Bound of the block cache, in bytes. Default 32 MiB. */
   readonly cacheBytes?: number;
+  /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
+  readonly inodeCacheEntries?: number;
   /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
   readonly blockValidity?: boolean;
 }
@@ -42,6 +52,7 @@ export function openVolume(
     features,
     checksumSeed: checksumSeedOf(superblock),
     cache: new BlockCache(device, geometry.blockSize, geometry.blockCount, cacheBytes),
+    inodes: new InodeCache(inodeEntries(cacheBytes, geometry.inodeSize, options.inodeCacheEntries)),
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
     systemZone: options.blockValidity === false ? undefined : new SystemZone(),
