@@ -1,0 +1,88 @@
+import { arch } from "node:process";
+import { orThrow } from "./error.js";
+import { native } from "./libc.js";
+
+/*
+ * Credentials of the calling thread alone, by number: the C library's functions of these names change every thread of
+ * the process, which would take the privileges of Node's own threads as well.
+ */
+const SYS =
+  arch === "arm64"
+    ? { setresuid: 147, setresgid: 149, setgroups: 159, capget: 90, capset: 91 }
+    : { setresuid: 117, setresgid: 119, setgroups: 116, capget: 125, capset: 126 };
+
+const sysIds = native<[number, number, number, number]>("syscall", "int64_t", ["long", "uint", "uint", "uint"]);
+const sysGroups = native<[number, number, Uint8Array]>("syscall", "int64_t", ["long", "int", "void *"]);
+const sysCapabilities = native<[number, Uint8Array, Uint8Array]>("syscall", "int64_t", ["long", "void *", "void *"]);
+
+/** Capabilities that file systems ask for. */
+export const Capability = {
+  CHOWN: 0,
+  DAC_OVERRIDE: 1,
+  DAC_READ_SEARCH: 2,
+  FOWNER: 3,
+  FSETID: 4,
+  LINUX_IMMUTABLE: 9,
+  SYS_ADMIN: 21,
+  SYS_RESOURCE: 24,
+  MKNOD: 27,
+  SETFCAP: 31,
+} as const;
+
+/** Whom to act as: ids, supplementary groups, and for root the capabilities to do without. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups?: readonly number[];
+  readonly without?: readonly number[];
+}
+
+/**
+ * Runs `work`, which must be synchronous, with this thread's real, effective and file system ids set to those of
+ * `identity`; the saved ones stay root's, and so the way back. Needs root. EPERM: the caller is not.
+ */
+export function actAs<T>(identity: Identity, work: () => T): T {
+  const before = capabilities();
+  try {
+    setGroups(identity.groups ?? []);
+    setIds(SYS.setresgid, "setresgid", identity.gid, identity.gid, 0);
+    setIds(SYS.setresuid, "setresuid", identity.uid, identity.uid, 0);
+    if (identity.without !== undefined && identity.without.length > 0) dropEffective(identity.without);
+    return work();
+  } finally {
+    setIds(SYS.setresuid, "setresuid", 0, 0, 0);
+    setIds(SYS.setresgid, "setresgid", 0, 0, 0);
+    setGroups([]);
+    orThrow(sysCapabilities(SYS.capset, HEADER, before), "capset");
+  }
+}
+
+function setIds(number: number, call: string, real: number, effective: number, saved: number): void {
+  orThrow(sysIds(number, real, effective, saved), call, real);
+}
+
+function setGroups(groups: readonly number[]): void {
+  const list = Uint32Array.from(groups);
+  orThrow(sysGroups(SYS.setgroups, list.length, new Uint8Array([...new Uint8Array(list.buffer), 0])), "setgroups");
+}
+
+/** struct __user_cap_header_struct: version 3, this thread. */
+const HEADER = new Uint8Array(8);
+new DataView(HEADER.buffer).setUint32(0, 0x20080522, true);
+
+/** Effective, permitted and inheritable sets, low words first. */
+function capabilities(): Uint8Array {
+  const sets = new Uint8Array(24);
+  orThrow(sysCapabilities(SYS.capget, HEADER, sets), "capget");
+  return sets;
+}
+
+function dropEffective(dropped: readonly number[]): void {
+  const sets = capabilities();
+  const view = new DataView(sets.buffer);
+  for (const capability of dropped) {
+    const at = capability < 32 ? 0 : 12;
+    view.setUint32(at, view.getUint32(at, true) & ~(1 << (capability & 31)), true);
+  }
+  orThrow(sysCapabilities(SYS.capset, HEADER, sets), "capset");
+}
