@@ -13,12 +13,15 @@ export class BlockMapping {
   length = 0;
   /** First block on the device; 0 for holes and inline data. */
   block = 0;
+  /** Whether allocateRange allocated the blocks just now: what they hold on the device is anything. */
+  isNew = false;
 
   set(type: number, fileBlock: number, length: number, block: number): void {
     this.type = type;
     this.fileBlock = fileBlock;
     this.length = length;
     this.block = block;
+    this.isNew = false;
   }
 }
 
