@@ -111,7 +111,7 @@ export class Transactions {
   /** Commits what is running when `credits` more blocks would not fit. */
   makeRoom(credits: number): void {
     if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
-    if (this.#running.length + credits > this.#log.mostBlocks && this.#running.length > 0) this.commit();
+    if (this.#running.length + credits > this.#log.mostBlocks && this.#running.length > 0) this.#commit();
   }
 
   /** Makes a block part of the running transaction; false if it is already. The business of Handle. */
@@ -149,6 +149,11 @@ export class Transactions {
   /** Makes all that was changed so far durable, file data that was written to the device included. */
   commit(): void {
     if (this.#active) throw new Error("a commit inside an operation");
+    this.#commit();
+  }
+
+  /** Also the middle of an operation that restarts its handle. */
+  #commit(): void {
     if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
     if (!this.isDirty) {
       this.#volume.device.flush();
