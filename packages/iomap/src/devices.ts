@@ -6,6 +6,9 @@ export interface HostDevice {
   read(offset: number, target: Uint8Array): void;
   /** A hint that these bytes will be read soon; never throws. */
   willRead?(offset: number, length: number): void;
+  /** Writes `source` at byte `offset`, wholly or not at all: throws when it cannot. Absent, or with `readOnly`: nothing is written. */
+  write?(offset: number, source: Uint8Array): void;
+  readonly readOnly?: boolean;
 }
 
 const LAST_ID = 1024;

@@ -1,42 +1,7 @@
 import type { DeviceRegistry, HostDevice } from "./devices.js";
-import {
-  EIO,
-  ENXIO,
-  EUCLEAN,
-  Mapping,
-  type MappingLimits,
-  MappingType,
-  NULL_ADDR,
-  Operation,
-  validateMapping,
-} from "./mapping.js";
-
-/** What the host must know of a file. */
-export interface HostFile {
-  /** Bytes. */
-  readonly size: number;
-}
-
-/**
- * The side that answers *where*. It never sees file data, inline data aside.
- *
- * @typeParam F what names a file between host and server: an inode, a node id
- */
-export interface MappingServer<F extends HostFile> {
-  /**
-   * Maps at least byte `pos` of `file`; fills both slots.
-   *
-   * @param count bytes that the operation still has to do from `pos` on
-   * @returns 0, or a negative errno
-   */
-  begin(file: F, pos: number, count: number, operation: number, read: Mapping, write: Mapping): number;
-  /**
-   * Copies inline data from `pos` on into `target`.
-   *
-   * @returns bytes copied, or a negative errno
-   */
-  readInline(file: F, pos: number, target: Uint8Array): number;
-}
+import { EIO, ENXIO, type Mapping, type MappingLimits, MappingType, NULL_ADDR, Operation } from "./mapping.js";
+import { type HostFile, type MappingServer, Upcalls } from "./upcalls.js";
+import { Writer } from "./writer.js";
 
 /** Bytes that are asked of the device ahead of a file that is read from front to back. */
 const LOOK_AHEAD = 8 * 1024 * 1024;
@@ -44,34 +9,33 @@ const LOOK_AHEAD = 8 * 1024 * 1024;
 /** Operations that would need more begin calls than this without moving on are broken off: the server makes no progress. */
 const MAX_STEPS = 1 << 20;
 
+/** Bytes that a copy moves at a time. */
+const COPY_BUFFER = 1024 * 1024;
+
 /**
  * The host's half of iomap: asks where, does the I/O itself. Every mapping is validated as the kernel validates it, the
  * ones of a server in this process too.
  */
 export class IomapHost<F extends HostFile> {
-  /** Upcalls so far. */
-  begins = 0;
-  readonly #server: MappingServer<F>;
-  readonly #devices: DeviceRegistry;
-  readonly #limits: MappingLimits;
+  readonly #upcalls: Upcalls<F>;
+  readonly #writer: Writer<F>;
   readonly #onDeviceError: (error: unknown) => void;
-  readonly #read = new Mapping();
-  readonly #write = new Mapping();
+  /** Through which `copy` moves bytes; made when it is first called. */
+  #buffer: Uint8Array | undefined;
   /** Address at which the last read ended: a read that begins there continues a stream. */
   #streamAt = NULL_ADDR;
   /** Address up to which the device was told what comes. */
   #toldUntil = 0;
 
-  /** @param onDeviceError is told what a device threw, of which the reader sees no more than EIO or a short read */
+  /** @param onDeviceError is told what a device threw, of which the caller sees no more than EIO or a short answer */
   constructor(
     server: MappingServer<F>,
     devices: DeviceRegistry,
     limits: MappingLimits,
     onDeviceError: (error: unknown) => void = () => {},
   ) {
-    this.#server = server;
-    this.#devices = devices;
-    this.#limits = limits;
+    this.#upcalls = new Upcalls(server, devices, limits);
+    this.#writer = new Writer(this.#upcalls, onDeviceError);
     this.#onDeviceError = onDeviceError;
   }
 
@@ -96,12 +60,12 @@ export class IomapHost<F extends HostFile> {
   #readStep(file: F, pos: number, target: Uint8Array, at: number, count: number): number {
     const failure = this.begin(file, pos, count, Operation.read);
     if (failure !== 0) return failure;
-    const mapping = this.#read;
+    const mapping = this.#upcalls.read;
     const length = Math.min(count, mapping.end - pos);
     const window = at === 0 && length === target.length ? target : target.subarray(at, at + length);
     switch (mapping.type) {
       case MappingType.mapped: {
-        const device = this.#devices.get(mapping.dev)!;
+        const device = this.#upcalls.deviceOf(mapping);
         const addr = mapping.addr + (pos - mapping.offset);
         if (addr + length > device.size) return -EIO;
         try {
@@ -114,7 +78,7 @@ export class IomapHost<F extends HostFile> {
         return length;
       }
       case MappingType.inline: {
-        const got = this.#server.readInline(file, pos, window);
+        const got = this.#upcalls.server.readInline(file, pos, window);
         if (got <= 0) return got < 0 ? got : -EIO;
         if (got > length) return -EIO;
         window.fill(0, got);
@@ -154,23 +118,17 @@ export class IomapHost<F extends HostFile> {
    * @returns 0 or a negative errno
    */
   begin(file: F, pos: number, count: number, operation: number): number {
-    this.begins++;
-    // What an earlier request left in the slots must not pass for an answer.
-    this.#read.set(MappingType.hole, 0, 0, NULL_ADDR, 0);
-    this.#write.set(MappingType.pureOverwrite, 0, 0, NULL_ADDR, 0);
-    const answer = this.#server.begin(file, pos, count, operation, this.#read, this.#write);
-    if (answer !== 0) return answer;
-    if (validateMapping(this.#read, this.#limits, false, pos) !== 0) return -EUCLEAN;
-    if (validateMapping(this.#write, this.#limits, true, pos) !== 0) return -EUCLEAN;
-    const { type, dev } = this.#read;
-    const onDevice = type === MappingType.mapped || type === MappingType.unwritten;
-    if (onDevice && this.#devices.get(dev) === undefined) return -EUCLEAN;
-    return 0;
+    return this.#upcalls.begin(file, pos, count, operation);
+  }
+
+  /** Upcalls so far. */
+  get begins(): number {
+    return this.#upcalls.begins;
   }
 
   /** The read mapping of the last successful `begin`; the next call changes it. */
   get mapping(): Readonly<Mapping> {
-    return this.#read;
+    return this.#upcalls.read;
   }
 
   /**
@@ -187,11 +145,63 @@ export class IomapHost<F extends HostFile> {
       if (step === MAX_STEPS) return -EIO;
       const failure = this.begin(file, at, file.size - at, Operation.report);
       if (failure !== 0) return failure;
-      const { type } = this.#read;
+      const { type, end } = this.#upcalls.read;
       const isHole = type === MappingType.hole || type === MappingType.unwritten;
       if (isHole === (wanted === "hole")) return at;
-      at = this.#read.end;
+      at = end;
     }
     return wanted === "hole" ? file.size : -ENXIO;
+  }
+
+  /**
+   * Writes `source` to byte `pos` of `file`, past its end too: then what lies between reads as zeros.
+   *
+   * @param operation what the begin is for: `Operation.write`, with further flags
+   * @returns bytes written (fewer when the space, the largest size or the device ends), or a negative errno: what the server
+   *   answered, EFBIG, EUCLEAN for a mapping that breaks the rules, EACCES for a read-only device, EIO for a device that fails
+   */
+  write(file: F, pos: number, source: Uint8Array, operation: number = Operation.write): number {
+    return this.#writer.write(file, pos, source, operation);
+  }
+
+  /**
+   * Makes a range read as zeros where it has space: holes and unwritten ranges stay what they are. Neither size nor
+   * allocation changes.
+   *
+   * @returns 0, or a negative errno
+   */
+  zero(file: F, pos: number, length: number): number {
+    return this.#writer.zero(file, pos, length);
+  }
+
+  /**
+   * Zeros from byte `size`, an old or a new end of the file, to the end of its block or to `limit`: so that a file that grows
+   * shows zeros there.
+   *
+   * @returns 0, or a negative errno
+   */
+  zeroTail(file: F, size: number, limit: number = Number.MAX_SAFE_INTEGER): number {
+    return this.#writer.zeroTail(file, size, limit);
+  }
+
+  /**
+   * Copies bytes of one file into another, or into the same where the ranges do not overlap.
+   *
+   * @returns bytes copied, fewer than `length` at the end of `from` or after an error with progress; or a negative errno
+   */
+  copy(from: F, pos: number, to: F, target: number, length: number): number {
+    this.#buffer ??= new Uint8Array(COPY_BUFFER);
+    let done = 0;
+    while (done < length) {
+      const wanted = Math.min(length - done, COPY_BUFFER);
+      const window = wanted === COPY_BUFFER ? this.#buffer : this.#buffer.subarray(0, wanted);
+      const got = this.read(from, pos + done, window);
+      if (got <= 0) return done > 0 ? done : got;
+      const put = this.write(to, target + done, got === wanted ? window : window.subarray(0, got));
+      if (put < 0) return done > 0 ? done : put;
+      done += put;
+      if (put < wanted) break;
+    }
+    return done;
   }
 }

@@ -1,5 +1,5 @@
 export { DeviceRegistry, type HostDevice } from "./devices.js";
-export { type HostFile, IomapHost, type MappingServer } from "./host.js";
+export { IomapHost } from "./host.js";
 export {
   Mapping,
   MappingFlag,
@@ -9,3 +9,4 @@ export {
   Operation,
   validateMapping,
 } from "./mapping.js";
+export type { HostFile, MappingServer } from "./upcalls.js";

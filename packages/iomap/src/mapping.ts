@@ -90,7 +90,9 @@ export class Mapping {
 
 export const EIO = 5;
 export const ENXIO = 6;
+export const EACCES = 13;
 export const EINVAL = 22;
+export const EFBIG = 27;
 export const EUCLEAN = 117;
 
 /** What a reply is checked against. */

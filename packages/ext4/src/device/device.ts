@@ -19,5 +19,7 @@ export interface BlockDevice {
   write(offset: number, source: Uint8Array): void;
   /** Returns when all that was written is durable. */
   flush(): void;
+  /** A hint that `length` bytes at byte `offset` hold nothing any more, where a device can make use of that. Never throws. */
+  discard?(offset: number, length: number): void;
   close(): void;
 }

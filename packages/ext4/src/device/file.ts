@@ -6,10 +6,12 @@ export interface FileIo {
   readSync(fd: number, target: Uint8Array, offset: number, length: number, position: number): number;
   writeSync(fd: number, source: Uint8Array, offset: number, length: number, position: number): number;
   fstatSync(fd: number): { readonly size: number };
-  fsyncSync(fd: number): void;
+  fdatasyncSync(fd: number): void;
   closeSync(fd: number): void;
   /** Starts reading a range into the system's cache and returns at once: readahead(2), which `node:fs` lacks. */
   readahead?(fd: number, offset: number, length: number): void;
+  /** Gives the space of a range back: fallocate(2) with FALLOC_FL_PUNCH_HOLE, which `node:fs` lacks. */
+  punchHole?(fd: number, offset: number, length: number): void;
 }
 
 export interface FileDeviceOptions {
@@ -28,6 +30,8 @@ export class FileDevice implements BlockDevice {
   readonly fd: number;
   readonly #io: FileIo;
   readonly #ownsDescriptor: boolean;
+  /** Whether something was written that was not flushed. */
+  #dirty = false;
   #closed = false;
 
   /**
@@ -71,6 +75,7 @@ export class FileDevice implements BlockDevice {
     if (!(offset >= 0 && offset + length <= this.size)) {
       throw new DeviceError("write", offset, length, `the device ends at ${this.size}`);
     }
+    this.#dirty = true;
     let done = 0;
     while (done < length) {
       let count: number;
@@ -84,12 +89,23 @@ export class FileDevice implements BlockDevice {
     }
   }
 
+  /** Costs nothing when nothing was written since the last time. */
   flush(): void {
-    if (this.readOnly) return;
+    if (!this.#dirty) return;
     try {
-      this.#io.fsyncSync(this.fd);
+      this.#io.fdatasyncSync(this.fd);
     } catch (cause) {
       throw new DeviceError("flush", 0, 0, cause);
+    }
+    this.#dirty = false;
+  }
+
+  discard(offset: number, length: number): void {
+    if (this.readOnly || !(offset >= 0 && offset + length <= this.size)) return;
+    try {
+      this.#io.punchHole?.(this.fd, offset, length);
+    } catch {
+      // The file system below cannot: the bytes stay what they are.
     }
   }
 

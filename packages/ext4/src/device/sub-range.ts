@@ -42,6 +42,10 @@ export class SubRangeDevice implements BlockDevice {
     this.#base.flush();
   }
 
+  discard(offset: number, length: number): void {
+    if (offset >= 0 && offset + length <= this.size) this.#base.discard?.(this.start + offset, length);
+  }
+
   close(): void {
     this.#base.close();
   }
