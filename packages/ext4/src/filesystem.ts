@@ -1,50 +1,42 @@
 import type { BlockDevice } from "./device/device.js";
-import { type DirectoryVisitor, lookup, readDirectory } from "./dir/directory.js";
+import { type DirectoryVisitor, readDirectory } from "./dir/directory.js";
 import { type Environment, systemEnvironment } from "./environment.js";
-import { CorruptionError, FileSystemError, isEngineError, UnsupportedFeatureError } from "./errors.js";
+import { FileSystemError } from "./errors.js";
 import { incompatFeature } from "./format/features.js";
 import { InodeFlag, ReservedInode } from "./format/inode.js";
-import { ErrorsBehaviour, SuperblockState, type SuperblockView } from "./format/superblock.js";
+import type { SuperblockView } from "./format/superblock.js";
 import { cachedInode } from "./inode/cached-inode.js";
 import type { Inode } from "./inode/inode.js";
-import { readInode } from "./inode/inode-table.js";
 import { readLink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
-import { applyFastCommits } from "./journal/fast-commit-directory.js";
-import { protectJournal } from "./journal/protect-journal.js";
-import { journalHasTransactions, type ReplayReport, replayJournal } from "./journal/replay.js";
+import type { ReplayReport } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
+import { mountReadOnly } from "./mount/mount-read-only.js";
+import { type ErrorsOption, errorsOf, type MountOptions } from "./mount/options.js";
+import {
+  type AttributeChanges,
+  changeXattr,
+  setAccessTime,
+  setAttributes,
+  setFlags,
+  setGeneration,
+  setProject,
+} from "./namespace/attributes.js";
+import { type Creation, create, mkdir, symlink, tmpfile } from "./namespace/create.js";
+import { beginWrite, endOfWrite, resize, writeInline } from "./namespace/data.js";
+import { entryInode, lookupEntry } from "./namespace/entry.js";
+import { fallocate } from "./namespace/fallocate.js";
+import { link, rmdir, unlink } from "./namespace/link.js";
+import { deleteInode } from "./namespace/release.js";
+import { rename } from "./namespace/rename.js";
 import { ErrorRecord } from "./superblock/error-record.js";
-import { openVolume } from "./superblock/open-volume.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { Features, Geometry, Volume } from "./volume.js";
 import { getXattr, listXattrs } from "./xattr/xattrs.js";
 
-export type ErrorsOption = "continue" | "remount-ro" | "panic";
-
-export interface MountOptions {
-  /** Place of the superblock to use instead of the primary one: mount's `sb=`, in units of 1 KiB. */
-  readonly superblock?: number;
-  /** Whether to replay a journal that needs recovery (into memory; the device is not written). Default true; mount's `noload` is false. */
-  readonly loadJournal?: boolean;
-  /** Bound of the cache of metadata blocks, in bytes. Default 32 MiB. */
-  readonly cacheBytes?: number;
-  /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
-  readonly inodeCacheEntries?: number;
-  /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
-  readonly blockValidity?: boolean;
-  /** What to do when the image turns out to be corrupt. Default: what its superblock says. */
-  readonly errors?: ErrorsOption;
-  /** Whether statfs counts the file system's own blocks (mount's `minixdf`). Default false. */
-  readonly minixDf?: boolean;
-  /** Called for a recorded error under errors=panic: whoever serves the file system ends there. */
-  readonly onPanic?: (error: unknown) => void;
-}
-
-/** The only encoding that casefold knows: UTF-8 by Unicode 12.1. */
-const ENCODING_UTF8 = 1;
+export type { ErrorsOption, MountOptions } from "./mount/options.js";
 
 /**
  * A mounted file system: the one door of the engine. Every operation is by inode; paths are the business of `Ext4`.
@@ -64,7 +56,6 @@ export class FileSystem {
   readonly #record: ErrorRecord;
   readonly #minixDf: boolean;
   readonly #onPanic: ((error: unknown) => void) | undefined;
-  #statistics: FileSystemStatistics | undefined = undefined;
 
   private constructor(volume: Volume, options: MountOptions, replay: ReplayReport | undefined) {
     this.#volume = volume;
@@ -90,40 +81,7 @@ export class FileSystem {
     options: MountOptions = {},
     environment: Environment = systemEnvironment,
   ): FileSystem {
-    let volume = openVolume(device, options, environment);
-    let replay: ReplayReport | undefined;
-    if (needsRecovery(volume, options)) {
-      if (options.loadJournal === false) {
-        environment.log("warning", "the journal is not replayed: what is read may be inconsistent");
-      } else {
-        const replayed = replayJournal(volume);
-        replay = replayed.report;
-        volume = openVolume(replayed.device, options, environment);
-        volume.superblock.featureIncompat &= ~incompatFeature.needs_recovery;
-        applyFastCommits(volume, replayed.fastCommits);
-        if (replay.errno !== 0) volume.superblock.state |= SuperblockState.error;
-        environment.log(
-          "info",
-          `journal replayed into memory: ${replay.transactions} transactions, ${replay.blocks} blocks, ${replay.fastCommits} fast commits`,
-        );
-        if (replay.fastCommitsStopped !== undefined) {
-          environment.log(
-            "warning",
-            `fast commits after number ${replay.fastCommits} are left out, because of ${replay.fastCommitsStopped}: what was ` +
-              "synced last may be missing; run e2fsck on a copy of the image to see whether it finds more",
-          );
-        }
-      }
-    }
-    checkEncoding(volume);
-    if (volume.superblock.state & SuperblockState.error) {
-      environment.log("warning", "the file system has recorded errors; run e2fsck on the image");
-    }
-    const root = readInode(volume, ReservedInode.root);
-    if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
-      throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
-    }
-    protectJournal(volume);
+    const { volume, replay } = mountReadOnly(device, options, environment);
     return new FileSystem(volume, options, replay);
   }
 
@@ -170,13 +128,7 @@ export class FileSystem {
    * @throws FileSystemError ENOTDIR, ENAMETOOLONG; CorruptionError inode-deleted, inode-number, directory-*, htree-*
    */
   lookup(directory: Inode, name: Uint8Array): number {
-    const ino = lookup(this.#volume, directory, name);
-    if (ino === 0 || isDotName(name)) return ino;
-    if (ino === directory.ino) {
-      throw new CorruptionError("directory-entry", { inode: ino }, "a name in the directory leads to the directory");
-    }
-    this.entryInode(directory, ino);
-    return ino;
+    return lookupEntry(this.#volume, directory, name);
   }
 
   /**
@@ -185,35 +137,7 @@ export class FileSystem {
    * @throws CorruptionError inode-deleted, inode-number, inode-type
    */
   entryInode(directory: Inode, ino: number): Inode {
-    this.#checkEntryNumber(directory, ino);
-    let inode: Inode;
-    try {
-      inode = this.inode(ino);
-    } catch (error) {
-      if (!(error instanceof FileSystemError && error.code === "ESTALE")) throw error;
-      throw new CorruptionError("inode-deleted", { inode: ino }, `directory ${directory.ino} has an entry for it`);
-    }
-    if (inode.has(InodeFlag.eaInode)) {
-      throw new CorruptionError("inode-type", { inode: ino }, "a directory entry leads to an attribute's value");
-    }
-    return inode;
-  }
-
-  #checkEntryNumber(directory: Inode, ino: number): void {
-    const { geometry, superblock } = this.#volume;
-    const reserved =
-      (ino < geometry.firstInode && ino !== ReservedInode.root) ||
-      ino === superblock.userQuotaInode ||
-      ino === superblock.groupQuotaInode ||
-      ino === superblock.projectQuotaInode ||
-      ino === superblock.orphanFileInode;
-    if (reserved || ino > geometry.inodeCount) {
-      throw new CorruptionError(
-        "inode-number",
-        { inode: ino },
-        `directory ${directory.ino} has an entry for inode ${ino}, which is reserved or does not exist`,
-      );
-    }
+    return entryInode(this.#volume, directory, ino);
   }
 
   /**
@@ -236,13 +160,17 @@ export class FileSystem {
   }
 
   /**
-   * Answers where the bytes of a file lie: fuse-iomap's IOMAP_BEGIN for reading and reporting. See `mapBytes`.
+   * Answers where the bytes of a file lie: fuse-iomap's IOMAP_BEGIN. See `mapBytes`, and for writing `beginWrite`.
    *
-   * @param operation fuse-iomap operation flags; those that write are refused
-   * @throws FileSystemError ENOKEY for an encrypted file, EROFS
+   * @param operation fuse-iomap operation flags
+   * @param read the mapping: of what is there, or for operations that write, of what to write to until `iomapEnd`
+   * @throws FileSystemError ENOKEY for an encrypted file; for those that write ENOSPC, EDQUOT, EFBIG, EPERM, EROFS
    */
   iomapBegin(inode: Inode, pos: number, count: number, operation: number, read: IomapMapping): void {
-    if ((operation & WRITING) !== 0) throw new FileSystemError("EROFS", "the file system is mounted read-only");
+    if ((operation & WRITING) !== 0) {
+      beginWrite(this.#volume, inode, pos, count, operation, this.deviceId, read);
+      return;
+    }
     if (inode.has(InodeFlag.encrypt)) this.checkReadable(inode);
     mapBytes(this.#volume, inode, pos, count, this.deviceId, read);
   }
@@ -269,10 +197,159 @@ export class FileSystem {
     return listXattrs(this.#volume, inode);
   }
 
+  // What changes the file system. Each is one step: it happens as a whole or, when it throws, not at all.
+
+  /** Makes a file of the type that `creation.mode` names. @throws FileSystemError EEXIST, ENOSPC, EDQUOT, EPERM, EROFS, … */
+  create(dir: Inode, name: Uint8Array, creation: Creation): Inode {
+    return create(this.#volume, dir, name, creation);
+  }
+
+  /** @throws FileSystemError as create, and EMLINK */
+  mkdir(dir: Inode, name: Uint8Array, creation: Creation): Inode {
+    return mkdir(this.#volume, dir, name, creation);
+  }
+
+  /** @param target 1 to blockSize - 1 bytes, 4,095 at most */
+  symlink(dir: Inode, name: Uint8Array, target: Uint8Array, creation: Omit<Creation, "mode">): Inode {
+    return symlink(this.#volume, dir, name, target, creation);
+  }
+
+  /** A regular file without a name; `link` gives it one, or `release` deletes it. */
+  tmpfile(dir: Inode, creation: Creation): Inode {
+    return tmpfile(this.#volume, dir, creation);
+  }
+
+  /** @throws FileSystemError EEXIST, EPERM, EMLINK, EXDEV, ENOSPC */
+  link(inode: Inode, dir: Inode, name: Uint8Array): void {
+    link(this.#volume, inode, dir, name);
+  }
+
+  /** Takes a name away. An inode that has none left stays usable until `release`. @throws FileSystemError ENOENT, EISDIR, EPERM */
+  unlink(dir: Inode, name: Uint8Array): void {
+    unlink(this.#volume, dir, name);
+  }
+
+  /** @throws FileSystemError ENOENT, ENOTDIR, ENOTEMPTY, EPERM */
+  rmdir(dir: Inode, name: Uint8Array): void {
+    rmdir(this.#volume, dir, name);
+  }
+
+  /**
+   * Moves or exchanges names, as renameat2(2).
+   *
+   * @param flags see RenameFlag
+   * @param owner of the whiteout, where one is asked for
+   */
+  rename(
+    dir: Inode,
+    name: Uint8Array,
+    newDir: Inode,
+    newName: Uint8Array,
+    flags = 0,
+    owner: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 },
+  ): void {
+    rename(this.#volume, { dir, name }, { dir: newDir, name: newName }, flags, owner);
+  }
+
+  /** Deletes an inode that has no links: nobody uses it any more. Others are left alone. */
+  release(ino: number): void {
+    if (this.#volume.transactions === undefined) return;
+    const inode = this.#volume.inodes.get(ino);
+    if (inode !== undefined && inode.linksCount === 0) deleteInode(this.#volume, inode);
+  }
+
+  /** Changes mode, owners and times; sizes are `resize`'s. @throws FileSystemError EPERM, EDQUOT */
+  setAttributes(inode: Inode, changes: AttributeChanges): void {
+    setAttributes(this.#volume, inode, changes);
+  }
+
+  /** Sets atime to now. */
+  setAccessTime(inode: Inode): void {
+    setAccessTime(this.#volume, inode);
+  }
+
+  /** Sets the size; the bytes of the last block that lie behind it are the host's to zero. @throws FileSystemError EFBIG, EPERM, EISDIR */
+  resize(inode: Inode, size: number): void {
+    resize(this.#volume, inode, size);
+  }
+
+  /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, before. */
+  fallocate(inode: Inode, mode: number, offset: number, length: number): void {
+    fallocate(this.#volume, inode, mode, offset, length);
+  }
+
+  /** @param flags XATTR_CREATE 1, XATTR_REPLACE 2. @throws FileSystemError EEXIST, ENODATA, ENOSPC, EOPNOTSUPP, … */
+  setXattr(inode: Inode, name: string, value: Uint8Array, flags = 0): void {
+    changeXattr(this.#volume, inode, name, value, flags);
+  }
+
+  /** @throws FileSystemError ENODATA */
+  removeXattr(inode: Inode, name: string): void {
+    changeXattr(this.#volume, inode, name, undefined, 0);
+  }
+
+  /** What FS_IOC_SETFLAGS sets. @throws FileSystemError EOPNOTSUPP, ENOTEMPTY */
+  setFlags(inode: Inode, flags: number): void {
+    setFlags(this.#volume, inode, flags);
+  }
+
+  setProject(inode: Inode, projectId: number): void {
+    setProject(this.#volume, inode, projectId);
+  }
+
+  setGeneration(inode: Inode, generation: number): void {
+    setGeneration(this.#volume, inode, generation);
+  }
+
+  /**
+   * The data of a write, whose mapping `iomapBegin` gave, has reached the device as far as `written` says: sets the size, and the
+   * times unless the kernel keeps them (WRITEBACK); takes back what was allocated in vain.
+   */
+  iomapEnd(
+    inode: Inode,
+    pos: number,
+    count: number,
+    written: number,
+    operation: number,
+    mapping: Readonly<IomapMapping>,
+  ): void {
+    endOfWrite(this.#volume, inode, pos, count, written, operation, mapping);
+  }
+
+  /** Writes into inline data. False: it has moved out to a block, and the write goes on there. */
+  writeInline(inode: Inode, pos: number, bytes: Uint8Array): boolean {
+    return writeInline(this.#volume, inode, pos, bytes);
+  }
+
+  /** Makes an inode and its data durable, with `dataOnly` only what is needed to read the data. */
+  fsync(_inode: Inode, _dataOnly = false): void {
+    this.sync();
+  }
+
+  /** Makes all that was changed durable. */
+  sync(): void {
+    this.#volume.transactions?.commit();
+  }
+
+  /** Does what is due by the clock: commits, MMP. To be called at `nextDeadline` at the latest. */
+  tick(): void {}
+
+  /** Milliseconds until `tick` has something to do, -1 for never. */
+  get nextDeadline(): number {
+    return -1;
+  }
+
+  /** Ends all changing at once, as EXT4_IOC_SHUTDOWN: 0 commits first, 1 flushes the log, 2 does neither. */
+  shutdown(mode: number): void {
+    const { transactions } = this.#volume;
+    if (transactions === undefined) return;
+    if (mode !== 2) transactions.commit();
+    transactions.abort(new FileSystemError("EIO", "the file system was shut down"));
+  }
+
   /** What statfs(2) answers. */
   statfs(): FileSystemStatistics {
-    this.#statistics ??= statistics(this.#volume, this.#minixDf);
-    return this.#statistics;
+    return statistics(this.#volume, this.#minixDf);
   }
 
   /**
@@ -300,51 +377,3 @@ export class FileSystem {
 
 /** WRITE, ZERO, UNSHARE, WRITEBACK of fuse-iomap's operation flags. */
 const WRITING = 0x1 | 0x2 | 0x80 | 0x8000_0000;
-
-function isDotName(name: Uint8Array): boolean {
-  return name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
-}
-
-/**
- * Whether the journal holds what the file system lacks. The kernel sets needs_recovery in the primary superblock before its
- * first transaction and clears it when all is written home, so that the flag decides there, for a journal on another device
- * as well. Copies of the superblock do not follow: for them the journal is asked itself.
- */
-function needsRecovery(volume: Volume, options: MountOptions): boolean {
-  const { features, superblock, environment } = volume;
-  if (!features.hasJournal) return false;
-  if ((features.incompat & incompatFeature.needs_recovery) !== 0) return true;
-  const primary = options.superblock === undefined || options.superblock === 1;
-  if (primary || options.loadJournal === false) return false;
-  if (superblock.journalInode === 0) {
-    environment.log(
-      "warning",
-      "a copy of the superblock does not tell whether the journal, on another device, is needed",
-    );
-    return false;
-  }
-  try {
-    return journalHasTransactions(volume);
-  } catch (error) {
-    if (!isEngineError(error)) throw error;
-    environment.log("warning", `the journal is not looked at: ${String(error)}`);
-    return false;
-  }
-}
-
-function checkEncoding({ features, superblock }: Volume): void {
-  if (features.casefold && superblock.encoding !== ENCODING_UTF8) {
-    throw new UnsupportedFeatureError(["casefold"], `names are in encoding ${superblock.encoding}, which is unknown`);
-  }
-}
-
-function errorsOf(superblock: SuperblockView): ErrorsOption {
-  switch (superblock.errors) {
-    case ErrorsBehaviour.panic:
-      return "panic";
-    case ErrorsBehaviour.remountReadOnly:
-      return "remount-ro";
-    default:
-      return "continue";
-  }
-}

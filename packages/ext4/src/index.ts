@@ -44,6 +44,10 @@ export { type FileKind, kindOfEntryType, kindOfMode, type Stats, statsOf } from 
 export { type RecordedError, type SuperblockInfo, superblockInfo, uuidToString } from "./library/superblock-info.js";
 export { type ExtentTree, type ExtentTreeEntry, type ExtentTreeNode, extentTree } from "./map/extent-tree.js";
 export { BlockMapping, MappingType } from "./map/mapping.js";
+export type { AttributeChanges } from "./namespace/attributes.js";
+export type { Creation } from "./namespace/create.js";
+export { FallocateMode } from "./namespace/fallocate.js";
+export { RenameFlag } from "./namespace/rename.js";
 export { orphans } from "./orphan/orphans.js";
 export { openPartition, type Partition, type PartitionTable, readPartitions } from "./partition/partitions.js";
 export type { FileSystemStatistics } from "./superblock/statfs.js";

@@ -9,6 +9,8 @@ export class InodeCache {
   readonly capacity: number;
   #young = new Map<number, Inode>();
   #old = new Map<number, Inode>();
+  /** Inodes without links that are still in use: no entry leads to them, and on disk they are as good as deleted. */
+  readonly #kept = new Map<number, Inode>();
 
   /** @param capacity inodes; at least 2 are kept */
   constructor(capacity: number) {
@@ -23,7 +25,7 @@ export class InodeCache {
     const young = this.#young.get(ino);
     if (young !== undefined) return young;
     const old = this.#old.get(ino);
-    if (old === undefined) return undefined;
+    if (old === undefined) return this.#kept.size === 0 ? undefined : this.#kept.get(ino);
     this.#old.delete(ino);
     this.add(old);
     return old;
@@ -38,12 +40,24 @@ export class InodeCache {
     this.#young.set(inode.ino, inode);
   }
 
+  /** Keeps an inode until it is deleted from here. */
+  keep(inode: Inode): void {
+    this.#kept.set(inode.ino, inode);
+  }
+
+  /** Numbers of the inodes that are kept. */
+  kept(): number[] {
+    return [...this.#kept.keys()];
+  }
+
   delete(ino: number): void {
     this.#young.delete(ino);
     this.#old.delete(ino);
+    this.#kept.delete(ino);
   }
 
   clear(): void {
+    this.#kept.clear();
     this.#young.clear();
     this.#old.clear();
   }

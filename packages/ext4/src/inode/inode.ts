@@ -51,6 +51,8 @@ export class Inode {
   /** Numbers of the transactions that changed it last, and that changed what fdatasync has to bring to the device. */
   syncTransaction = 0;
   dataSyncTransaction = 0;
+  /** Of a directory: counts the changes of its entries, for who keeps what it has read of them. */
+  entryChanges = 0;
   /** Whether the extent root in i_block was found right; its checks run once, see map/extent-node. */
   extentRootVerified = false;
 

@@ -35,7 +35,7 @@ const at = GroupDescriptorLayout.offset;
 export function statistics(volume: Volume, minixDf: boolean): FileSystemStatistics {
   const { geometry, superblock, features } = volume;
   const ratio = geometry.clusterSize / geometry.blockSize;
-  const overhead = minixDf ? 0 : overheadClusters(volume) * ratio;
+  const overhead = minixDf ? 0 : cachedOverhead(volume) * ratio;
   const free = freeCounts(volume);
   const change = volume.fastCommits?.freeCountChange;
   const blocksFree = Math.max(0, free.clusters + (change?.clusters ?? 0)) * ratio;
@@ -52,6 +52,18 @@ export function statistics(volume: Volume, minixDf: boolean): FileSystemStatisti
     nameLength: NAME_MAX,
     fsid: fsidOf(superblock.uuid),
   };
+}
+
+/** What the file system takes for itself does not change while it is mounted. */
+const overheads = new WeakMap<Volume, number>();
+
+function cachedOverhead(volume: Volume): number {
+  let clusters = overheads.get(volume);
+  if (clusters === undefined) {
+    clusters = overheadClusters(volume);
+    overheads.set(volume, clusters);
+  }
+  return clusters;
 }
 
 /** Clusters (ext4_set_resv_clusters). */
@@ -72,11 +84,11 @@ function fsidOf(uuid: Uint8Array): readonly [number, number] {
 
 /**
  * Sums over all descriptors, which the kernel trusts here whatever their checksums on a read-only mount. Where there are too
- * many to sum, the superblock's counts.
+ * many to sum, and on a mount for writing, which keeps them exact, the superblock's counts.
  */
 function freeCounts(volume: Volume): { clusters: number; inodes: number } {
   const { geometry, cache, superblock } = volume;
-  if (geometry.groupCount > MOST_SUMMED_GROUPS) {
+  if (volume.transactions !== undefined || geometry.groupCount > MOST_SUMMED_GROUPS) {
     const high = volume.features.is64Bit ? superblock.freeBlocksCountHi * 0x1_0000_0000 : 0;
     const clusters = Math.floor(((superblock.freeBlocksCountLo + high) * geometry.blockSize) / geometry.clusterSize);
     return { clusters, inodes: superblock.freeInodesCount };

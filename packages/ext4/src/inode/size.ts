@@ -1,0 +1,31 @@
+import { FileSystemError } from "../errors.js";
+import { roCompatFeature } from "../format/features.js";
+import type { Handle } from "../journal/handle.js";
+import { maxExtentFileSize, maxIndirectFileSize } from "./file-limits.js";
+import type { Inode } from "./inode.js";
+
+/** Files longer than this need the large_file feature, which the first of them switches on. */
+const LARGE_FILE = 0x7fff_ffff;
+
+/** Most bytes that a file can have. */
+export function maxFileSize(handle: Handle, inode: Inode): number {
+  const extents = inode.hasExtents || (inode.hasInlineData && handle.volume.features.extents);
+  return extents ? maxExtentFileSize(handle.volume) : maxIndirectFileSize(handle.volume);
+}
+
+/**
+ * Sets the size of a file; its blocks and times are the caller's.
+ *
+ * @throws FileSystemError EFBIG
+ */
+export function setSize(handle: Handle, inode: Inode, size: number): void {
+  const most = maxFileSize(handle, inode);
+  if (size > most) throw new FileSystemError("EFBIG", `a file of ${size} bytes; at most ${most} are possible`);
+  handle.modifyInode(inode);
+  inode.size = size;
+  const { superblock } = handle.volume;
+  if (size > LARGE_FILE && (superblock.featureRoCompat & roCompatFeature.large_file) === 0) {
+    handle.modifySuperblock();
+    superblock.featureRoCompat |= roCompatFeature.large_file;
+  }
+}

@@ -1,0 +1,17 @@
+import type { Handle } from "../journal/handle.js";
+import type { Inode } from "./inode.js";
+
+/** Sets ctime to now: something of the inode changed. Announces the change. */
+export function touchChanged(handle: Handle, inode: Inode): void {
+  handle.modifyInode(inode);
+  const now = handle.volume.environment.clock.now();
+  inode.ctime = now.seconds;
+  inode.ctimeNanoseconds = now.nanoseconds;
+}
+
+/** Sets mtime and ctime to now: the contents changed. Announces the change. */
+export function touchModified(handle: Handle, inode: Inode): void {
+  touchChanged(handle, inode);
+  inode.mtime = inode.ctime;
+  inode.mtimeNanoseconds = inode.ctimeNanoseconds;
+}

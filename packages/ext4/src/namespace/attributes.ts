@@ -1,0 +1,158 @@
+import { FileSystemError } from "../errors.js";
+import { roCompatFeature } from "../format/features.js";
+import { FileType, InodeFlag } from "../format/inode.js";
+import type { Inode } from "../inode/inode.js";
+import { touchChanged } from "../inode/times.js";
+import { transact } from "../journal/transactions.js";
+import { transferQuota } from "../quota/quota.js";
+import type { Volume } from "../volume.js";
+import { removeXattr, setXattr, XATTR_CREDITS } from "../xattr/set-xattr.js";
+import { chmodAcl, isEmpty } from "./pending.js";
+
+/** What setattr changes; what is absent stays. Times are whole seconds since 1970, negative before, and nanoseconds. */
+export interface AttributeChanges {
+  /** Permission bits; a file type in it is ignored. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly atime?: number;
+  readonly atimeNanoseconds?: number;
+  readonly mtime?: number;
+  readonly mtimeNanoseconds?: number;
+  /** Default now. */
+  readonly ctime?: number;
+  readonly ctimeNanoseconds?: number;
+  readonly privileged?: boolean;
+}
+
+const PERMISSIONS = 0o7777;
+const ATTRIBUTE_CREDITS = 24;
+
+/**
+ * Changes mode, owners and times. A size is `resize`'s business.
+ *
+ * @throws FileSystemError EPERM for immutable and append-only inodes, EDQUOT
+ */
+export function setAttributes(volume: Volume, inode: Inode, changes: AttributeChanges): void {
+  const named = changes.mode ?? changes.uid ?? changes.gid;
+  if (named !== undefined) checkChangeable(inode);
+  transact(volume, ATTRIBUTE_CREDITS, (handle) => {
+    touchChanged(handle, inode);
+    const { uid, gid, mode } = changes;
+    if ((uid !== undefined && uid !== inode.uid) || (gid !== undefined && gid !== inode.gid)) {
+      transferQuota(
+        handle,
+        inode,
+        { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
+        changes.privileged,
+      );
+      if (uid !== undefined) inode.uid = uid;
+      if (gid !== undefined) inode.gid = gid;
+    }
+    if (mode !== undefined) {
+      const old = inode.mode & PERMISSIONS;
+      inode.mode = (inode.mode & FileType.mask) | (mode & PERMISSIONS);
+      if ((old & 0o777) !== (mode & 0o777) && !inode.isSymlink) chmodAcl(handle, inode);
+    }
+    if (changes.atime !== undefined) {
+      inode.atime = changes.atime;
+      inode.atimeNanoseconds = changes.atimeNanoseconds ?? 0;
+    }
+    if (changes.mtime !== undefined) {
+      inode.mtime = changes.mtime;
+      inode.mtimeNanoseconds = changes.mtimeNanoseconds ?? 0;
+    }
+    if (changes.ctime !== undefined) {
+      inode.ctime = changes.ctime;
+      inode.ctimeNanoseconds = changes.ctimeNanoseconds ?? 0;
+    }
+  });
+}
+
+/** Refuses what immutable and append-only inodes forbid. */
+export function checkChangeable(inode: Inode): void {
+  if (inode.has(InodeFlag.immutable | InodeFlag.append)) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is immutable or append-only`);
+  }
+}
+
+/** Notes that an inode was read. No other time changes. */
+export function setAccessTime(volume: Volume, inode: Inode): void {
+  transact(volume, 2, (handle) => {
+    handle.modifyInode(inode);
+    const now = volume.environment.clock.now();
+    inode.atime = now.seconds;
+    inode.atimeNanoseconds = now.nanoseconds;
+  });
+}
+
+/** Flags that FS_IOC_SETFLAGS may change (EXT4_FL_USER_MODIFIABLE). */
+const USER_MODIFIABLE = 0x624b_c0ff;
+/** Flags that only directories have. */
+const DIRECTORY_ONLY = InodeFlag.dirSync | InodeFlag.topDir | InodeFlag.casefold | InodeFlag.projectInherit;
+
+/**
+ * Sets the flags that chattr(1) changes.
+ *
+ * @throws FileSystemError EOPNOTSUPP for flags that cannot be changed here, ENOTDIR, ENOTEMPTY
+ */
+export function setFlags(volume: Volume, inode: Inode, flags: number): void {
+  const changed = (inode.flags ^ flags) & USER_MODIFIABLE;
+  if ((changed & InodeFlag.extents) !== 0) {
+    throw new FileSystemError("EOPNOTSUPP", "a file keeps its kind of block map");
+  }
+  if ((changed & flags & DIRECTORY_ONLY) !== 0 && !inode.isDirectory) {
+    throw new FileSystemError("EOPNOTSUPP", "a flag that only directories have");
+  }
+  if ((changed & InodeFlag.casefold) !== 0) {
+    if (!volume.features.casefold) throw new FileSystemError("EOPNOTSUPP", "the casefold feature is off");
+    if (!isEmpty(volume, inode))
+      throw new FileSystemError("ENOTEMPTY", "only an empty directory changes how names compare");
+  }
+  transact(volume, 4, (handle) => {
+    touchChanged(handle, inode);
+    inode.flags = ((inode.flags & ~USER_MODIFIABLE) | (flags & USER_MODIFIABLE)) >>> 0;
+  });
+}
+
+/** Sets the number that NFS handles carry. */
+export function setGeneration(volume: Volume, inode: Inode, generation: number): void {
+  if (volume.features.metadataCsum) {
+    // The checksums of all blocks of the inode start from it.
+    throw new FileSystemError("EOPNOTSUPP", "with metadata_csum, the generation cannot be changed");
+  }
+  transact(volume, 4, (handle) => {
+    touchChanged(handle, inode);
+    inode.generation = generation >>> 0;
+  });
+}
+
+/** @throws FileSystemError EOPNOTSUPP without the project feature, EDQUOT */
+export function setProject(volume: Volume, inode: Inode, projectId: number): void {
+  if ((volume.superblock.featureRoCompat & roCompatFeature.project) === 0) {
+    if (projectId === 0) return;
+    throw new FileSystemError("EOPNOTSUPP", "the project feature is off");
+  }
+  if (projectId === inode.projectId) return;
+  transact(volume, ATTRIBUTE_CREDITS, (handle) => {
+    touchChanged(handle, inode);
+    transferQuota(handle, inode, { projectId });
+    inode.projectId = projectId;
+  });
+}
+
+/** Sets an attribute, or removes it when there is no value. */
+export function changeXattr(
+  volume: Volume,
+  inode: Inode,
+  name: string,
+  value: Uint8Array | undefined,
+  flags: number,
+): void {
+  checkChangeable(inode);
+  transact(volume, XATTR_CREDITS, (handle) => {
+    if (value === undefined) removeXattr(handle, inode, name);
+    else setXattr(handle, inode, name, value, flags);
+    touchChanged(handle, inode);
+  });
+}

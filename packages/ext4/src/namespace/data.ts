@@ -1,0 +1,168 @@
+import { FileSystemError } from "../errors.js";
+import { InodeFlag } from "../format/inode.js";
+import type { Inode } from "../inode/inode.js";
+import { maxFileSize, setSize } from "../inode/size.js";
+import { touchModified } from "../inode/times.js";
+import { type IomapMapping, mapBytes, NULL_ADDR } from "../iomap/begin.js";
+import { endWrite, finishWrite, mapBytesForWrite } from "../iomap/write.js";
+import type { Handle } from "../journal/handle.js";
+import { transact } from "../journal/transactions.js";
+import { ALLOCATE_CREDITS } from "../map/allocate-range.js";
+import { MappingType } from "../map/mapping.js";
+import { REMOVE_CREDITS, truncateBlocks } from "../map/remove-range.js";
+import {
+  initInlineData,
+  inlineCapacity,
+  spillInlineData,
+  truncateInlineData,
+  writeInlineData,
+} from "../map/write-inline.js";
+import type { Volume } from "../volume.js";
+import { addOrphan, removeOrphan } from "./pending.js";
+
+/** WRITEBACK of fuse-iomap's operation flags: the kernel writes pages that it cached, and keeps the times itself. */
+const OP_WRITEBACK = 0x8000_0000;
+/** The inode, the superblock for large_file. */
+const SIZE_CREDITS = 4;
+
+/** Refuses to change the contents of what is no ordinary, writable file. */
+export function checkWritable(inode: Inode): void {
+  if (inode.isDirectory) throw new FileSystemError("EISDIR", `inode ${inode.ino} is a directory`);
+  if (!inode.isRegular) throw new FileSystemError("EINVAL", `inode ${inode.ino} is no regular file`);
+  if (inode.has(InodeFlag.encrypt)) {
+    throw new FileSystemError("ENOKEY", `inode ${inode.ino} is encrypted, and there is no key`);
+  }
+  if (inode.has(InodeFlag.immutable | InodeFlag.verity)) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is immutable`);
+  }
+}
+
+function checkAppend(inode: Inode, pos: number): void {
+  if (inode.has(InodeFlag.append) && pos < inode.size) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
+  }
+}
+
+/** Whether a write up to byte `end` stays inside the inode. An empty file becomes inline by its first write, as in the kernel. */
+function writesInline(volume: Volume, inode: Inode, end: number): boolean {
+  if (end > volume.geometry.blockSize) return false;
+  if (inode.hasInlineData) return end <= inlineCapacity(volume, inode);
+  if (inode.size !== 0 || inode.blocks !== 0 || end > inlineCapacity(volume, inode)) return false;
+  transact(volume, SIZE_CREDITS, (handle) => initInlineData(handle, inode));
+  return true;
+}
+
+/**
+ * Maps what is going to be written, allocating what is missing; inline data that it would outgrow moves out first, its bytes
+ * written straight to the device.
+ */
+export function beginWrite(
+  volume: Volume,
+  inode: Inode,
+  pos: number,
+  count: number,
+  operation: number,
+  dev: number,
+  out: IomapMapping,
+): void {
+  checkWritable(inode);
+  checkAppend(inode, pos);
+  if (volume.features.inlineData && writesInline(volume, inode, pos + count)) {
+    out.type = MappingType.inline;
+    out.flags = 0;
+    out.offset = 0;
+    out.length = volume.geometry.blockSize;
+    out.addr = NULL_ADDR;
+    out.dev = 0;
+    return;
+  }
+  mapBytes(volume, inode, pos, count, dev, out);
+  if (out.type === MappingType.mapped && out.offset + out.length >= pos + count) return;
+  transact(volume, 2 * ALLOCATE_CREDITS, (handle) => {
+    if (pos + count > maxFileSize(handle, inode) && pos >= maxFileSize(handle, inode)) {
+      throw new FileSystemError("EFBIG", `a write at ${pos}`);
+    }
+    spillToBlock(handle, inode);
+    mapBytesForWrite(handle, inode, pos, count, operation, dev, out);
+  });
+}
+
+/**
+ * The data of a write has reached the device, or has not.
+ *
+ * @param written bytes from `pos` on that have
+ */
+export function endOfWrite(
+  volume: Volume,
+  inode: Inode,
+  pos: number,
+  count: number,
+  written: number,
+  operation: number,
+  mapping: Readonly<IomapMapping>,
+): void {
+  const grows = written > 0 && pos + written > inode.size;
+  const touches = written > 0 && (operation & OP_WRITEBACK) === 0;
+  const short = written < count;
+  const converts = mapping.type === MappingType.unwritten && written > 0;
+  if (!grows && !touches && !short && !converts) return;
+  transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
+    if (converts) finishWrite(handle, inode, pos, written);
+    if (grows) setSize(handle, inode, pos + written);
+    if (short) endWrite(handle, inode, pos, count, written, mapping);
+    if (touches) touchModified(handle, inode);
+  });
+}
+
+/**
+ * Writes into inline data; what no longer fits into the inode moves out to a block first.
+ *
+ * @returns whether the bytes are in the inode now; if not, the file has blocks, and the write goes on there
+ */
+export function writeInline(volume: Volume, inode: Inode, pos: number, bytes: Uint8Array): boolean {
+  checkWritable(inode);
+  checkAppend(inode, pos);
+  return transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
+    handle.modifyInode(inode);
+    const fits = writeInlineData(handle, inode, pos, bytes);
+    if (fits) touchModified(handle, inode);
+    else spillToBlock(handle, inode);
+    return fits;
+  });
+}
+
+/** Moves inline data out to a block on the device. */
+export function spillToBlock(handle: Handle, inode: Inode): void {
+  if (!inode.hasInlineData) return;
+  const { device, geometry } = handle.volume;
+  const { block, bytes } = spillInlineData(handle, inode);
+  if (block !== 0) device.write(block * geometry.blockSize, bytes);
+}
+
+/**
+ * Sets the size of a file. What lies behind it is freed; the bytes of the last block behind the size are the host's to zero.
+ *
+ * @throws FileSystemError EFBIG, EPERM, EISDIR, EINVAL
+ */
+export function resize(volume: Volume, inode: Inode, size: number): void {
+  checkWritable(inode);
+  if (inode.has(InodeFlag.append)) throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
+  transact(volume, REMOVE_CREDITS + ALLOCATE_CREDITS, (handle) => {
+    handle.modifyInode(inode);
+    if (inode.hasInlineData && truncateInlineData(handle, inode, size)) {
+      touchModified(handle, inode);
+      return;
+    }
+    spillToBlock(handle, inode);
+    const shrinks = size < inode.size;
+    setSize(handle, inode, size);
+    touchModified(handle, inode);
+    // Blocks may lie behind the end of a file that does not shrink, too: those of fallocate with KEEP_SIZE.
+    if (!shrinks && size !== inode.size) return;
+    const orphan = inode.linksCount > 0;
+    if (orphan) addOrphan(handle, inode);
+    truncateBlocks(handle, inode, Math.ceil(size / volume.geometry.blockSize));
+    if (handle.room < SIZE_CREDITS + 4) handle.restart(REMOVE_CREDITS);
+    if (orphan) removeOrphan(handle, inode);
+  });
+}

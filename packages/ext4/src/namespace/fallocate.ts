@@ -1,0 +1,156 @@
+import { FileSystemError } from "../errors.js";
+import { InodeFlag } from "../format/inode.js";
+import type { Inode } from "../inode/inode.js";
+import { maxFileSize, setSize } from "../inode/size.js";
+import { touchModified } from "../inode/times.js";
+import type { Handle } from "../journal/handle.js";
+import { transact } from "../journal/transactions.js";
+import { ALLOCATE_CREDITS, allocateRange, convertToUnwritten } from "../map/allocate-range.js";
+import { mapBlocks } from "../map/map-blocks.js";
+import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
+import { REMOVE_CREDITS, removeRange } from "../map/remove-range.js";
+import { shiftRange } from "../map/shift-range.js";
+import type { Volume } from "../volume.js";
+import { checkWritable, spillToBlock } from "./data.js";
+
+/** Modes of fallocate(2). */
+export const FallocateMode = {
+  keepSize: 1,
+  punchHole: 2,
+  collapseRange: 8,
+  zeroRange: 0x10,
+  insertRange: 0x20,
+} as const;
+
+const CREDITS = Math.max(ALLOCATE_CREDITS, REMOVE_CREDITS) + 8;
+
+/**
+ * Changes how a file's range is mapped, in whole blocks: parts of blocks at the ends of a range that is punched or zeroed are the
+ * host's to zero, before this.
+ *
+ * @param mode see FallocateMode
+ * @param offset bytes, 0 or more
+ * @param length bytes, 1 or more
+ * @throws FileSystemError EOPNOTSUPP, EINVAL, EFBIG, ENOSPC, EPERM
+ */
+export function fallocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number): void {
+  const { keepSize, punchHole, collapseRange, zeroRange, insertRange } = FallocateMode;
+  checkMode(mode);
+  checkWritable(inode);
+  if (!(offset >= 0 && length > 0)) throw new FileSystemError("EINVAL", `a range of ${length} bytes at ${offset}`);
+  if (inode.has(InodeFlag.append) && (mode & ~keepSize) !== 0) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
+  }
+  const hasExtents = inode.hasExtents || (inode.hasInlineData && volume.features.extents);
+  if (!hasExtents && (mode & punchHole) === 0) {
+    throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no extents`);
+  }
+  transact(volume, CREDITS, (handle) => {
+    const most = maxFileSize(handle, inode);
+    if (offset + length > most)
+      throw new FileSystemError("EFBIG", `up to byte ${offset + length}; ${most} are possible`);
+    handle.modifyInode(inode);
+    spillToBlock(handle, inode);
+    if (mode & punchHole) punch(handle, inode, offset, length);
+    else if (mode & collapseRange) collapse(handle, inode, offset, length);
+    else if (mode & insertRange) insert(handle, inode, offset, length);
+    else if (mode & zeroRange) zero(handle, inode, offset, length, (mode & keepSize) !== 0);
+    else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0);
+    touchModified(handle, inode);
+  });
+}
+
+/** The combinations that ext4 knows. */
+function checkMode(mode: number): void {
+  const { keepSize, punchHole, collapseRange, zeroRange, insertRange } = FallocateMode;
+  switch (mode) {
+    case 0:
+    case keepSize:
+    case punchHole | keepSize:
+    case collapseRange:
+    case zeroRange:
+    case zeroRange | keepSize:
+    case insertRange:
+      return;
+    default:
+      throw new FileSystemError("EOPNOTSUPP", `fallocate mode 0x${mode.toString(16)}`);
+  }
+}
+
+function punch(handle: Handle, inode: Inode, offset: number, length: number): void {
+  const { blockSize } = handle.volume.geometry;
+  const first = Math.ceil(offset / blockSize);
+  // Behind the end of the file there is nothing to keep: a range that reaches it takes the last block whole.
+  const fileEnd = Math.ceil(inode.size / blockSize);
+  const stop =
+    offset + length >= inode.size
+      ? Math.max(fileEnd, Math.floor((offset + length) / blockSize))
+      : Math.floor((offset + length) / blockSize);
+  if (stop > first) removeRange(handle, inode, first, stop);
+}
+
+/** Ranges that are cut out or put in begin and end on the unit of allocation. */
+function checkAligned(handle: Handle, offset: number, length: number): void {
+  const { clusterSize } = handle.volume.geometry;
+  if (offset % clusterSize !== 0 || length % clusterSize !== 0) {
+    throw new FileSystemError("EINVAL", `the range has to be a multiple of ${clusterSize} bytes at a multiple of that`);
+  }
+}
+
+function collapse(handle: Handle, inode: Inode, offset: number, length: number): void {
+  const { blockSize } = handle.volume.geometry;
+  checkAligned(handle, offset, length);
+  if (offset + length >= inode.size) throw new FileSystemError("EINVAL", "the range reaches the end of the file");
+  const first = offset / blockSize;
+  const stop = (offset + length) / blockSize;
+  removeRange(handle, inode, first, stop);
+  shiftRange(handle, inode, stop, first - stop);
+  room(handle);
+  setSize(handle, inode, inode.size - length);
+}
+
+function insert(handle: Handle, inode: Inode, offset: number, length: number): void {
+  const { blockSize } = handle.volume.geometry;
+  checkAligned(handle, offset, length);
+  if (offset >= inode.size) throw new FileSystemError("EINVAL", "the range begins at the end of the file or behind it");
+  const most = maxFileSize(handle, inode);
+  if (inode.size + length > most)
+    throw new FileSystemError("EFBIG", `${inode.size + length} bytes; ${most} are possible`);
+  setSize(handle, inode, inode.size + length);
+  shiftRange(handle, inode, offset / blockSize, length / blockSize);
+  room(handle);
+}
+
+/** What is mapped becomes unwritten, what is not is allocated so. */
+function zero(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
+  const { blockSize } = handle.volume.geometry;
+  const first = Math.ceil(offset / blockSize);
+  const stop = Math.floor((offset + length) / blockSize);
+  if (stop > first) convertToUnwritten(handle, inode, first, stop - first);
+  preallocate(handle, inode, offset, length, keepSize);
+}
+
+const mapping = new BlockMapping();
+
+/** Allocates what is a hole as unwritten. A part that was allocated before the space ran out stays, as in the kernel. */
+function preallocate(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
+  const { volume } = handle;
+  const { blockSize } = volume.geometry;
+  const stop = Math.min(Math.ceil((offset + length) / blockSize), MAX_FILE_BLOCKS);
+  const end = offset + length;
+  for (let block = Math.floor(offset / blockSize); block < stop; ) {
+    mapBlocks(volume, inode, block, mapping);
+    const count = Math.min(mapping.length, stop - block);
+    if (mapping.type === MappingType.hole) {
+      room(handle);
+      allocateRange(handle, inode, block, count, { unwritten: true }, mapping);
+    }
+    block += Math.min(mapping.length, stop - block);
+    // The size follows what is allocated, so that blocks behind it are never more than asked for.
+    if (!keepSize && inode.size < end) setSize(handle, inode, Math.max(inode.size, Math.min(end, block * blockSize)));
+  }
+}
+
+function room(handle: Handle): void {
+  if (handle.room < CREDITS) handle.restart(CREDITS);
+}

@@ -1,0 +1,106 @@
+import { lookup } from "../dir/directory.js";
+import { CorruptionError, FileSystemError } from "../errors.js";
+import { InodeFlag } from "../format/inode.js";
+import { cachedInode } from "../inode/cached-inode.js";
+import type { Inode } from "../inode/inode.js";
+import { setSize } from "../inode/size.js";
+import { touchChanged, touchModified } from "../inode/times.js";
+import type { Handle } from "../journal/handle.js";
+import { transact } from "../journal/transactions.js";
+import type { Volume } from "../volume.js";
+import {
+  checkMayCreate,
+  checkMayDelete,
+  checkName,
+  checkProject,
+  entryTypeOf,
+  isDotName,
+  LINK_MAX,
+  removeSubdirectory,
+} from "./checks.js";
+import { keepUnlinked } from "./create.js";
+import { addEntry, directoryCredits, isEmpty, removeEntry, removeOrphan } from "./pending.js";
+
+/** Blocks that a change of links changes besides the directory's: the inode, its neighbours on the list of orphans, the superblock. */
+const LINK_CREDITS = 12;
+
+/** Gives an inode one more name. */
+export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array): void {
+  checkName(name);
+  checkMayCreate(dir);
+  if (inode.isDirectory) throw new FileSystemError("EPERM", "a directory cannot have a second name");
+  if (inode.has(InodeFlag.append | InodeFlag.immutable)) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is immutable or append-only`);
+  }
+  if (inode.linksCount >= LINK_MAX) throw new FileSystemError("EMLINK", `inode ${inode.ino} has ${LINK_MAX} links`);
+  checkProject(volume, dir, inode);
+  transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {
+    addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
+    touchModified(handle, dir);
+    touchChanged(handle, inode);
+    inode.linksCount++;
+    // A file made without a name is an orphan no longer; whoever uses it goes on with the same object.
+    if (inode.linksCount === 1) adopt(handle, inode);
+  });
+}
+
+function adopt(handle: Handle, inode: Inode): void {
+  const { inodes } = handle.volume;
+  removeOrphan(handle, inode);
+  inodes.delete(inode.ino);
+  inodes.add(inode);
+  handle.onUndo(() => inodes.keep(inode));
+}
+
+/** Takes a name away from what is no directory. With the last one, the inode becomes an orphan that `release` deletes. */
+export function unlink(volume: Volume, dir: Inode, name: Uint8Array): void {
+  checkName(name);
+  const inode = entry(volume, dir, name);
+  if (inode.isDirectory) throw new FileSystemError("EISDIR", `inode ${inode.ino} is a directory`);
+  checkMayDelete(dir, inode);
+  transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {
+    removeEntry(handle, dir, name);
+    touchModified(handle, dir);
+    dropLink(handle, inode);
+  });
+}
+
+export function rmdir(volume: Volume, dir: Inode, name: Uint8Array): void {
+  if (isDotName(name)) throw new FileSystemError(name.length === 1 ? "EINVAL" : "ENOTEMPTY", "`.` and `..` stay");
+  checkName(name);
+  const inode = entry(volume, dir, name);
+  if (!inode.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${inode.ino} is no directory`);
+  checkMayDelete(dir, inode);
+  if (!isEmpty(volume, inode)) throw new FileSystemError("ENOTEMPTY", `directory ${inode.ino} is not empty`);
+  transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {
+    removeEntry(handle, dir, name);
+    touchModified(handle, dir);
+    removeSubdirectory(dir);
+    dropDirectory(handle, inode);
+  });
+}
+
+/** What a name in a directory leads to. @throws FileSystemError ENOENT, ENOTDIR */
+export function entry(volume: Volume, dir: Inode, name: Uint8Array): Inode {
+  const ino = lookup(volume, dir, name);
+  if (ino === 0) throw new FileSystemError("ENOENT", "there is no such name");
+  return cachedInode(volume, ino);
+}
+
+/** One link less of what is no directory. */
+export function dropLink(handle: Handle, inode: Inode): void {
+  if (inode.linksCount === 0) {
+    throw new CorruptionError("inode-deleted", { inode: inode.ino }, "a name was found for an inode without links");
+  }
+  touchChanged(handle, inode);
+  inode.linksCount--;
+  if (inode.linksCount === 0) keepUnlinked(handle, inode);
+}
+
+/** An empty directory has lost its name. */
+export function dropDirectory(handle: Handle, inode: Inode): void {
+  touchChanged(handle, inode);
+  inode.linksCount = 0;
+  setSize(handle, inode, 0);
+  keepUnlinked(handle, inode);
+}

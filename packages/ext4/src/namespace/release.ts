@@ -1,0 +1,41 @@
+import { freeInode } from "../alloc/free-inode.js";
+import { FileType, InodeFlag } from "../format/inode.js";
+import type { Inode } from "../inode/inode.js";
+import { transact } from "../journal/transactions.js";
+import { MAX_FILE_BLOCKS } from "../map/mapping.js";
+import { removeRange } from "../map/remove-range.js";
+import type { Volume } from "../volume.js";
+import { removeAllXattrs } from "../xattr/remove-all.js";
+import { removeOrphan } from "./pending.js";
+
+/** Blocks that the last step of a deletion changes: attributes, bitmaps, descriptors, neighbours on the list, quota. */
+const RELEASE_CREDITS = 64;
+
+/**
+ * Deletes an inode that has no links and that nobody uses any more. It is on the list of orphans until the last step, so that a
+ * crash in between is made good at the next mount.
+ */
+export function deleteInode(volume: Volume, inode: Inode): void {
+  transact(volume, RELEASE_CREDITS, (handle) => {
+    handle.modifyInode(inode);
+    inode.size = 0;
+    if (hasBlocks(volume, inode)) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
+    if (handle.room < RELEASE_CREDITS) handle.restart(RELEASE_CREDITS);
+    handle.modifyInode(inode);
+    removeAllXattrs(handle, inode);
+    removeOrphan(handle, inode);
+    inode.dtime = volume.environment.clock.now().seconds % 0x1_0000_0000;
+    freeInode(handle, inode);
+  });
+  volume.inodes.delete(inode.ino);
+}
+
+/** Whether i_block maps blocks: not in device files, pipes, sockets, fast links and inodes with inline data. */
+function hasBlocks(volume: Volume, inode: Inode): boolean {
+  if (inode.hasInlineData) return false;
+  if (inode.isSymlink) {
+    const attributes = inode.fileAcl === 0 ? 0 : volume.geometry.clusterSize / 512;
+    return inode.has(InodeFlag.extents) || inode.blocks > attributes;
+  }
+  return inode.type === FileType.regular || inode.type === FileType.directory;
+}
