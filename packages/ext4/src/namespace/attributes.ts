@@ -1,3 +1,4 @@
+import { isEmpty } from "../dir/change.js";
 import { FileSystemError } from "../errors.js";
 import { roCompatFeature } from "../format/features.js";
 import { FileType, InodeFlag } from "../format/inode.js";
@@ -7,7 +8,7 @@ import { transact } from "../journal/transactions.js";
 import { transferQuota } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
 import { removeXattr, setXattr, XATTR_CREDITS } from "../xattr/set-xattr.js";
-import { chmodAcl, isEmpty } from "./pending.js";
+import { chmodAcl } from "./pending.js";
 
 /** What setattr changes; what is absent stays. Times are whole seconds since 1970, negative before, and nanoseconds. */
 export interface AttributeChanges {

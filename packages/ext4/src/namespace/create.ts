@@ -1,4 +1,5 @@
 import { allocateInode } from "../alloc/allocate-inode.js";
+import { addEntry, directoryCredits, initDirectory } from "../dir/change.js";
 import { FileSystemError } from "../errors.js";
 import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
@@ -10,7 +11,7 @@ import { getFileBlockForWrite } from "../map/write-data.js";
 import type { Volume } from "../volume.js";
 import { inheritAcl } from "../xattr/inherit-acl.js";
 import { addSubdirectory, checkMayCreate, checkName, checkSubdirectoryLimit, entryTypeOf } from "./checks.js";
-import { addEntry, addOrphan, directoryCredits, initDirectory } from "./pending.js";
+import { addOrphan } from "./pending.js";
 
 /** Who makes something new, and with what permissions. */
 export interface Creation {

@@ -154,11 +154,11 @@ export function resize(volume: Volume, inode: Inode, size: number): void {
       return;
     }
     spillToBlock(handle, inode);
-    const shrinks = size < inode.size;
+    const grows = size > inode.size;
     setSize(handle, inode, size);
     touchModified(handle, inode);
-    // Blocks may lie behind the end of a file that does not shrink, too: those of fallocate with KEEP_SIZE.
-    if (!shrinks && size !== inode.size) return;
+    // Without a change of size as well: blocks that fallocate put behind the end with KEEP_SIZE go.
+    if (grows) return;
     const orphan = inode.linksCount > 0;
     if (orphan) addOrphan(handle, inode);
     truncateBlocks(handle, inode, Math.ceil(size / volume.geometry.blockSize));

@@ -1,3 +1,4 @@
+import { addEntry, directoryCredits, isEmpty, removeEntry } from "../dir/change.js";
 import { lookup } from "../dir/directory.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { InodeFlag } from "../format/inode.js";
@@ -19,7 +20,7 @@ import {
   removeSubdirectory,
 } from "./checks.js";
 import { keepUnlinked } from "./create.js";
-import { addEntry, directoryCredits, isEmpty, removeEntry, removeOrphan } from "./pending.js";
+import { removeOrphan } from "./pending.js";
 
 /** Blocks that a change of links changes besides the directory's: the inode, its neighbours on the list of orphans, the superblock. */
 const LINK_CREDITS = 12;

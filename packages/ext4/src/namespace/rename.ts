@@ -1,3 +1,4 @@
+import { addEntry, directoryCredits, isEmpty, removeEntry, replaceEntry, setDotDot } from "../dir/change.js";
 import { lookup } from "../dir/directory.js";
 import { FileSystemError } from "../errors.js";
 import { FileType } from "../format/inode.js";
@@ -21,7 +22,6 @@ import {
 } from "./checks.js";
 import { newInode } from "./create.js";
 import { dropDirectory, dropLink, entry } from "./link.js";
-import { addEntry, directoryCredits, isEmpty, removeEntry, replaceEntry, setDotDot } from "./pending.js";
 
 /** Flags of renameat2(2). */
 export const RenameFlag = { noReplace: 1, exchange: 2, whiteout: 4 } as const;
