@@ -4,6 +4,8 @@ export const corruptionKinds = {
   "superblock-checksum": "the superblock's checksum matches its contents",
   "superblock-geometry": "sizes and counts in the superblock agree with each other and with the device",
   "group-descriptor-checksum": "a group descriptor's checksum matches its contents",
+  "block-bitmap": "a group's block bitmap matches its descriptor, and what is freed was in use",
+  "inode-bitmap": "a group's inode bitmap matches its checksum, and what is freed was in use",
   "group-descriptor-location": "bitmaps and inode tables lie inside the file system",
   "block-range": "a block number lies inside the file system and outside its fixed metadata",
   "inode-number": "an inode number lies between 1 and the inode count",
@@ -115,6 +117,7 @@ export const errno = {
   ENOENT: 2,
   EIO: 5,
   ENXIO: 6,
+  E2BIG: 7,
   EACCES: 13,
   EEXIST: 17,
   EXDEV: 18,
@@ -134,6 +137,7 @@ export const errno = {
   EOPNOTSUPP: 95,
   ESTALE: 116,
   EUCLEAN: 117,
+  EDQUOT: 122,
   ENOKEY: 126,
 } as const;
 

@@ -29,8 +29,7 @@ export function hashInodeEntry(name: Uint8Array | Int8Array, hashOfValue: number
 export function hashBlockEntry(name: Uint8Array, value: Uint8Array): number {
   let hash = hashName(name);
   for (let at = 0; at < value.length; at += 4) {
-    const word =
-      value[at]! | ((value[at + 1] ?? 0) << 8) | ((value[at + 2] ?? 0) << 16) | ((value[at + 3] ?? 0) << 24);
+    const word = value[at]! | ((value[at + 1] ?? 0) << 8) | ((value[at + 2] ?? 0) << 16) | ((value[at + 3] ?? 0) << 24);
     hash = addWord(hash, word);
   }
   return hash >>> 0;

@@ -12,11 +12,12 @@ const { magic, blocks, checksum } = XattrBlockLayout.offset;
 /**
  * The attributes in the inode's attribute block, checked; undefined when the inode has none.
  *
+ * @param from another block to look into, which the inode may come to share
  * @throws CorruptionError block-range, xattr-header, xattr-checksum, xattr-entry
  */
-export function blockXattrs(volume: Volume, inode: Inode): XattrSpace | undefined {
-  if (inode.fileAcl === 0) return undefined;
-  const number = checkBlockRange(volume, inode.fileAcl, 1, "block-range", { inode: inode.ino, block: inode.fileAcl });
+export function blockXattrs(volume: Volume, inode: Inode, from = inode.fileAcl): XattrSpace | undefined {
+  if (from === 0) return undefined;
+  const number = checkBlockRange(volume, from, 1, "block-range", { inode: inode.ino, block: from });
   const block = volume.cache.read(number);
   const { view, data } = block;
   const first = XattrBlockLayout.size;

@@ -1,7 +1,12 @@
+import { FileSystemError } from "../errors.js";
 import { XattrIndex } from "../format/xattr.js";
+import type { Inode } from "../inode/inode.js";
+
+/** Most bytes of a name after its prefix: what e_name_len can say. */
+const NAME_MAX = 255;
 
 /** How a name index is shown to users. */
-interface Namespace {
+export interface Namespace {
   readonly index: number;
   readonly prefix: string;
   /** Whether the prefix is the whole name, as for ACLs. */
@@ -30,9 +35,25 @@ export function prefixOf(index: number): string | undefined {
 }
 
 /** The namespace that a full name belongs to, undefined if ext4 has none for it. */
-export function namespaceOf(name: string): Namespace | undefined {
+function namespaceOf(name: string): Namespace | undefined {
   for (const namespace of namespaces) {
     if (namespace.whole ? name === namespace.prefix : name.startsWith(namespace.prefix)) return namespace;
   }
   return undefined;
+}
+
+/**
+ * The namespace of a full name that a caller gave.
+ *
+ * @throws FileSystemError EOPNOTSUPP for a namespace that ext4 does not have, or an ACL of a symbolic link; EINVAL for a prefix
+ *   alone; ERANGE for a name that is too long
+ */
+export function checkedNamespace(inode: Inode, name: string): Namespace {
+  const namespace = namespaceOf(name);
+  if (namespace === undefined) throw new FileSystemError("EOPNOTSUPP", `no extended attributes like ${name}`);
+  const from = namespace.prefix.length;
+  if (!namespace.whole && name.length === from) throw new FileSystemError("EINVAL", `${name} without a name`);
+  if (name.length - from > NAME_MAX) throw new FileSystemError("ERANGE", "the attribute's name is too long");
+  if (namespace.whole && inode.isSymlink) throw new FileSystemError("EOPNOTSUPP", "symbolic links have no ACLs");
+  return namespace;
 }

@@ -1,4 +1,3 @@
-import { FileSystemError } from "../errors.js";
 import { XattrEntryLayout } from "../format/xattr.js";
 import type { Inode } from "../inode/inode.js";
 import type { Volume } from "../volume.js";
@@ -6,11 +5,8 @@ import { aclToUser } from "./acl.js";
 import { findEntry, isLastEntry, nextEntry, valueInodeOf, valueInSpace, type XattrSpace } from "./entries.js";
 import { blockXattrs } from "./in-block.js";
 import { inodeXattrs } from "./in-inode.js";
-import { namespaceOf, prefixOf } from "./names.js";
+import { checkedNamespace, prefixOf } from "./names.js";
 import { valueInInode } from "./value-inode.js";
-
-/** Most bytes of a name after its prefix: what e_name_len can say. */
-const NAME_MAX = 255;
 
 const { nameLength, nameIndex } = XattrEntryLayout.offset;
 
@@ -25,20 +21,18 @@ const { nameLength, nameIndex } = XattrEntryLayout.offset;
  * @throws CorruptionError xattr-*, acl-format, block-range
  */
 export function getXattr(volume: Volume, inode: Inode, name: string): Uint8Array | undefined {
-  const namespace = namespaceOf(name);
-  if (namespace === undefined) throw new FileSystemError("EOPNOTSUPP", `no extended attributes like ${name}`);
+  const namespace = checkedNamespace(inode, name);
   const from = namespace.prefix.length;
-  if (!namespace.whole && name.length === from) throw new FileSystemError("EINVAL", `${name} without a name`);
-  if (name.length - from > NAME_MAX) throw new FileSystemError("ERANGE", "the attribute's name is too long");
-  if (namespace.whole && inode.isSymlink) throw new FileSystemError("EOPNOTSUPP", "symbolic links have no ACLs");
   if (inode.noXattrs) return undefined;
 
-  const inInode = lookInInode(volume, inode);
-  const stored =
-    (inInode && find(volume, inode, inInode, namespace.index, name, from)) ??
-    findInBlock(volume, inode, namespace.index, name, from);
+  const stored = findAnywhere(volume, inode, namespace.index, name, from);
   if (stored === undefined || !namespace.whole) return stored;
   return aclToUser(stored, { inode: inode.ino });
+}
+
+/** As getXattr, of an attribute whose prefix is its whole name, and as it is stored. */
+export function storedValue(volume: Volume, inode: Inode, index: number): Uint8Array | undefined {
+  return inode.noXattrs ? undefined : findAnywhere(volume, inode, index, "", 0);
 }
 
 /**
@@ -64,9 +58,12 @@ function lookInInode(volume: Volume, inode: Inode): XattrSpace | undefined {
   return space;
 }
 
-function findInBlock(volume: Volume, inode: Inode, index: number, name: string, from: number): Uint8Array | undefined {
-  const space = blockXattrs(volume, inode);
-  return space && find(volume, inode, space, index, name, from);
+function findAnywhere(volume: Volume, inode: Inode, index: number, name: string, from: number): Uint8Array | undefined {
+  const inInode = lookInInode(volume, inode);
+  const value = inInode && find(volume, inode, inInode, index, name, from);
+  if (value !== undefined) return value;
+  const inBlock = blockXattrs(volume, inode);
+  return inBlock && find(volume, inode, inBlock, index, name, from);
 }
 
 function find(
