@@ -7,8 +7,8 @@ import { touchChanged } from "../inode/times.js";
 import { transact } from "../journal/transactions.js";
 import { transferQuota } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
+import { chmodAcl } from "../xattr/chmod-acl.js";
 import { removeXattr, setXattr, XATTR_CREDITS } from "../xattr/set-xattr.js";
-import { chmodAcl } from "./pending.js";
 
 /** What setattr changes; what is absent stays. Times are whole seconds since 1970, negative before, and nanoseconds. */
 export interface AttributeChanges {

@@ -11,4 +11,3 @@ export function addOrphan(_handle: Handle, _inode: Inode): void {
 export function removeOrphan(_handle: Handle, _inode: Inode): void {
   notYet();
 }
-export function chmodAcl(_handle: Handle, _inode: Inode): void {}
