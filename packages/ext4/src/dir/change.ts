@@ -1,62 +1,183 @@
+import { type CachedBlock, Verified } from "../cache/block-cache.js";
+import { CorruptionError, FileSystemError } from "../errors.js";
+import { NAME_MAX, recordSize } from "../format/directory.js";
+import { InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { readFileBlock } from "../map/read-data.js";
 import type { Volume } from "../volume.js";
+import { addIndexed } from "./add-indexed.js";
+import { appendDirectoryBlock } from "./append.js";
+import { boundedBlocksOf, nextMappedBlock, prefetchAround } from "./blocks.js";
+import { casefold, FOLDED_MAX } from "./casefold.js";
+import { canBeIndexed, makeIndexed } from "./index-change.js";
+import { addInline, inlineRegionAt, removeInline, spillInline } from "./inline-directory.js";
+import { isCaseInsensitive, isIndexed } from "./kind.js";
+import { inodeOf, verifyLeaf } from "./leaf.js";
+import { EntryPlace, findEntry, isDotName } from "./lookup.js";
+import { NameQuery } from "./name-query.js";
+import { insertEntry, type NewEntry, removeRecord, writeInode, writeUnused } from "./records.js";
+import { NO_ROOM, roomAt } from "./room.js";
+import { leafEnd, sealLeaf, writeLeafTail } from "./seal.js";
 
 /** The door for changes of directories. Times, link counts and the inodes that entries name are the caller's. */
 
-/** Most blocks of metadata that one of the operations below modifies, what its new blocks take of maps and bitmaps included. */
+export { initDirectory, isEmpty, setDotDot } from "./new-directory.js";
+
+/** Blocks of a directory that an operation changes: a leaf and a way of three index blocks, and as many new ones. */
+const OLD_BLOCKS = 4;
+const NEW_BLOCKS = 4;
+/** What one new block takes: two bitmaps' worth of descriptor and bitmap, and the way down a grown map. */
+const FOR_NEW_BLOCK = 8;
+
+/** Most blocks of metadata that one of the operations here modifies, what its new blocks take of maps and bitmaps included. */
 export function directoryCredits(_volume: Volume): number {
-  return 40;
+  return OLD_BLOCKS + NEW_BLOCKS * FOR_NEW_BLOCK;
 }
+
+const query = new NameQuery();
+const place = new EntryPlace();
+const folded = new Uint8Array(FOLDED_MAX);
+/** s_encoding_flags: names that are no UTF-8 are refused in case-insensitive directories. */
+const STRICT_ENCODING = 1;
 
 /**
  * Adds an entry.
  *
  * @param name 1 to 255 bytes
  * @param fileType EXT4_FT_*
- * @throws FileSystemError EEXIST when the name is there, ENOSPC, ENAMETOOLONG, EINVAL, ENOTDIR, ENOKEY; CorruptionError, DeviceError
+ * @throws FileSystemError EEXIST when the name is there (as the directory compares names), ENOSPC, ENAMETOOLONG, EINVAL,
+ *   ENOTDIR, ENOKEY in encrypted directories; CorruptionError, DeviceError
  */
-export function addEntry(_handle: Handle, _dir: Inode, _name: Uint8Array, _ino: number, _fileType: number): void {
-  throw new Error("to be written");
+export function addEntry(handle: Handle, dir: Inode, name: Uint8Array, ino: number, fileType: number): void {
+  const { volume } = handle;
+  checkNewName(volume, dir, name);
+  if (!query.prepare(volume, dir, name)) throw new FileSystemError("EINVAL", "a name that cannot be");
+  dir.entryChanges++;
+  const entry = { name, ino, fileType };
+  if (dir.hasInlineData) {
+    const result = addInline(handle, dir, query, entry);
+    if (result >= 0) throw alreadyThere(dir);
+    if (result !== NO_ROOM) return;
+    spillInline(handle, dir);
+  }
+  let mayIndex = volume.features.dirIndex;
+  if (dir.has(InodeFlag.index)) {
+    if (isIndexed(volume, dir) && addIndexed(handle, dir, query, entry)) return;
+    // The index is of no use, or the file system knows no indexes any more; it would miss the new name.
+    mayIndex = false;
+    handle.modifyInode(dir);
+    dir.flags &= ~InodeFlag.index;
+  }
+  addLinear(handle, dir, entry, mayIndex);
+}
+
+function checkNewName(volume: Volume, dir: Inode, name: Uint8Array): void {
+  if (!dir.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${dir.ino} is no directory`);
+  if (name.length > NAME_MAX) throw new FileSystemError("ENAMETOOLONG", `a name of ${name.length} bytes`);
+  if (name.length === 0 || name.includes(0x2f) || name.includes(0)) {
+    throw new FileSystemError("EINVAL", "a name that is empty or contains / or a zero byte");
+  }
+  if (isDotName(name)) throw alreadyThere(dir);
+  if (dir.has(InodeFlag.encrypt)) throw noKey(dir);
+  const strict = isCaseInsensitive(volume, dir) && (volume.superblock.encodingFlags & STRICT_ENCODING) !== 0;
+  if (strict && casefold(name, folded) < 0) {
+    throw new FileSystemError("EINVAL", `directory ${dir.ino} takes names in UTF-8 only`);
+  }
+}
+
+function alreadyThere(dir: Inode): FileSystemError {
+  return new FileSystemError("EEXIST", `the name is in directory ${dir.ino} already`);
+}
+
+function noKey(dir: Inode): FileSystemError {
+  return new FileSystemError("ENOKEY", `directory ${dir.ino} is encrypted`);
+}
+
+/** Looks through all blocks for the name and for room. */
+function addLinear(handle: Handle, dir: Inode, entry: NewEntry, mayIndex: boolean): void {
+  const { volume } = handle;
+  const { blockSize } = volume.geometry;
+  const recordsEnd = leafEnd(volume);
+  const need = recordSize(entry.name.length);
+  const end = boundedBlocksOf(volume, dir);
+  let room = NO_ROOM;
+  let block: CachedBlock | undefined;
+  for (let at = nextMappedBlock(volume, dir, 0, end); at < end; at = nextMappedBlock(volume, dir, at + 1, end)) {
+    prefetchAround(volume, dir, at);
+    const candidate = readFileBlock(volume, dir, at);
+    if (candidate === undefined) continue;
+    verifyLeaf(volume, dir, candidate, at);
+    if (room !== NO_ROOM) {
+      if (query.find(candidate.data, 0, recordsEnd, blockSize) >= 0) throw alreadyThere(dir);
+      continue;
+    }
+    room = query.findOrRoom(candidate.data, 0, recordsEnd, blockSize, need);
+    if (room >= 0) throw alreadyThere(dir);
+    if (room !== NO_ROOM || end === 1) block = candidate;
+  }
+  if (room === NO_ROOM && block !== undefined && mayIndex && canBeIndexed(volume, block)) {
+    makeIndexed(handle, dir, block);
+    if (addIndexed(handle, dir, query, entry)) return;
+    throw new CorruptionError("htree-header", { inode: dir.ino }, "a new index of no use");
+  }
+  if (room === NO_ROOM || block === undefined) {
+    block = appendDirectoryBlock(handle, dir, Verified.directoryLeaf, sealLeaf);
+    writeUnused(block.data, 0, recordsEnd, blockSize);
+    writeLeafTail(volume, block);
+    room = -2;
+  }
+  handle.modify(block, sealLeaf, dir.checksumSeed);
+  insertEntry(volume, dir, block.data, roomAt(room), recordsEnd, entry);
 }
 
 /**
- * Removes an entry.
+ * Removes an entry. Blocks stay the directory's, as in the kernel.
  *
  * @returns the inode number that it named
- * @throws FileSystemError ENOENT, EINVAL for `.` and `..`; CorruptionError, DeviceError
+ * @throws FileSystemError ENOENT, ENOTDIR, EINVAL for `.` and `..`; CorruptionError, DeviceError
  */
-export function removeEntry(_handle: Handle, _dir: Inode, _name: Uint8Array): number {
-  throw new Error("to be written");
+export function removeEntry(handle: Handle, dir: Inode, name: Uint8Array): number {
+  const { volume } = handle;
+  findExisting(volume, dir, name);
+  const { block, data, offset } = place;
+  const ino = inodeOf(data, offset);
+  dir.entryChanges++;
+  if (block === undefined) {
+    removeInline(handle, dir, offset);
+  } else {
+    handle.modify(block, sealLeaf, dir.checksumSeed);
+    removeRecord(volume, dir, data, 0, leafEnd(volume), offset);
+  }
+  return ino;
 }
 
 /**
  * Makes an entry that is there name another inode; its spelling stays.
  *
  * @returns the inode number that it named
- * @throws FileSystemError ENOENT, ENOKEY; CorruptionError, DeviceError
+ * @throws FileSystemError ENOENT, ENOTDIR, EINVAL for `.` and `..`, ENOKEY; CorruptionError, DeviceError
  */
-export function replaceEntry(
-  _handle: Handle,
-  _dir: Inode,
-  _name: Uint8Array,
-  _ino: number,
-  _fileType: number,
-): number {
-  throw new Error("to be written");
+export function replaceEntry(handle: Handle, dir: Inode, name: Uint8Array, ino: number, fileType: number): number {
+  const { volume } = handle;
+  if (dir.has(InodeFlag.encrypt)) throw noKey(dir);
+  findExisting(volume, dir, name);
+  const { block } = place;
+  let { data, offset } = place;
+  const old = inodeOf(data, offset);
+  dir.entryChanges++;
+  if (block === undefined) ({ data, at: offset } = inlineRegionAt(handle, dir, offset));
+  else handle.modify(block, sealLeaf, dir.checksumSeed);
+  writeInode(data, offset, ino);
+  if (volume.features.filetype) data[offset + 7] = fileType;
+  return old;
 }
 
-/** Gives a new directory its `.` and `..`: inside the inode where the file system has inline_data, else in a first block. */
-export function initDirectory(_handle: Handle, _dir: Inode, _parentIno: number): void {
-  throw new Error("to be written");
-}
-
-/** Whether a directory has no entries but `.` and `..`. */
-export function isEmpty(_volume: Volume, _dir: Inode): boolean {
-  throw new Error("to be written");
-}
-
-/** Makes `..` name another directory. */
-export function setDotDot(_handle: Handle, _dir: Inode, _parentIno: number): void {
-  throw new Error("to be written");
+/** Leaves in `place` where an entry is that can be changed. */
+function findExisting(volume: Volume, dir: Inode, name: Uint8Array): void {
+  if (!dir.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${dir.ino} is no directory`);
+  if (name.length > NAME_MAX) throw new FileSystemError("ENAMETOOLONG", `a name of ${name.length} bytes`);
+  if (isDotName(name)) throw new FileSystemError("EINVAL", "the entries . and .. stay");
+  if (name.length > 0 && findEntry(volume, dir, name, place)) return;
+  throw new FileSystemError("ENOENT", `the name is not in directory ${dir.ino}`);
 }

@@ -189,6 +189,11 @@ function countOf(node: CachedBlock, entries: number): number {
   return node.view.getUint16(entries + IndexCountLimitLayout.offset.count, true);
 }
 
+/** Most index blocks between a directory and its leaves, the root included. */
+export function mostLevels(volume: Volume): number {
+  return volume.features.largeDir ? LEVELS_LARGE : LEVELS;
+}
+
 /** The rules of dx_probe for the root. */
 function verifyRoot(volume: Volume, dir: Inode, block: CachedBlock): void {
   const { data, view } = block;
@@ -216,8 +221,7 @@ function verifyRoot(volume: Volume, dir: Inode, block: CachedBlock): void {
     throw bad(offset.hashVersion, `hash version ${hashVersion}`);
   }
   if ((unusedFlags & 1) !== 0) throw bad(offset.unusedFlags, `unknown flags 0x${unusedFlags.toString(16)}`);
-  const levels = volume.features.largeDir ? LEVELS_LARGE : LEVELS;
-  if (indirectLevels >= levels) throw bad(offset.indirectLevels, `${indirectLevels} levels below the root`);
+  if (indirectLevels >= mostLevels(volume)) throw bad(offset.indirectLevels, `${indirectLevels} levels below the root`);
   if (infoLength !== INDEX_ROOT_INFO_SIZE) throw bad(offset.infoLength, `root information of ${infoLength} bytes`);
   const space = blockSize - INDEX_ROOT_ENTRIES;
   verifyIndexEntries(volume, dir, block, INDEX_ROOT_ENTRIES, space, space);

@@ -1,3 +1,4 @@
+import type { CachedBlock } from "../cache/block-cache.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { INLINE_DOTDOT_SIZE, NAME_MAX } from "../format/directory.js";
 import { I_BLOCK_SIZE, ReservedInode } from "../format/inode.js";
@@ -40,7 +41,7 @@ export function lookup(volume: Volume, dir: Inode, name: Uint8Array): number {
   return ino;
 }
 
-function isDotName(name: Uint8Array): boolean {
+export function isDotName(name: Uint8Array): boolean {
   return name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
 }
 
@@ -54,35 +55,60 @@ export function lookupDot(volume: Volume, dir: Inode, dots: number): number {
   }
   if (boundedBlocksOf(volume, dir) === 0) return 0;
   const { blockSize } = volume.geometry;
-  if (isIndexed(volume, dir) && openIndexOrLog(volume, dir)) {
-    // An index root holds these two at fixed places, which its verification has checked.
-    return inodeOf(path.node[0]!.data, dots === 1 ? 0 : 12);
-  }
+  const root = isIndexed(volume, dir) ? indexRootOf(volume, dir) : undefined;
+  // An index root holds these two at fixed places, which its verification has checked.
+  if (root !== undefined) return inodeOf(root.data, dots === 1 ? 0 : 12);
   const block = readDirectoryBlock(volume, dir, 0);
   verifyLeaf(volume, dir, block, 0);
   const at = findBytes(block.data, 0, blockSize, blockSize, dots === 1 ? dot : dotdot);
   return at < 0 ? 0 : inodeOf(block.data, at);
 }
 
-function lookupName(volume: Volume, dir: Inode, name: Uint8Array): number {
-  if (!query.prepare(volume, dir, name)) return 0;
-  if (dir.hasInlineData) return lookupInline(volume, dir);
-  if (isIndexed(volume, dir)) {
-    const ino = lookupIndexed(volume, dir);
-    if (ino >= 0) return ino;
+/** Where an entry lies. Reused. */
+export class EntryPlace {
+  /** The block, verified; undefined in an inline directory. */
+  block: CachedBlock | undefined = undefined;
+  /** What the entry lies in: the block's bytes, or the contents of an inline directory (maybe a copy of them). */
+  data: Uint8Array = new Uint8Array(0);
+  /** Where in `data` the entry starts. */
+  offset = 0;
+
+  set(block: CachedBlock | undefined, data: Uint8Array, offset: number): void {
+    this.block = block;
+    this.data = data;
+    this.offset = offset;
   }
-  return lookupLinear(volume, dir);
+}
+
+const place = new EntryPlace();
+
+function lookupName(volume: Volume, dir: Inode, name: Uint8Array): number {
+  return findEntry(volume, dir, name, place) ? inodeOf(place.data, place.offset) : 0;
+}
+
+/** Finds the entry of a name other than `.` and `..`; false when there is none. */
+export function findEntry(volume: Volume, dir: Inode, name: Uint8Array, out: EntryPlace): boolean {
+  if (!query.prepare(volume, dir, name)) return false;
+  if (dir.hasInlineData) return findInline(volume, dir, out);
+  if (isIndexed(volume, dir)) {
+    const found = findIndexed(volume, dir, out);
+    if (found >= 0) return found === 1;
+  }
+  return findLinear(volume, dir, out);
 }
 
 /** The two regions of an inline directory; each is filled with records as a block is. */
-function lookupInline(volume: Volume, dir: Inode): number {
+function findInline(volume: Volume, dir: Inode, out: EntryPlace): boolean {
   const data = inlineBytes(volume, dir);
   const { blockSize } = volume.geometry;
   for (let start = INLINE_DOTDOT_SIZE, end = I_BLOCK_SIZE; start < data.length; start = end, end = data.length) {
     const at = query.find(data, start, end, blockSize);
-    if (at >= 0) return inodeOf(data, at);
+    if (at >= 0) {
+      out.set(undefined, data, at);
+      return true;
+    }
   }
-  return 0;
+  return false;
 }
 
 /** The verified bytes of an inline directory. */
@@ -97,8 +123,8 @@ export function inlineBytes(volume: Volume, dir: Inode): Uint8Array {
   return data;
 }
 
-/** The inode number, 0 when the name is not there, -1 when the index is of no use and the blocks have to be searched. */
-function lookupIndexed(volume: Volume, dir: Inode): number {
+/** 1 when the name is found, 0 when it is not there, -1 when the index is of no use and the blocks have to be searched. */
+function findIndexed(volume: Volume, dir: Inode, out: EntryPlace): number {
   try {
     openIndex(volume, dir, path);
     const hash = directoryHash(volume);
@@ -110,7 +136,10 @@ function lookupIndexed(volume: Volume, dir: Inode): number {
       const block = readDirectoryBlock(volume, dir, path.leaf);
       verifyLeaf(volume, dir, block, path.leaf);
       const at = query.find(block.data, 0, blockSize, blockSize);
-      if (at >= 0) return inodeOf(block.data, at);
+      if (at >= 0) {
+        out.set(block, block.data, at);
+        return 1;
+      }
       if ((nextHash(path) & ~1) >>> 0 !== major || !advance(volume, dir, path)) return 0;
     }
   } catch (error) {
@@ -119,13 +148,14 @@ function lookupIndexed(volume: Volume, dir: Inode): number {
   }
 }
 
-function openIndexOrLog(volume: Volume, dir: Inode): boolean {
+/** The verified root of an indexed directory, undefined when its index may be ignored. */
+export function indexRootOf(volume: Volume, dir: Inode): CachedBlock | undefined {
   try {
     openIndex(volume, dir, path);
-    return true;
+    return path.node[0];
   } catch (error) {
     forgive(volume, dir, error);
-    return false;
+    return undefined;
   }
 }
 
@@ -155,7 +185,7 @@ export function forgive(volume: Volume, dir: Inode, error: unknown): void {
   volume.environment.log("warning", `directory index ignored, run e2fsck -D: ${error.message}`);
 }
 
-function lookupLinear(volume: Volume, dir: Inode): number {
+function findLinear(volume: Volume, dir: Inode, out: EntryPlace): boolean {
   const { blockSize } = volume.geometry;
   const end = boundedBlocksOf(volume, dir);
   let fileBlock = nextMappedBlock(volume, dir, 0, end);
@@ -165,9 +195,12 @@ function lookupLinear(volume: Volume, dir: Inode): number {
     if (block !== undefined) {
       verifyLeaf(volume, dir, block, fileBlock);
       const at = query.find(block.data, 0, blockSize, blockSize);
-      if (at >= 0) return inodeOf(block.data, at);
+      if (at >= 0) {
+        out.set(block, block.data, at);
+        return true;
+      }
     }
     fileBlock = nextMappedBlock(volume, dir, fileBlock + 1, end);
   }
-  return 0;
+  return false;
 }

@@ -7,6 +7,7 @@ import { DirectoryHash } from "./hash.js";
 import { hashesInEntries, isCaseInsensitive } from "./kind.js";
 import { findBytes, inodeOf, recordLength } from "./leaf.js";
 import { NokeyName } from "./nokey-name.js";
+import { findBytesOrRoom, findRoom } from "./room.js";
 
 const hashes = new WeakMap<Volume, DirectoryHash>();
 
@@ -70,6 +71,17 @@ export class NameQuery {
       if (inodeOf(data, at) !== 0 && this.#matches(data, at)) return at;
     }
     return -1;
+  }
+
+  /**
+   * Looks in verified entries for the name and, on the way, for the first record that has `need` bytes to spare.
+   *
+   * @returns the offset of the name's entry; else NO_ROOM, or `roomAt` of the result is the record's offset
+   */
+  findOrRoom(data: Uint8Array, start: number, end: number, blockSize: number, need: number): number {
+    if (this.#how === How.bytes) return findBytesOrRoom(data, start, end, blockSize, need, this.#name);
+    const at = this.find(data, start, end, blockSize);
+    return at >= 0 ? at : findRoom(data, start, end, blockSize, need);
   }
 
   #matches(data: Uint8Array, at: number): boolean {

@@ -1,5 +1,5 @@
 import { CorruptionError, FileSystemError } from "../errors.js";
-import { DirectoryEntryLayout, HashVersion, INLINE_DOTDOT_SIZE } from "../format/directory.js";
+import { DirectoryEntryLayout, HashVersion, INLINE_DOTDOT_SIZE, recordSize } from "../format/directory.js";
 import { I_BLOCK_SIZE, InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import { readFileBlock } from "../map/read-data.js";
@@ -37,6 +37,8 @@ const TWO_32 = 0x1_0000_0000;
 const DT_DIRECTORY = 4;
 /** DT_* by file type of the entry. */
 const directoryTypes = new Uint8Array([0, 8, 4, 2, 6, 1, 12, 10]);
+/** Bytes of the records of `.` and `..` at the start of a directory's first block. */
+const DOT_RECORD = recordSize(1);
 const dots = new Uint8Array([0x2e, 0x2e]);
 /**
  * Leaves that continue each other are sorted together, so many bytes or blocks of them at most. Names of equal hashes are rare:
@@ -57,8 +59,9 @@ class Listing {
   /** Cookie of the last entry that was numbered. */
   high = 0;
   low = 0;
-  /** Directory whose one leaf `entries` holds, sorted; 0 for none. Then the range of hashes that it was checked to be in. */
-  sortedFor = 0;
+  /** Directory whose one leaf `entries` holds, sorted, and as of which change. Then the range of hashes that it was checked to be in. */
+  sortedFor: Inode | undefined = undefined;
+  sortedAt = 0;
   sortedFrom = 0;
   sortedTo = 0;
   sortedBy = 0;
@@ -66,16 +69,18 @@ class Listing {
   /** Sorts the entries of one leaf, for the next call as well. */
   sortLeaf(dir: Inode, from: number, to: number, version: number): void {
     this.entries.sort();
-    this.sortedFor = dir.ino;
+    this.sortedFor = dir;
+    this.sortedAt = dir.entryChanges;
     this.sortedFrom = from;
     this.sortedTo = to;
     this.sortedBy = version;
   }
 
-  /** Whether `entries` are those of this leaf already: the same bytes, which do not change while they are cached. */
+  /** Whether `entries` are those of this leaf already: the same bytes, and nothing has changed in the directory. */
   holds(dir: Inode, leaf: Uint8Array, from: number, to: number, version: number): boolean {
     return (
-      this.sortedFor === dir.ino &&
+      this.sortedFor === dir &&
+      this.sortedAt === dir.entryChanges &&
       this.entries.regions[0] === leaf &&
       this.sortedFrom === from &&
       this.sortedTo === to &&
@@ -85,7 +90,7 @@ class Listing {
 
   startBatch(): void {
     this.entries.clear();
-    this.sortedFor = 0;
+    this.sortedFor = undefined;
   }
 }
 
@@ -119,7 +124,7 @@ export function readDirectory(
       listByOffset(volume, dir, cookieHigh, cookieLow, visit, listing);
     } else listByHash(volume, dir, cookieHigh, cookieLow, visit, listing);
   } finally {
-    if (listing.sortedFor === 0) listing.entries.clear();
+    if (listing.sortedFor === undefined) listing.entries.clear();
     if (listing.entries.capacity <= MOST_KEPT_ENTRIES) idle.set(volume, listing);
   }
 }
@@ -188,6 +193,11 @@ function listByHash(
   visitSorted(volume, dir, high, low, visit, listing, version);
 }
 
+/** Most leaves that names of one hash may fill. */
+export function mostLeavesOfHash(volume: Volume): number {
+  return Math.max(BATCH_BLOCKS, BATCH_BYTES / volume.geometry.blockSize);
+}
+
 /** Leaf by leaf from the one that holds the cookie's hash on. The path is at the root. */
 function listIndexed(
   volume: Volume,
@@ -201,7 +211,7 @@ function listIndexed(
   const { blockSize } = volume.geometry;
   const hash = directoryHash(volume);
   const fold = isCaseInsensitive(volume, dir);
-  const most = Math.max(BATCH_BLOCKS, BATCH_BYTES / blockSize);
+  const most = mostLeavesOfHash(volume);
   descend(volume, dir, path, high * 2);
   do {
     for (let count = 1; ; count++) {
@@ -316,11 +326,16 @@ function listByOffset(
   }
 }
 
+/** Cookies are the offsets that the entries have once the directory has grown out to a block: a listing may go on there. */
 function listInlineByOffset(volume: Volume, dir: Inode, from: number, visit: DirectoryVisitor, listing: Listing): void {
-  if (!listDots(volume, dir, from > 0xffff_ffff ? 1 : 0, from >>> 0, visit)) return;
+  for (let count = 1; count <= 2; count++) {
+    const next = count * DOT_RECORD;
+    if (from < next && !visit(lookupDot(volume, dir, count), DT_DIRECTORY, dots, 0, count, 0, next)) return;
+  }
   const data = inlineBytes(volume, dir);
-  if (!visitRegion(volume, dir, data, INLINE_DOTDOT_SIZE, I_BLOCK_SIZE, 0, from, visit, listing)) return;
-  visitRegion(volume, dir, data, I_BLOCK_SIZE, data.length, 0, from, visit, listing);
+  const base = 2 * DOT_RECORD - INLINE_DOTDOT_SIZE;
+  if (!visitRegion(volume, dir, data, INLINE_DOTDOT_SIZE, I_BLOCK_SIZE, base, from, visit, listing)) return;
+  visitRegion(volume, dir, data, I_BLOCK_SIZE, data.length, base, from, visit, listing);
 }
 
 /** Shows the entries of verified `data[start, end)`, which lies at byte `base` of the directory, from byte `from` on. */

@@ -104,6 +104,12 @@ export function decodeRecordLength(raw: number, blockSize: number): number {
   return (raw & 0xfffc) | ((raw & 3) << 16);
 }
 
+/** The inverse of decodeRecordLength. */
+export function encodeRecordLength(length: number, blockSize: number): number {
+  if (blockSize < 0x1_0000) return length;
+  return length === blockSize ? 0xffff : (length & 0xfffc) | (length >>> 16);
+}
+
 /** Bytes that an entry with a name of `nameLength` bytes needs, without a stored hash. */
 export function recordSize(nameLength: number): number {
   return (DirectoryEntryLayout.size + nameLength + 3) & ~3;

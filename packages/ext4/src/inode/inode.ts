@@ -48,6 +48,8 @@ export class Inode {
   noXattrs = false;
   /** Number of the handle that changes it. */
   modifiedIn = 0;
+  /** Number of the handle that allocated it: there is nothing to go back to when that is undone. */
+  createdIn = 0;
   /** Numbers of the transactions that changed it last, and that changed what fdatasync has to bring to the device. */
   syncTransaction = 0;
   dataSyncTransaction = 0;
