@@ -1,0 +1,19 @@
+/**
+ * One workload on one image, in a process of its own: node workloads/main.js SUBJECT WORKLOAD IMAGE SEED [long]
+ * SUBJECT is `kernel` (ext4 on a loop device) or `served` (our own mount).
+ */
+import { kernelMounter, servedMounter } from "../model/mounters.js";
+import { findWorkload } from "./software.js";
+
+async function main([subject, name = "", image = "", seed = "1", long]: readonly string[]): Promise<void> {
+  const workload = findWorkload(name);
+  const mounter = subject === "kernel" ? kernelMounter(image) : servedMounter(image);
+  const mountPoint = await mounter.mount();
+  try {
+    workload.run(mountPoint, { long: long === "long", seed: Number(seed) });
+  } finally {
+    await mounter.unmount();
+  }
+}
+
+await main(process.argv.slice(2));

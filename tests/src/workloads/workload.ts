@@ -1,0 +1,52 @@
+/** Real software on a mount: a function of the mount point that throws when something is not as it should be. */
+import { spawnSync } from "node:child_process";
+
+export interface Workload {
+  readonly name: string;
+  readonly about: string;
+  /** Commands that it runs. */
+  readonly tools: readonly string[];
+  /** Bytes that the image should have. */
+  readonly size: number;
+  /** Milliseconds within which it ends, however slow the machine. */
+  readonly timeout: number;
+  run(mountPoint: string, scale: Scale): void;
+}
+
+/** How much there is to do: little in every run of the tests, all of it in long ones. */
+export interface Scale {
+  readonly long: boolean;
+  readonly seed: number;
+}
+
+const OUTPUT_LIMIT = 1 << 28;
+const SHOWN = 3000;
+
+/** Runs a command in a directory and returns what it wrote; anything but success is an error with the end of what it said. */
+export function command(directory: string, name: string, args: readonly string[], input = ""): string {
+  const result = spawnSync(name, args, {
+    cwd: directory,
+    input,
+    encoding: "latin1",
+    maxBuffer: OUTPUT_LIMIT,
+    env: { ...process.env, ...QUIET },
+  });
+  if (result.error !== undefined) throw result.error;
+  if (result.status !== 0) {
+    const said = `${result.stdout}\n${result.stderr}`.trim().slice(-SHOWN);
+    throw new Error(`${name} ${args.join(" ")}: exit ${result.status ?? result.signal}\n${said}`);
+  }
+  return result.stdout;
+}
+
+/** Nothing of this machine's settings, and one identity for git. */
+const QUIET = {
+  LC_ALL: "C",
+  TZ: "UTC",
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_AUTHOR_NAME: "A",
+  GIT_AUTHOR_EMAIL: "a@example.org",
+  GIT_COMMITTER_NAME: "A",
+  GIT_COMMITTER_EMAIL: "a@example.org",
+};
