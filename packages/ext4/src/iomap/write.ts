@@ -1,39 +1,73 @@
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
-import type { IomapMapping } from "./begin.js";
+import { allocateRange, convertUnwritten } from "../map/allocate-range.js";
+import { BlockMapping, MAX_FILE_BLOCKS } from "../map/mapping.js";
+import { removeRange } from "../map/remove-range.js";
+import { type IomapMapping, mapBytes } from "./begin.js";
+
+/** ZERO of fuse-iomap's operation flags. */
+const OP_ZERO = 0x2;
+/** NEW of fuse-iomap's mapping flags: what the device holds there is anything. */
+const NEW = 0x1;
 
 /**
- * mapBytes for who is going to write: what is a hole is allocated, no more than was asked for, and flagged NEW. A hole
- * that is only to be zeroed stays one.
+ * mapBytes for who is going to write: what is a hole is allocated, no more than was asked for, and flagged NEW. An unwritten
+ * mapping stays one until finishWrite. A hole that is only to be zeroed stays one, too. Inline data has been spilled.
  *
- * @param operation IomapOperation flags
+ * @param operation fuse-iomap's operation flags
+ * @param privileged whether the blocks reserved for root may be taken
  * @throws FileSystemError EFBIG, ENOSPC, EDQUOT; CorruptionError, DeviceError
  */
 export function mapBytesForWrite(
-  _handle: Handle,
-  _inode: Inode,
-  _pos: number,
-  _count: number,
-  _operation: number,
-  _dev: number,
-  _out: IomapMapping,
+  handle: Handle,
+  inode: Inode,
+  pos: number,
+  count: number,
+  operation: number,
+  dev: number,
+  out: IomapMapping,
+  privileged = false,
 ): void {
-  throw new Error("not yet");
+  const { volume } = handle;
+  if ((operation & OP_ZERO) !== 0) {
+    mapBytes(volume, inode, pos, count, dev, out);
+    return;
+  }
+  const { blockSize } = volume.geometry;
+  const fileBlock = Math.floor(pos / blockSize);
+  const wanted = Math.max(fileBlock + 1, Math.min(Math.ceil((pos + count) / blockSize), MAX_FILE_BLOCKS));
+  const run = new BlockMapping();
+  allocateRange(handle, inode, fileBlock, wanted - fileBlock, { unwritten: false, privileged }, run);
+  out.type = run.type;
+  out.flags = run.isNew ? NEW : 0;
+  out.offset = fileBlock * blockSize;
+  out.length = run.length * blockSize;
+  out.addr = run.block * blockSize;
+  out.dev = dev;
 }
 
-/** Takes back blocks of a NEW mapping that were not written: those past the file's end that `written` bytes from `pos` on do not touch. */
+/**
+ * Takes back the blocks of a NEW mapping that were not written, so that nobody reads what they held before.
+ *
+ * @param pos where the write that mapBytesForWrite gave the mapping for began, in its first block
+ * @param written bytes from `pos` on that have reached the device
+ */
 export function endWrite(
-  _handle: Handle,
-  _inode: Inode,
-  _pos: number,
-  _count: number,
-  _written: number,
-  _mapping: Readonly<IomapMapping>,
+  handle: Handle,
+  inode: Inode,
+  pos: number,
+  written: number,
+  mapping: Readonly<IomapMapping>,
 ): void {
-  throw new Error("not yet");
+  if ((mapping.flags & NEW) === 0) return;
+  const { blockSize } = handle.volume.geometry;
+  const first = written > 0 ? Math.ceil((pos + written) / blockSize) : Math.floor(pos / blockSize);
+  removeRange(handle, inode, first, (mapping.offset + mapping.length) / blockSize);
 }
 
-/** Data has reached the device: what is unwritten of `written` bytes from `pos` on becomes written. */
-export function finishWrite(_handle: Handle, _inode: Inode, _pos: number, _written: number): void {
-  throw new Error("not yet");
+/** Data has reached the device: what is unwritten of `written` bytes from `pos` on becomes written. May restart the handle. */
+export function finishWrite(handle: Handle, inode: Inode, pos: number, written: number): void {
+  const { blockSize } = handle.volume.geometry;
+  const first = Math.floor(pos / blockSize);
+  convertUnwritten(handle, inode, first, Math.ceil((pos + written) / blockSize) - first);
 }

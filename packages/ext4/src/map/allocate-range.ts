@@ -1,6 +1,15 @@
+import { FileSystemError } from "../errors.js";
+import { maxExtentFileSize, maxIndirectFileSize } from "../inode/file-limits.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
-import type { BlockMapping } from "./mapping.js";
+import type { Volume } from "../volume.js";
+import { allocateExtent, setUnwritten } from "./extent-change.js";
+import { indirectLimit } from "./indirect.js";
+import { mapBlocks } from "./map-blocks.js";
+import { type BlockMapping, MappingType } from "./mapping.js";
+import { allocateIndirect } from "./write-indirect.js";
+
+export { initExtentRoot } from "./extent-edit.js";
 
 export interface AllocateOptions {
   /** Allocated blocks read as zeros until they are converted; only files with extents can say so. */
@@ -9,13 +18,8 @@ export interface AllocateOptions {
   readonly privileged?: boolean;
 }
 
-/** Makes i_block of a new inode an extent tree without extents, and sets the inode's flag. */
-export function initExtentRoot(_inode: Inode): void {
-  throw new Error("not yet");
-}
-
 /** Blocks that one call of allocateRange modifies at most, those of the allocator and of quota included. */
-export const ALLOCATE_CREDITS = 64;
+export const ALLOCATE_CREDITS = 48;
 
 /**
  * Makes sure that `fileBlock` is mapped, and fills `out` with the mapping from there on, no longer than `count` blocks and as
@@ -23,17 +27,42 @@ export const ALLOCATE_CREDITS = 64;
  * the caller writes or zeroes these blocks on the device. Neither the size nor the times of the inode change.
  *
  * @param count blocks that are wanted, 1 or more
- * @throws FileSystemError ENOSPC, EDQUOT; EFBIG when no mapping reaches fileBlock; CorruptionError, DeviceError
+ * @throws FileSystemError ENOSPC, EDQUOT; EFBIG when no mapping reaches fileBlock; EOPNOTSUPP for unwritten blocks of a file
+ *   with block pointers; CorruptionError, DeviceError
  */
 export function allocateRange(
-  _handle: Handle,
-  _inode: Inode,
-  _fileBlock: number,
-  _count: number,
-  _options: AllocateOptions,
-  _out: BlockMapping,
+  handle: Handle,
+  inode: Inode,
+  fileBlock: number,
+  count: number,
+  options: AllocateOptions,
+  out: BlockMapping,
 ): void {
-  throw new Error("not yet");
+  const { volume } = handle;
+  const limit = blockLimit(volume, inode);
+  if (fileBlock >= limit) {
+    throw new FileSystemError("EFBIG", `block ${fileBlock} of inode ${inode.ino}, which ends before ${limit}`);
+  }
+  mapBlocks(volume, inode, fileBlock, out);
+  if (out.type === MappingType.inline) throw new Error("inline data is to be spilled before blocks are allocated");
+  const wanted = Math.min(count, out.length, limit - fileBlock);
+  out.length = wanted;
+  if (out.type !== MappingType.hole) return;
+  handle.modifyInode(inode);
+  const privileged = options.privileged === true;
+  if (inode.hasExtents) {
+    allocateExtent(handle, inode, wanted, options.unwritten, privileged, out);
+    return;
+  }
+  if (options.unwritten) throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has block pointers`);
+  allocateIndirect(handle, inode, wanted, privileged, out);
+}
+
+/** File blocks that a file's map and i_blocks can count. */
+function blockLimit(volume: Volume, inode: Inode): number {
+  const { blockSize } = volume.geometry;
+  if (inode.hasExtents) return Math.floor(maxExtentFileSize(volume) / blockSize);
+  return Math.min(indirectLimit(blockSize), Math.floor(maxIndirectFileSize(volume) / blockSize));
 }
 
 /**
@@ -42,11 +71,16 @@ export function allocateRange(
  *
  * @throws FileSystemError ENOSPC when the tree has to grow and cannot; CorruptionError, DeviceError
  */
-export function convertUnwritten(_handle: Handle, _inode: Inode, _fileBlock: number, _count: number): void {
-  throw new Error("not yet");
+export function convertUnwritten(handle: Handle, inode: Inode, fileBlock: number, count: number): void {
+  if (inode.hasExtents && !inode.hasInlineData) setUnwritten(handle, inode, fileBlock, fileBlock + count, false);
 }
 
-/** The reverse: what is written becomes unwritten, so that it reads as zeros. For FALLOC_FL_ZERO_RANGE; extents only. */
-export function convertToUnwritten(_handle: Handle, _inode: Inode, _fileBlock: number, _count: number): void {
-  throw new Error("not yet");
+/**
+ * The reverse: what is written becomes unwritten, so that it reads as zeros (FALLOC_FL_ZERO_RANGE).
+ *
+ * @throws FileSystemError EOPNOTSUPP without extents; see convertUnwritten
+ */
+export function convertToUnwritten(handle: Handle, inode: Inode, fileBlock: number, count: number): void {
+  if (!inode.hasExtents) throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has block pointers`);
+  setUnwritten(handle, inode, fileBlock, fileBlock + count, true);
 }

@@ -65,6 +65,23 @@ export function lengthOf(raw: number): number {
   return raw <= MAX_WRITTEN_EXTENT ? raw : raw - MAX_WRITTEN_EXTENT;
 }
 
+/** Offset of the node's last entry; that of its header if it has none. */
+export function lastEntry(view: DataView, base: number): number {
+  return base + entryCount(view, base) * EXTENT_ENTRY_SIZE;
+}
+
+/** Offset of the last entry that starts at or before `fileBlock`; that of the header, `base`, if none does. */
+export function lastEntryUpTo(view: DataView, base: number, fileBlock: number): number {
+  let low = 0;
+  let high = entryCount(view, base);
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (entryFileBlock(view, base + middle * EXTENT_ENTRY_SIZE) <= fileBlock) low = middle;
+    else high = middle - 1;
+  }
+  return base + low * EXTENT_ENTRY_SIZE;
+}
+
 /**
  * Checks the extent root in the inode, the first time an Inode object is asked for it.
  *

@@ -3,10 +3,11 @@ import { I_BLOCK_OFFSET } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import type { Volume } from "../volume.js";
 import {
-  entryCount,
   entryFileBlock,
   extentStart,
   indexChild,
+  lastEntry,
+  lastEntryUpTo,
   lengthOf,
   nodeDepth,
   rawLength,
@@ -60,21 +61,4 @@ function mapInLeaf(view: DataView, base: number, fileBlock: number, end: number,
   const next = at + EXTENT_ENTRY_SIZE;
   const stop = next <= last ? entryFileBlock(view, next) : end;
   out.set(MappingType.hole, fileBlock, stop - fileBlock, 0);
-}
-
-/** Offset of the node's last entry; that of its header if it has none. */
-function lastEntry(view: DataView, base: number): number {
-  return base + entryCount(view, base) * EXTENT_ENTRY_SIZE;
-}
-
-/** Offset of the last entry that starts at or before `fileBlock`; that of the header, `base`, if none does. */
-function lastEntryUpTo(view: DataView, base: number, fileBlock: number): number {
-  let low = 0;
-  let high = entryCount(view, base);
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (entryFileBlock(view, base + middle * EXTENT_ENTRY_SIZE) <= fileBlock) low = middle;
-    else high = middle - 1;
-  }
-  return base + low * EXTENT_ENTRY_SIZE;
 }

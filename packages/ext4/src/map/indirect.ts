@@ -1,4 +1,4 @@
-import { Verified } from "../cache/block-cache.js";
+import { type CachedBlock, Verified } from "../cache/block-cache.js";
 import { CorruptionError } from "../errors.js";
 import { I_BLOCK_OFFSET } from "../format/inode.js";
 import { checkOutsideMetadata } from "../groups/system-zone.js";
@@ -7,7 +7,7 @@ import { checkBlockRange, type Volume } from "../volume.js";
 import { type BlockMapping, MAX_FILE_BLOCKS, MappingType } from "./mapping.js";
 
 /** Pointers in i_block that name data blocks. One each to an indirect, a double and a triple indirect block follow. */
-const DIRECT = 12;
+export const DIRECT = 12;
 const POINTERS = 15;
 const DIRECT_END = I_BLOCK_OFFSET + 4 * DIRECT;
 
@@ -46,7 +46,7 @@ export function mapIndirect(volume: Volume, inode: Inode, fileBlock: number, out
   let level = 0;
   while (pointer !== 0 && level < levels) {
     slots[level] = at;
-    view = readIndirect(volume, inode, pointer, level, fileBlock);
+    ({ view } = readIndirect(volume, inode, pointer, level, fileBlock));
     level++;
     span /= perBlock;
     at = 4 * Math.floor(within / span);
@@ -99,7 +99,13 @@ function holeEnd(volume: Volume, inode: Inode, level: number, span: number, next
 }
 
 /** The indirect block that `pointer` names, at `level` of the chain; its pointers are checked when they are followed. */
-function readIndirect(volume: Volume, inode: Inode, pointer: number, level: number, fileBlock: number): DataView {
+export function readIndirect(
+  volume: Volume,
+  inode: Inode,
+  pointer: number,
+  level: number,
+  fileBlock: number,
+): CachedBlock {
   if (!(pointer < volume.geometry.blockCount && pointer > volume.geometry.firstDataBlock)) {
     const location = { inode: inode.ino, fileBlock, block: level > 0 ? chain[level - 1]! : 0, offset: slots[level]! };
     checkBlockRange(volume, pointer, 1, "indirect-range", location);
@@ -120,7 +126,7 @@ function readIndirect(volume: Volume, inode: Inode, pointer: number, level: numb
     node.verifiedAs = Verified.indirect;
     node.verifiedFor = inode.ino;
   }
-  return node.view;
+  return node;
 }
 
 /**

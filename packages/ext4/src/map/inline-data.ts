@@ -5,8 +5,8 @@ import type { Volume } from "../volume.js";
 import { findInInode } from "../xattr/in-inode.js";
 
 /** e_name_index and name of the attribute that continues inline data: "system.data". */
-const DATA_INDEX = 7;
-const DATA_NAME = "data";
+export const DATA_INDEX = 7;
+export const DATA_NAME = "data";
 
 const nothing = new Uint8Array(0);
 

@@ -1,8 +1,11 @@
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { removeExtents } from "./extent-change.js";
+import { MAX_FILE_BLOCKS } from "./mapping.js";
+import { removeIndirect } from "./write-indirect.js";
 
-/** Blocks that one step of removeRange and shiftRange modifies at most. */
-export const REMOVE_CREDITS = 64;
+/** Blocks with which removeRange, shiftRange and the conversions do a step; with fewer they restart the handle. */
+export { MAP_CREDITS as REMOVE_CREDITS } from "./map-allocation.js";
 
 /**
  * Unmaps and frees the file blocks from `fileBlock` to `endBlock - 1`, last first. Restarts the handle when it runs out of
@@ -12,11 +15,14 @@ export const REMOVE_CREDITS = 64;
  * @param endBlock exclusive; MAX_FILE_BLOCKS for all that follows
  * @throws CorruptionError, DeviceError; FileSystemError ENOSPC when a hole in the middle of an extent needs a new node
  */
-export function removeRange(_handle: Handle, _inode: Inode, _fileBlock: number, _endBlock: number): void {
-  throw new Error("not yet");
+export function removeRange(handle: Handle, inode: Inode, fileBlock: number, endBlock: number): void {
+  if (inode.hasInlineData) return;
+  const end = Math.min(endBlock, MAX_FILE_BLOCKS);
+  if (inode.hasExtents) removeExtents(handle, inode, fileBlock, end);
+  else removeIndirect(handle, inode, fileBlock, end);
 }
 
 /** Unmaps and frees all from file block `sizeBlocks` on; see removeRange. */
-export function truncateBlocks(_handle: Handle, _inode: Inode, _sizeBlocks: number): void {
-  throw new Error("not yet");
+export function truncateBlocks(handle: Handle, inode: Inode, sizeBlocks: number): void {
+  removeRange(handle, inode, sizeBlocks, MAX_FILE_BLOCKS);
 }

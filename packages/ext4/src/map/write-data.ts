@@ -1,25 +1,40 @@
 import type { CachedBlock, Seal } from "../cache/block-cache.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { allocateRange, convertUnwritten } from "./allocate-range.js";
+import { BlockMapping, MappingType } from "./mapping.js";
+
+const WRITTEN = { unwritten: false, privileged: false } as const;
 
 /**
- * A block of a file that the engine writes itself, ready to be changed: readFileBlock's counterpart. A hole is filled with a
- * new block of zeros. Size and times stay.
+ * A block of a file that the engine writes itself, ready to be changed: readFileBlock's counterpart. Where no data was (a hole, an
+ * unwritten extent) it is a block of zeros. Size and times stay.
  *
  * @param seal see Handle.modify
  * @throws FileSystemError ENOSPC, EDQUOT, EFBIG; CorruptionError, DeviceError
  */
 export function getFileBlockForWrite(
-  _handle: Handle,
-  _inode: Inode,
-  _fileBlock: number,
-  _seal?: Seal,
-  _seed?: number,
+  handle: Handle,
+  inode: Inode,
+  fileBlock: number,
+  seal?: Seal,
+  seed = 0,
 ): CachedBlock {
-  throw new Error("not yet");
+  const mapping = new BlockMapping();
+  allocateRange(handle, inode, fileBlock, 1, WRITTEN, mapping);
+  const { block, type, isNew } = mapping;
+  if (type === MappingType.unwritten) convertUnwritten(handle, inode, fileBlock, 1);
+  if (isNew || type === MappingType.unwritten) return handle.create(block, seal, seed);
+  const cached = handle.volume.cache.read(block);
+  handle.modify(cached, seal, seed);
+  return cached;
 }
 
 /** Adds a block of zeros at the end of a directory (or another file of the engine's), whose size grows by it. */
-export function appendBlock(_handle: Handle, _inode: Inode, _seal?: Seal, _seed?: number): CachedBlock {
-  throw new Error("not yet");
+export function appendBlock(handle: Handle, inode: Inode, seal?: Seal, seed = 0): CachedBlock {
+  const { blockSize } = handle.volume.geometry;
+  const fileBlock = Math.ceil(inode.size / blockSize);
+  const block = getFileBlockForWrite(handle, inode, fileBlock, seal, seed);
+  inode.size = (fileBlock + 1) * blockSize;
+  return block;
 }

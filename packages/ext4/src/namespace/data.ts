@@ -109,7 +109,7 @@ export function endOfWrite(
   transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
     if (converts) finishWrite(handle, inode, pos, written);
     if (grows) setSize(handle, inode, pos + written);
-    if (short) endWrite(handle, inode, pos, count, written, mapping);
+    if (short) endWrite(handle, inode, pos, written, mapping);
     if (touches) touchModified(handle, inode);
   });
 }

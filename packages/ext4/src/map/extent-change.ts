@@ -1,0 +1,163 @@
+import { goalFor } from "../alloc/goal.js";
+import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
+import type { Inode } from "../inode/inode.js";
+import type { Handle } from "../journal/handle.js";
+import { freeUnmapped, placeInCluster } from "./clusters.js";
+import { pullUp, replaceExtents } from "./extent-edit.js";
+import { ExtentList, MAX_UNWRITTEN_EXTENT } from "./extent-list.js";
+import { entryFileBlock, extentStart, lengthOf, rawLength } from "./extent-node.js";
+import { ExtentPath } from "./extent-path.js";
+import { allocateForMap, blocksPerCluster, holdsMetadata, makeRoomForStep } from "./map-allocation.js";
+import { type BlockMapping, MappingType } from "./mapping.js";
+
+/** An extent in hand. */
+class Extent {
+  fileBlock = 0;
+  length = 0;
+  block = 0;
+  unwritten = false;
+
+  /** Takes entry `index` of the leaf. */
+  load(path: ExtentPath, index: number): this {
+    const leaf = path.depth;
+    const view = path.view(leaf);
+    const at = path.at(leaf, index);
+    const raw = rawLength(view, at);
+    this.fileBlock = entryFileBlock(view, at);
+    this.length = lengthOf(raw);
+    this.block = extentStart(view, at);
+    this.unwritten = raw > MAX_WRITTEN_EXTENT;
+    return this;
+  }
+
+  get end(): number {
+    return this.fileBlock + this.length;
+  }
+}
+
+const scratch = new Extent();
+
+/**
+ * Fills the beginning of the hole that `out` shows, which begins with the block that is wanted.
+ *
+ * @param count blocks, at most the hole's
+ */
+export function allocateExtent(
+  handle: Handle,
+  inode: Inode,
+  count: number,
+  unwritten: boolean,
+  privileged: boolean,
+  out: BlockMapping,
+): void {
+  const { volume } = handle;
+  const { fileBlock } = out;
+  const path = new ExtentPath(volume, inode).find(fileBlock);
+  const goal = goalOf(path, fileBlock);
+  const ratio = blocksPerCluster(volume);
+  let wanted = Math.min(count, unwritten ? MAX_UNWRITTEN_EXTENT : MAX_WRITTEN_EXTENT);
+  let block: number;
+  if (ratio > 1 && placeInCluster(volume, inode, out, wanted)) {
+    ({ block } = out);
+    wanted = Math.min(wanted, out.length);
+  } else {
+    if (ratio > 1) wanted = Math.min(wanted, out.length);
+    const lead = fileBlock % ratio; // blocks of the cluster before the one that is wanted
+    const metadata = holdsMetadata(volume, inode);
+    const run = allocateForMap(handle, inode, Math.max(0, goal - lead), lead + wanted, metadata, privileged);
+    block = run.block + lead;
+    wanted = Math.min(wanted, run.count - lead);
+  }
+  insert(handle, path, fileBlock, wanted, block, unwritten, privileged);
+  out.set(unwritten ? MappingType.unwritten : MappingType.mapped, fileBlock, wanted, block);
+  out.isNew = true;
+}
+
+/** Where a block should go, as the kernel's ext4_ext_find_goal has it: as far from its neighbour as in the file. */
+function goalOf(path: ExtentPath, fileBlock: number): number {
+  const leaf = path.depth;
+  if (path.count(leaf) === 0) return goalFor(path.volume, path.inode, fileBlock);
+  const near = new Extent().load(path, Math.max(1, path.index[leaf]!));
+  return Math.max(0, near.block + fileBlock - near.fileBlock);
+}
+
+/** Adds a mapping in a hole, joined with its neighbours in the leaf where that can be. */
+function insert(
+  handle: Handle,
+  path: ExtentPath,
+  fileBlock: number,
+  length: number,
+  block: number,
+  unwritten: boolean,
+  privileged: boolean,
+): void {
+  const index = path.find(fileBlock).index[path.depth]!;
+  const after = index < path.count(path.depth);
+  const list = new ExtentList();
+  if (index > 0) addEntry(list, path, index);
+  list.add(fileBlock, length, block, unwritten);
+  if (after) addEntry(list, path, index + 1);
+  const old = (index > 0 ? 1 : 0) + (after ? 1 : 0);
+  replaceExtents(handle, path, Math.max(1, index), old, list, block, privileged);
+}
+
+function addEntry(list: ExtentList, path: ExtentPath, index: number): void {
+  const { fileBlock, length, block, unwritten } = scratch.load(path, index);
+  list.add(fileBlock, length, block, unwritten);
+}
+
+/** Makes all extents in a range of file blocks written, or unwritten. */
+export function setUnwritten(handle: Handle, inode: Inode, from: number, to: number, unwritten: boolean): void {
+  const path = new ExtentPath(handle.volume, inode);
+  const list = new ExtentList();
+  const extent = new Extent();
+  // Backwards, so that what was joined with what lies behind it is not met again.
+  for (let end = to; end > from; ) {
+    makeRoomForStep(handle, inode);
+    const index = path.find(end - 1).index[path.depth]!;
+    if (index === 0) break;
+    extent.load(path, index);
+    if (extent.end <= from) break;
+    const start = Math.max(from, extent.fileBlock);
+    const stop = Math.min(end, extent.end);
+    end = start;
+    if (extent.unwritten === unwritten) continue;
+    const { fileBlock, block } = extent;
+    list.clear();
+    if (index > 1) addEntry(list, path, index - 1);
+    if (start > fileBlock) list.add(fileBlock, start - fileBlock, block, !unwritten);
+    list.add(start, stop - start, block + start - fileBlock, unwritten);
+    if (extent.end > stop) list.add(stop, extent.end - stop, block + stop - fileBlock, !unwritten);
+    const after = index < path.count(path.depth);
+    if (after) addEntry(list, path, index + 1);
+    const old = 1 + (index > 1 ? 1 : 0) + (after ? 1 : 0);
+    replaceExtents(handle, path, Math.max(1, index - 1), old, list, block, true);
+  }
+  pullUp(handle, inode);
+}
+
+/** Unmaps and frees a range of file blocks, last first. */
+export function removeExtents(handle: Handle, inode: Inode, from: number, to: number): void {
+  const { volume } = handle;
+  const path = new ExtentPath(volume, inode);
+  const list = new ExtentList();
+  const extent = new Extent();
+  const metadata = holdsMetadata(volume, inode);
+  for (let end = to; end > from; ) {
+    makeRoomForStep(handle, inode);
+    const index = path.find(end - 1).index[path.depth]!;
+    if (index === 0) break;
+    extent.load(path, index);
+    if (extent.end <= from) break;
+    const start = Math.max(from, extent.fileBlock);
+    const stop = Math.min(end, extent.end);
+    end = start;
+    const { fileBlock, block, unwritten } = extent;
+    list.clear();
+    if (start > fileBlock) list.add(fileBlock, start - fileBlock, block, unwritten);
+    if (extent.end > stop) list.add(stop, extent.end - stop, block + stop - fileBlock, unwritten);
+    replaceExtents(handle, path, index, 1, list, block, true);
+    freeUnmapped(handle, inode, start, stop - start, block + start - fileBlock, metadata);
+  }
+  pullUp(handle, inode);
+}
