@@ -9,7 +9,7 @@ import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS } from "../map/allocate-range.js";
 import { MappingType } from "../map/mapping.js";
-import { REMOVE_CREDITS, truncateBlocks } from "../map/remove-range.js";
+import { MAP_CREDITS, truncateBlocks } from "../map/remove-range.js";
 import {
   initInlineData,
   inlineCapacity,
@@ -147,7 +147,7 @@ export function spillToBlock(handle: Handle, inode: Inode): void {
 export function resize(volume: Volume, inode: Inode, size: number): void {
   checkWritable(inode);
   if (inode.has(InodeFlag.append)) throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
-  transact(volume, REMOVE_CREDITS + ALLOCATE_CREDITS, (handle) => {
+  transact(volume, MAP_CREDITS + ALLOCATE_CREDITS, (handle) => {
     handle.modifyInode(inode);
     if (inode.hasInlineData && truncateInlineData(handle, inode, size)) {
       touchModified(handle, inode);
@@ -162,7 +162,7 @@ export function resize(volume: Volume, inode: Inode, size: number): void {
     const orphan = inode.linksCount > 0;
     if (orphan) addOrphan(handle, inode);
     truncateBlocks(handle, inode, Math.ceil(size / volume.geometry.blockSize));
-    if (handle.room < SIZE_CREDITS + 4) handle.restart(REMOVE_CREDITS);
+    if (handle.room < SIZE_CREDITS + 4) handle.restart(MAP_CREDITS);
     if (orphan) removeOrphan(handle, inode);
   });
 }

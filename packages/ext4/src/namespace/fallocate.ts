@@ -8,7 +8,7 @@ import { transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS, allocateRange, convertToUnwritten } from "../map/allocate-range.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
-import { REMOVE_CREDITS, removeRange } from "../map/remove-range.js";
+import { MAP_CREDITS, removeRange } from "../map/remove-range.js";
 import { shiftRange } from "../map/shift-range.js";
 import type { Volume } from "../volume.js";
 import { checkWritable, spillToBlock } from "./data.js";
@@ -22,7 +22,7 @@ export const FallocateMode = {
   insertRange: 0x20,
 } as const;
 
-const CREDITS = Math.max(ALLOCATE_CREDITS, REMOVE_CREDITS) + 8;
+const CREDITS = Math.max(ALLOCATE_CREDITS, MAP_CREDITS) + 8;
 
 /**
  * Changes how a file's range is mapped, in whole blocks: parts of blocks at the ends of a range that is punched or zeroed are the
