@@ -1,21 +1,48 @@
 import type { FileSystem, Inode } from "@bulkhead/ext4";
-import { type Mapping, type MappingServer, MappingType, NULL_ADDR } from "@bulkhead/iomap";
+import { type Mapping, type MappingServer, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap";
+
+/** Operations during which an error must not throw away what was done before it: they answer in errnos. */
+const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation.writeback;
 
 /** The engine as the iomap host's server, over a function call. */
 export class EngineMappings implements MappingServer<Inode> {
   readonly #fs: FileSystem;
   readonly #dev: number;
+  readonly #toErrno: (error: unknown) => number;
 
-  constructor(fs: FileSystem, dev: number) {
+  /** @param toErrno makes the errno of what the engine throws while a file is written */
+  constructor(fs: FileSystem, dev: number, toErrno: (error: unknown) => number) {
     this.#fs = fs;
     this.#dev = dev;
+    this.#toErrno = toErrno;
   }
 
   begin(inode: Inode, pos: number, count: number, operation: number, read: Mapping, write: Mapping): number {
+    if ((operation & WRITING) === 0) {
+      this.#map(inode, pos, count, operation, read, write);
+      return 0;
+    }
+    try {
+      this.#map(inode, pos, count, operation, read, write);
+      return 0;
+    } catch (error) {
+      return -this.#toErrno(error);
+    }
+  }
+
+  #map(inode: Inode, pos: number, count: number, operation: number, read: Mapping, write: Mapping): void {
     this.#fs.iomapBegin(inode, pos, count, operation, read);
     if (read.type === MappingType.mapped || read.type === MappingType.unwritten) read.dev = this.#dev;
     write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
-    return 0;
+  }
+
+  end(inode: Inode, pos: number, count: number, written: number, operation: number, mapping: Mapping): number {
+    try {
+      this.#fs.iomapEnd(inode, pos, count, written, operation, mapping);
+      return 0;
+    } catch (error) {
+      return -this.#toErrno(error);
+    }
   }
 
   readInline(inode: Inode, pos: number, target: Uint8Array): number {
@@ -23,5 +50,13 @@ export class EngineMappings implements MappingServer<Inode> {
     const length = Math.max(0, Math.min(target.length, data.length - pos));
     target.set(data.subarray(pos, pos + length));
     return length;
+  }
+
+  writeInline(inode: Inode, pos: number, source: Uint8Array): number {
+    try {
+      return this.#fs.writeInline(inode, pos, source) ? source.length : 0;
+    } catch (error) {
+      return -this.#toErrno(error);
+    }
   }
 }

@@ -1,23 +1,34 @@
 /** What runs in the serving thread: the module that `mountAndServe` is given. */
 import * as fs from "node:fs";
 import { type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
-import type { CreateFileSystem } from "@bulkhead/fuse";
-import { readahead } from "@bulkhead/linux";
-import { Ext4Server } from "./server.js";
-import { openSource, type SourceOptions } from "./source.js";
+import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
+import { Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
+import { Ext4Server, type ServerOptions } from "./server.js";
+import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 
 /** What the serving thread is told; plain data. */
 export interface ServeData {
   readonly source: SourceOptions;
   readonly engine: MountOptions;
+  readonly serving: Omit<ServerOptions, "onChange">;
   /** A line per request. */
   readonly debug: boolean;
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
   readonly posixAcl: boolean;
 }
 
-const create: CreateFileSystem<ServeData> = ({ source, engine, debug, posixAcl }, { log, timers }) => {
-  const device = openSource(source, { ...fs, readahead });
+const io: SourceIo = {
+  ...fs,
+  readahead,
+  punchHole: (fd, offset, length) => fallocate(fd, Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, offset, length),
+  flock,
+};
+
+/** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
+const LEAST_WAIT = 50;
+
+const create: CreateFileSystem<ServeData> = ({ source, engine, serving, debug, posixAcl }, { log, timers }) => {
+  const device = openSource(source, io, engine.writable);
   const environment: Environment = {
     ...systemEnvironment,
     log(level, message) {
@@ -36,7 +47,9 @@ const create: CreateFileSystem<ServeData> = ({ source, engine, debug, posixAcl }
     device.close();
     throw error;
   }
-  const server = new Ext4Server(filesystem);
+  const deadlines = new Deadlines(filesystem, timers, (error) => server.toErrno(error));
+  const server = new Ext4Server(filesystem, { ...serving, onChange: () => deadlines.arm() });
+  deadlines.arm();
   const session = server.sessionOptions(posixAcl, (message, error) => {
     // Only what should not happen comes here: where in the program it did is what a report of it needs.
     const where = error instanceof Error ? `: ${error.stack?.split("\n", 3).join(";") ?? error.message}` : "";
@@ -53,10 +66,50 @@ const create: CreateFileSystem<ServeData> = ({ source, engine, debug, posixAcl }
         }
       : session,
     close() {
-      filesystem.close();
-      device.close();
+      try {
+        filesystem.unmount();
+      } catch (error) {
+        server.toErrno(error);
+        log(`${source.path}: not unmounted cleanly: ${error instanceof Error ? error.message : String(error)}`);
+      } finally {
+        filesystem.close();
+        device.close();
+      }
     },
   };
 };
+
+/** Calls the engine when it has something to do by the clock. */
+class Deadlines {
+  readonly #fs: FileSystem;
+  readonly #timers: Timers;
+  readonly #onError: (error: unknown) => void;
+  #armed = false;
+
+  constructor(fs: FileSystem, timers: Timers, onError: (error: unknown) => void) {
+    this.#fs = fs;
+    this.#timers = timers;
+    this.#onError = onError;
+  }
+
+  /** To be called when there may be a new deadline; costs nothing when one is waited for. */
+  arm(): void {
+    if (this.#armed) return;
+    const wait = this.#fs.nextDeadline;
+    if (wait < 0) return;
+    this.#armed = true;
+    this.#timers.after(Math.max(wait, LEAST_WAIT), this.#run);
+  }
+
+  readonly #run = () => {
+    this.#armed = false;
+    try {
+      this.#fs.tick();
+    } catch (error) {
+      this.#onError(error);
+    }
+    this.arm();
+  };
+}
 
 export default create;

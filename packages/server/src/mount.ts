@@ -1,7 +1,8 @@
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import type { ServeData } from "./file-system.js";
-import type { SourceOptions } from "./source.js";
+import type { ServerOptions } from "./server.js";
+import { SourceError, type SourceOptions, writeProtection } from "./source.js";
 
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
 const READ_AHEAD_KIB = 1024;
@@ -10,8 +11,15 @@ export interface MountImageOptions {
   readonly source: SourceOptions;
   /** An existing directory. */
   readonly mountpoint: string;
-  readonly engine?: EngineOptions;
-  /** What the kernel is told of the mount. Read-only in any case. */
+  /** Read-only or not is `access`'s business. */
+  readonly engine?: Omit<EngineOptions, "writable">;
+  /**
+   * `read-write` fails when the source is write-protected; `read-write if possible`, the default, is then read-only, with a
+   * line in the log.
+   */
+  readonly access?: "read-only" | "read-write" | "read-write if possible";
+  readonly serving?: Omit<ServerOptions, "onChange">;
+  /** What the kernel is told of the mount; whether it is read-only follows from `access`. */
   readonly kernel?: KernelOptions;
   /** Log a line per request. Default false. */
   readonly debug?: boolean;
@@ -27,13 +35,16 @@ export interface MountImageOptions {
  *
  * @throws SourceError, CorruptionError, UnsupportedFeatureError as plain errors with the same message; LinuxError from mounting
  */
-export function mountImage(options: MountImageOptions): Promise<Served> {
+export async function mountImage(options: MountImageOptions): Promise<Served> {
+  const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
+  const writable = isWritable(options, log);
   // Where others come in, permissions count. A user who can read the image may read all that is in it.
   const checkPermissions =
     options.kernel?.defaultPermissions ?? (process.getuid?.() === 0 || options.kernel?.allowOther === true);
   const data: ServeData = {
     source: options.source,
-    engine: options.engine ?? {},
+    engine: { ...options.engine, writable },
+    serving: options.serving ?? {},
     debug: options.debug ?? false,
     posixAcl: checkPermissions,
   };
@@ -46,9 +57,18 @@ export function mountImage(options: MountImageOptions): Promise<Served> {
       subtype: "bulkhead",
       ...options.kernel,
       defaultPermissions: checkPermissions,
-      readOnly: true,
+      readOnly: !writable,
     },
     readAheadKb: READ_AHEAD_KIB,
-    ...(options.log === undefined ? {} : { log: options.log }),
+    log,
   });
+}
+
+function isWritable({ access = "read-write if possible", source }: MountImageOptions, log: (message: string) => void) {
+  if (access === "read-only") return false;
+  const protection = writeProtection(source.path);
+  if (protection === undefined) return true;
+  if (access === "read-write") throw new SourceError(`${source.path} cannot be written to: ${protection}; try -o ro`);
+  log(`${source.path}: ${protection}: mounted read-only`);
+  return false;
 }

@@ -6,17 +6,29 @@ import {
   type FileSystem,
   FileSystemError,
   type Inode,
+  InodeFlag,
+  type Timestamp,
   UnsupportedFeatureError,
 } from "@bulkhead/ext4";
-import type { Handlers, SessionOptions } from "@bulkhead/fuse";
+import { type Context, type FuseEntryOut, type Handlers, InitFlag, type SessionOptions } from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
+import type { View } from "@bulkhead/linux/struct";
+import { AccessTimer, type AccessTimes } from "./access-times.js";
 import { EngineMappings } from "./engine-mappings.js";
-import { attributeOperations } from "./operations/attributes.js";
+import { LookupCounts } from "./lookups.js";
+import { attributeOperations, fillAttributes } from "./operations/attributes.js";
+import { creationOperations } from "./operations/creation.js";
 import { directoryOperations } from "./operations/directories.js";
 import { fileOperations } from "./operations/file-io.js";
+import { fileWritingOperations } from "./operations/file-write.js";
+import { forgetOperations } from "./operations/forget.js";
 import { ioctlOperations } from "./operations/ioctl.js";
 import { refusals } from "./operations/refusals.js";
-import { xattrOperations } from "./operations/xattrs.js";
+import { removalOperations } from "./operations/removal.js";
+import { setattrOperations } from "./operations/setattr.js";
+import { syncOperations } from "./operations/sync.js";
+import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
+import { withoutSetId } from "./set-id.js";
 
 /** nodeid = inode number, the root aside: FUSE calls it 1, ext4 calls it 2 (and has another inode 1, which no name leads to). */
 const ROOT_NODEID = 1;
@@ -46,20 +58,62 @@ function isExpected(error: unknown): boolean {
   );
 }
 
+/** How the file system is served. */
+export interface ServerOptions {
+  /** Default relatime. */
+  readonly accessTimes?: AccessTimes;
+  /** Whether reading directories changes their access times: mount's nodiratime is false. Default true. */
+  readonly directoryAccessTimes?: boolean;
+  /** Whether the kernel may keep written pages in its cache for a while. Default true; not with `sync`. */
+  readonly writebackCache?: boolean;
+  /** Whether every change is durable when it is answered. Default false. */
+  readonly sync?: boolean;
+  /** Whether changes of names are. Default false. */
+  readonly dirSync?: boolean;
+  /** Who may use the reserved blocks besides root. */
+  readonly reservedUid?: number;
+  readonly reservedGid?: number;
+  /** Told, after the request that changed something, that the engine may have new deadlines. */
+  readonly onChange?: () => void;
+}
+
+const CAPABILITIES = "security.capability";
+
 /** What the handlers share. */
 export class Ext4Server {
   readonly fs: FileSystem;
   readonly host: IomapHost<Inode>;
+  /** Whether anything can be changed. */
+  readonly writable: boolean;
+  /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
+  kernelKeepsTimes = false;
+  /** What the kernel knows; only who may delete something has to know that. */
+  readonly #lookups: LookupCounts | undefined;
+  readonly #options: ServerOptions;
+  readonly #blockSize: number;
+  readonly #accessTimer: AccessTimer;
 
-  constructor(fs: FileSystem) {
+  constructor(fs: FileSystem, options: ServerOptions = {}) {
     this.fs = fs;
+    this.writable = fs.volume.transactions !== undefined;
+    this.#options = options;
+    this.#lookups = this.writable ? new LookupCounts() : undefined;
+    const { accessTimes = "relatime", directoryAccessTimes = true } = options;
+    this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
     const devices = new DeviceRegistry();
     const dev = devices.add(fs.device);
     const { blockSize } = fs.geometry;
+    this.#blockSize = blockSize;
     // File blocks are 32-bit numbers, so no file is longer than this.
     const maxBytes = 2 ** 32 * blockSize;
     const limits = { blockSize, maxBytes };
-    this.host = new IomapHost(new EngineMappings(fs, dev), devices, limits, (error) => fs.logError(error));
+    const mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
+    this.host = new IomapHost(mappings, devices, limits, (error) => fs.logError(error));
+  }
+
+  /** The time that changes bear. */
+  now(): Timestamp {
+    return this.fs.volume.environment.clock.now();
   }
 
   /** The inode that a request is about. */
@@ -67,15 +121,95 @@ export class Ext4Server {
     return this.fs.inode(inodeNumber(nodeid));
   }
 
+  /** Fills a zeroed fuse_entry_out; the kernel then holds one look-up more on the inode. */
+  fillEntry(out: View<typeof FuseEntryOut>, inode: Inode): void {
+    out.nodeid = nodeId(inode.ino);
+    out.generation = inode.generation;
+    out.entry_valid = VALID_SECONDS;
+    out.attr_valid = VALID_SECONDS;
+    fillAttributes(out.attr, inode, this.#blockSize);
+    this.#lookups?.add(inode.ino);
+  }
+
+  /** The kernel takes `count` look-ups back. What it does not know any more and has no name is deleted. */
+  forget(nodeid: number, count: number): void {
+    if (this.#lookups === undefined || nodeid === ROOT_NODEID) return;
+    if (!this.#lookups.forget(nodeid, count)) return;
+    try {
+      this.fs.release(nodeid);
+    } catch (error) {
+      this.toErrno(error); // nobody waits for an answer; it stays an orphan
+      if (!isExpected(error)) throw error;
+    }
+    this.#options.onChange?.();
+  }
+
+  /** Inodes that the kernel knows. */
+  get known(): number {
+    return this.#lookups?.size ?? 0;
+  }
+
+  /** An inode was read, by a file that was opened with `flags`. */
+  accessed(inode: Inode, flags = 0): void {
+    if (this.#accessTimer.read(inode, flags)) this.#options.onChange?.();
+  }
+
+  /** An inode was changed, or a file's data. */
+  changed(inode: Inode): void {
+    if (this.#options.sync === true || inode.has(InodeFlag.sync)) this.fs.sync();
+    this.#options.onChange?.();
+  }
+
+  /** Names in a directory were changed. */
+  changedDirectory(dir: Inode): void {
+    const { sync, dirSync } = this.#options;
+    if (sync === true || dirSync === true || dir.has(InodeFlag.sync | InodeFlag.dirSync)) this.fs.sync();
+    this.#options.onChange?.();
+  }
+
+  /** Whether whoever asks may use the reserved blocks. */
+  isPrivileged(context: Context): boolean {
+    const { reservedUid, reservedGid } = this.#options;
+    return (
+      context.uid === 0 || context.uid === reservedUid || (reservedGid !== undefined && context.gid === reservedGid)
+    );
+  }
+
+  /** The contents of a file are changed by somebody without CAP_FSETID: it is not run as another any more. */
+  dropPrivileges(inode: Inode): void {
+    const mode = withoutSetId(inode.mode);
+    if (mode !== inode.mode) this.fs.setAttributes(inode, { mode });
+    this.dropCapabilities(inode);
+  }
+
+  dropCapabilities(inode: Inode): void {
+    if (inode.noXattrs || this.fs.getXattr(inode, CAPABILITIES) === undefined) return;
+    this.fs.removeXattr(inode, CAPABILITIES);
+  }
+
   /** The handlers, one family a file. */
   handlers(): Handlers {
-    return {
+    const reading = {
       ...attributeOperations(this),
       ...directoryOperations(this),
       ...fileOperations(this),
       ...xattrOperations(this),
       ...ioctlOperations(this),
-      ...refusals(),
+    };
+    if (!this.writable) return { ...reading, ...refusals() };
+    return {
+      ...reading,
+      ...creationOperations(this),
+      ...removalOperations(this),
+      ...setattrOperations(this),
+      ...fileWritingOperations(this),
+      ...xattrWritingOperations(this),
+      ...syncOperations(this),
+      ...forgetOperations(this),
+      INIT: (_context, _request, out) => {
+        this.kernelKeepsTimes = ((out.flags >>> InitFlag.WRITEBACK_CACHE) & 1) === 1;
+        return 0;
+      },
     };
   }
 
@@ -85,6 +219,7 @@ export class Ext4Server {
    * @param posixAcl whether the kernel shall evaluate ACLs, and with them all permissions
    */
   sessionOptions(posixAcl: boolean, log: (message: string, error?: unknown) => void): SessionOptions {
+    const { writebackCache = true, sync = false } = this.#options;
     return {
       want: [
         "EXPORT_SUPPORT",
@@ -94,10 +229,16 @@ export class Ext4Server {
         "NO_OPEN_SUPPORT",
         "NO_OPENDIR_SUPPORT",
         "ABORT_ERROR",
+        // Default ACLs take the umask's place, and only we know them.
+        "DONT_MASK",
+        // Without it, the kernel asks for security.capability before every write.
+        "HANDLE_KILLPRIV_V2",
         ...(posixAcl ? (["POSIX_ACL"] as const) : []),
+        ...(this.writable && writebackCache && !sync ? (["WRITEBACK_CACHE"] as const) : []),
       ],
-      // The kernel caches pages for as long as the inode: nobody changes files behind its back.
-      without: ["AUTO_INVAL_DATA"],
+      // The kernel caches pages for as long as the inode: nobody changes files behind its back. O_TRUNC has to come as
+      // SETATTR, because files are opened without asking.
+      without: ["AUTO_INVAL_DATA", "ATOMIC_O_TRUNC"],
       toErrno: (error) => this.toErrno(error),
       log(message, error) {
         if (!isExpected(error)) log(message, error);

@@ -23,40 +23,116 @@ export class SourceError extends Error {
 
 const SECTOR = 512;
 
-/** Size of a block device in bytes; sysfs tells it without an ioctl. */
-function blockDeviceSize(rdev: number): number {
-  const major = ((rdev >>> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
-  return Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, "latin1")) * SECTOR;
+function deviceNumbers(dev: number): { readonly major: number; readonly minor: number } {
+  return {
+    major: ((dev >>> 8) & 0xfff) | (Math.floor(dev / 2 ** 32) & ~0xfff),
+    minor: (dev & 0xff) | ((dev >>> 12) & 0xfff00),
+  };
 }
 
+/** What sysfs says of a block device. */
+function sysfs(rdev: number, attribute: string): string {
+  const { major, minor } = deviceNumbers(rdev);
+  return fs.readFileSync(`/sys/dev/block/${major}:${minor}/${attribute}`, "latin1");
+}
+
+/** Size of a block device in bytes; sysfs tells it without an ioctl. */
+function blockDeviceSize(rdev: number): number {
+  return Number(sysfs(rdev, "size")) * SECTOR;
+}
+
+/** `node:fs`, and what it lacks for a source that is mounted. */
+export interface SourceIo extends FileIo {
+  /** flock(2); false when it would have to wait. Without it, nothing is locked. */
+  flock?(fd: number, operation: number): boolean;
+}
+
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
 /**
- * Opens a source for reading.
+ * Opens a source. For writing, nobody else may have it: a block device is opened exclusively, as the kernel's own mounts are,
+ * and a file is locked (flock); a file that is read, with `io.flock`, must not be written by another meanwhile.
  *
  * @param io `node:fs`, or that and what it lacks
- * @throws SourceError when it cannot be opened or has no such partition or offset
+ * @throws SourceError when it cannot be opened, is in use, or has no such partition or offset
  */
-export function openSource(options: SourceOptions, io: FileIo = fs): BlockDevice {
+export function openSource(options: SourceOptions, io: SourceIo = fs, writable = false): BlockDevice {
   const { path } = options;
+  const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
   let fd: number;
   try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK); // a fifo must not make us wait
+    fd = fs.openSync(path, (writable ? O_RDWR | O_EXCL : O_RDONLY) | O_NONBLOCK); // a fifo must not make us wait
   } catch (error) {
-    throw new SourceError(`cannot open ${path}: ${reason(error)}`, { cause: error });
+    throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
   }
   try {
-    return within(wholeDevice(fd, path, io), options);
+    return within(wholeDevice(fd, path, io, writable), options);
   } catch (error) {
     fs.closeSync(fd);
     throw error;
   }
 }
 
-function wholeDevice(fd: number, path: string, io: FileIo): FileDevice {
+/** Why a source cannot be written to, undefined if it can or if it cannot even be told. */
+export function writeProtection(path: string): string | undefined {
+  try {
+    const stat = fs.statSync(path);
+    fs.accessSync(path, fs.constants.W_OK);
+    return stat.isBlockDevice() && sysfs(stat.rdev, "ro") === "1\n" ? "the device is write-protected" : undefined;
+  } catch (error) {
+    switch (codeOf(error)) {
+      case "EROFS":
+        return "it is on a read-only file system";
+      case "EACCES":
+      case "EPERM":
+        return "there is no permission to write to it";
+      default:
+        return undefined;
+    }
+  }
+}
+
+function wholeDevice(fd: number, path: string, io: SourceIo, writable: boolean): FileDevice {
   const stat = fs.fstatSync(fd);
-  if (stat.isFile()) return new FileDevice(io, fd);
-  if (stat.isBlockDevice()) return new FileDevice(io, fd, { size: blockDeviceSize(stat.rdev) });
+  if (stat.isFile()) {
+    lock(fd, path, io, writable, stat);
+    return new FileDevice(io, fd, { readOnly: !writable });
+  }
+  if (stat.isBlockDevice()) {
+    return new FileDevice(io, fd, { size: blockDeviceSize(stat.rdev), readOnly: !writable });
+  }
   throw new SourceError(`${path} is neither a file nor a block device`);
+}
+
+function lock(fd: number, path: string, io: SourceIo, writable: boolean, { dev, ino }: fs.Stats): void {
+  if (io.flock === undefined) return;
+  try {
+    if (io.flock(fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB)) return;
+  } catch {
+    return; // a file system without locks, as some on the network are
+  }
+  const holder = lockHolder(dev, ino);
+  const others = writable ? "whoever writes to it must be alone" : "somebody writes to it";
+  throw new SourceError(`${path} is in use${holder === undefined ? "" : ` by ${holder}`}: ${others}`);
+}
+
+/** The process that holds a lock on a file, if /proc tells. */
+function lockHolder(dev: number, ino: number): string | undefined {
+  try {
+    const hex = (value: number) => value.toString(16).padStart(2, "0");
+    const { major, minor } = deviceNumbers(dev);
+    const file = `${hex(major)}:${hex(minor)}:${ino}`;
+    for (const line of fs.readFileSync("/proc/locks", "latin1").split("\n")) {
+      const [, kind, , , pid, where] = line.trim().split(/ +/);
+      if (kind !== "FLOCK" || where !== file || pid === undefined || !(Number(pid) > 0)) continue;
+      return `process ${pid} (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+    }
+  } catch {
+    // Then it stays unnamed.
+  }
+  return undefined;
 }
 
 function within(device: FileDevice, { path, offset, partition }: SourceOptions): BlockDevice {
@@ -78,14 +154,21 @@ function within(device: FileDevice, { path, offset, partition }: SourceOptions):
   return new SubRangeDevice(device, offset, device.size - offset);
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error ? Reflect.get(error, "code") : undefined;
+}
+
 function reason(error: unknown): string {
-  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case "ENOENT":
       return "there is no such file or directory";
     case "EACCES":
     case "EPERM":
       return "permission denied";
+    case "EROFS":
+      return "it is write-protected";
+    case "EBUSY":
+      return "it is in use: mounted, part of another device, or served by another process";
     default:
       return error instanceof Error ? error.message : String(error);
   }

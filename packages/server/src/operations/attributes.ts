@@ -1,7 +1,7 @@
 import type { Inode } from "@bulkhead/ext4";
-import type { FuseAttr, FuseEntryOut, Handlers } from "@bulkhead/fuse";
+import type { FuseAttr, Handlers } from "@bulkhead/fuse";
 import type { View } from "@bulkhead/linux/struct";
-import { type Ext4Server, nodeId, VALID_SECONDS } from "../server.js";
+import { type Ext4Server, VALID_SECONDS } from "../server.js";
 
 /** A page: the kernel cannot cache in units larger than that, so a larger st_blksize is not offered. */
 const PAGE_SIZE = 4096;
@@ -29,15 +29,6 @@ export function fillAttributes(out: View<typeof FuseAttr>, inode: Inode, blockSi
   out.blksize = Math.min(blockSize, PAGE_SIZE);
 }
 
-/** Fills a zeroed fuse_entry_out; the kernel then holds one look-up more on the inode. */
-export function fillEntry(out: View<typeof FuseEntryOut>, inode: Inode, blockSize: number): void {
-  out.nodeid = nodeId(inode.ino);
-  out.generation = inode.generation;
-  out.entry_valid = VALID_SECONDS;
-  out.attr_valid = VALID_SECONDS;
-  fillAttributes(out.attr, inode, blockSize);
-}
-
 const STATX_BASIC_AND_BTIME = 0xfff;
 const STATX_BASIC = 0x7ff;
 
@@ -52,7 +43,7 @@ const statxAttributes = [
 ];
 const STATX_ATTRIBUTES_MASK = statxAttributes.reduce((mask, { attribute }) => mask | attribute, 0);
 
-/** GETATTR, STATX, STATFS. FORGET needs no handler: a node id is an inode number, and nothing is kept for it. */
+/** GETATTR, STATX, STATFS. */
 export function attributeOperations(server: Ext4Server) {
   const { fs } = server;
   const { blockSize } = fs.geometry;

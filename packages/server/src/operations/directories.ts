@@ -1,7 +1,6 @@
 import { errno, type Inode, isEngineError } from "@bulkhead/ext4";
 import type { DirentPlusWriter, DirentWriter, Handlers } from "@bulkhead/fuse";
 import { type Ext4Server, VALID_SECONDS } from "../server.js";
-import { fillEntry } from "./attributes.js";
 
 const DOT = 0x2e;
 
@@ -12,7 +11,6 @@ function isDotOrDotDot(bytes: Uint8Array, start: number, length: number): boolea
 /** LOOKUP, READDIR, READDIRPLUS, READLINK. OPENDIR has no handler: the kernel then caches listings, and needs no handle. */
 export function directoryOperations(server: Ext4Server) {
   const { fs } = server;
-  const { blockSize } = fs.geometry;
   return {
     LOOKUP(context, name, out) {
       const dir = server.inode(context.nodeid);
@@ -23,7 +21,7 @@ export function directoryOperations(server: Ext4Server) {
         out.entry_valid = VALID_SECONDS; // node id 0: "not there", to be remembered
         return 0;
       }
-      fillEntry(out, ino === dir.ino ? dir : fs.inode(ino), blockSize);
+      server.fillEntry(out, ino === dir.ino ? dir : fs.inode(ino));
       return 0;
     },
 
@@ -41,6 +39,7 @@ export function directoryOperations(server: Ext4Server) {
       const target = fs.readLink(inode);
       const length = Math.min(target.length, window.length);
       window.set(length === target.length ? target : target.subarray(0, length));
+      server.accessed(inode);
       return length;
     },
   } satisfies Handlers;
@@ -65,6 +64,7 @@ export function directoryOperations(server: Ext4Server) {
       if (entries.length === 0) throw error;
       server.toErrno(error);
     }
+    server.accessed(dir);
     return 0;
   }
 
@@ -78,6 +78,6 @@ export function directoryOperations(server: Ext4Server) {
       if (!isEngineError(error)) throw error;
       return;
     }
-    fillEntry(plus.entry, inode, blockSize);
+    server.fillEntry(plus.entry, inode);
   }
 }

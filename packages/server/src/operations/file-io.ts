@@ -22,7 +22,16 @@ export function fileOperations(server: Ext4Server) {
     READ(context, request, window) {
       const inode = server.inode(context.nodeid);
       if (!inode.isRegular) return inode.isDirectory ? -errno.EISDIR : -errno.EINVAL;
-      return host.read(inode, request.offset, window);
+      const { offset, flags } = request;
+      const got = host.read(inode, offset, window);
+      if (got < 0) return got;
+      // A short answer means the end of the file, behind which the kernel shows zeros: an error on the way must be one.
+      if (got < window.length && offset + got < inode.size) {
+        const rest = host.read(inode, offset + got, window.subarray(got));
+        return rest < 0 ? rest : -errno.EIO;
+      }
+      server.accessed(inode, flags);
+      return got;
     },
 
     LSEEK(context, request, out) {

@@ -1,6 +1,7 @@
 import { errno, InodeFlag } from "@bulkhead/ext4";
 import type { Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
+import { NOT_SETTING, setByIoctl } from "./ioctl-set.js";
 
 const ENOTTY = 25;
 const FS_IOC_GETFLAGS = 0x8008_6601;
@@ -14,7 +15,7 @@ const FS_IOC_GETFSLABEL = 0x8100_9431;
 const FS_IOC_GETFSUUID = 0x8011_1500;
 
 /** Bytes of struct fsxattr, of a label with its final NUL, and of struct fsuuid2. */
-const FSXATTR_SIZE = 28;
+export const FSXATTR_SIZE = 28;
 const LABEL_SIZE = 17;
 const UUID_SIZE = 16;
 const FSUUID_SIZE = 1 + UUID_SIZE;
@@ -24,7 +25,7 @@ const INT = 4;
 const USER_VISIBLE_FLAGS = 0x725b_dfff;
 
 /** Flags of struct fsxattr (FS_XFLAG_*) and the inode flags they stand for. */
-const extendedFlags = [
+export const extendedFlags = [
   { xflag: 0x8, flag: InodeFlag.immutable },
   { xflag: 0x10, flag: InodeFlag.append },
   { xflag: 0x20, flag: InodeFlag.sync },
@@ -43,7 +44,7 @@ const extendedFlags = [
 export function ioctlOperations(server: Ext4Server) {
   const { superblock } = server.fs;
   return {
-    IOCTL(context, request, _data, _out, window) {
+    IOCTL(context, request, data, _out, window) {
       const inode = server.inode(context.nodeid);
       // Projects are inherited through directories: on a regular file the flag means nothing, and ext4 does not show it.
       const flags = inode.isRegular ? inode.flags & ~InodeFlag.projectInherit : inode.flags;
@@ -83,8 +84,10 @@ export function ioctlOperations(server: Ext4Server) {
           window[0] = UUID_SIZE;
           window.set(superblock.uuid, 1);
           return FSUUID_SIZE;
-        default:
-          return -ENOTTY;
+        default: {
+          const set = setByIoctl(server, context, inode, request.cmd, data, window);
+          return set === NOT_SETTING ? -ENOTTY : set;
+        }
       }
     },
   } satisfies Handlers;

@@ -1,5 +1,5 @@
-import { errno } from "@bulkhead/ext4";
-import type { Handlers } from "@bulkhead/fuse";
+import { errno, InodeFlag } from "@bulkhead/ext4";
+import { type Handlers, SetxattrFlag } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
 
 /** Names are bytes; a latin1 string holds one a character. */
@@ -8,6 +8,9 @@ function latin1(bytes: Uint8Array): string {
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
 }
+
+const ACL_ACCESS = "system.posix_acl_access";
+const S_ISGID = 0o2000;
 
 /** GETXATTR, LISTXATTR. */
 export function xattrOperations(server: Ext4Server) {
@@ -34,6 +37,32 @@ export function xattrOperations(server: Ext4Server) {
         length += name.length + 1;
       }
       return length;
+    },
+  } satisfies Handlers;
+}
+
+/** SETXATTR, REMOVEXATTR. Who may is the kernel's business, immutable and append-only inodes aside. */
+export function xattrWritingOperations(server: Ext4Server) {
+  const { fs } = server;
+  return {
+    SETXATTR(context, request, name, value) {
+      const inode = server.inode(context.nodeid);
+      if (inode.has(InodeFlag.immutable | InodeFlag.append)) return -errno.EPERM;
+      const attribute = latin1(name);
+      fs.setXattr(inode, attribute, value, request.flags);
+      if ((request.setxattr_flags & SetxattrFlag.ACL_KILL_SGID) !== 0 && attribute === ACL_ACCESS) {
+        fs.setAttributes(inode, { mode: inode.mode & ~S_ISGID });
+      }
+      server.changed(inode);
+      return 0;
+    },
+
+    REMOVEXATTR(context, name) {
+      const inode = server.inode(context.nodeid);
+      if (inode.has(InodeFlag.immutable | InodeFlag.append)) return -errno.EPERM;
+      fs.removeXattr(inode, latin1(name));
+      server.changed(inode);
+      return 0;
     },
   } satisfies Handlers;
 }

@@ -1,0 +1,49 @@
+import { type FileSystem, type Inode, InodeFlag, type Timestamp } from "@bulkhead/ext4";
+
+/** Which reads change access times: those that mount(8)'s relatime means, or none. */
+export type AccessTimes = "relatime" | "noatime";
+
+const DAY = 86_400;
+const O_NOATIME = 0o1000000;
+
+/**
+ * Keeps access times, which FUSE leaves to the file system: of reads that reach it. What the kernel has in its page cache is
+ * read without a change.
+ */
+export class AccessTimer {
+  readonly #fs: FileSystem;
+  readonly #now: () => Timestamp;
+  readonly #off: boolean;
+  readonly #directories: boolean;
+
+  /** @param directories whether reading directories counts: mount's nodiratime is false */
+  constructor(fs: FileSystem, kind: AccessTimes, directories: boolean, now: () => Timestamp) {
+    this.#fs = fs;
+    this.#now = now;
+    this.#off = kind === "noatime" || fs.volume.transactions === undefined;
+    this.#directories = directories;
+  }
+
+  /**
+   * The inode was read, by a file open with `flags`.
+   *
+   * @returns whether its access time changed: it was not later than the last change, or is a day old
+   */
+  read(inode: Inode, flags = 0): boolean {
+    if (this.#off || (flags & O_NOATIME) !== 0 || inode.has(InodeFlag.noAtime)) return false;
+    if (inode.isDirectory && !this.#directories) return false;
+    const { atime, atimeNanoseconds } = inode;
+    const old =
+      isOver(inode.mtime, inode.mtimeNanoseconds, atime, atimeNanoseconds) ||
+      isOver(inode.ctime, inode.ctimeNanoseconds, atime, atimeNanoseconds) ||
+      this.#now().seconds - atime >= DAY;
+    if (!old) return false;
+    this.#fs.setAccessTime(inode);
+    return true;
+  }
+}
+
+/** Whether a time is another or after it. */
+function isOver(seconds: number, nanoseconds: number, than: number, thanNanoseconds: number): boolean {
+  return seconds > than || (seconds === than && nanoseconds >= thanNanoseconds);
+}

@@ -1,0 +1,63 @@
+import { errno } from "@bulkhead/ext4";
+import type { Context, Handlers } from "@bulkhead/fuse";
+import { type Ext4Server, inodeNumber } from "../server.js";
+
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+
+/**
+ * MKNOD, MKDIR, SYMLINK, LINK, TMPFILE. CREATE has no handler: the kernel then makes a file by MKNOD and opens it without
+ * asking, one round trip and no RELEASE, which CREATE would have in the background. It has looked the name up before, with the
+ * directory locked, so that nothing is lost by that; O_TRUNC comes as SETATTR, because ATOMIC_O_TRUNC is not agreed on.
+ */
+export function creationOperations(server: Ext4Server) {
+  const { fs } = server;
+
+  /** Who creates what, for the engine. */
+  function creation(context: Context, mode: number, umask: number, rdev = 0) {
+    return { mode, uid: context.uid, gid: context.gid, umask, privileged: server.isPrivileged(context), rdev };
+  }
+
+  return {
+    MKNOD(context, request, name, out) {
+      const { mode } = request;
+      // A mode without a type is a regular file's, as mknod(2) has it.
+      const full = (mode & S_IFMT) === 0 ? mode | S_IFREG : mode;
+      const dir = server.inode(context.nodeid);
+      server.fillEntry(out, fs.create(dir, name, creation(context, full, request.umask, request.rdev)));
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    MKDIR(context, request, name, out) {
+      const dir = server.inode(context.nodeid);
+      server.fillEntry(out, fs.mkdir(dir, name, creation(context, request.mode, request.umask)));
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    SYMLINK(context, name, target, out) {
+      const dir = server.inode(context.nodeid);
+      server.fillEntry(out, fs.symlink(dir, name, target, creation(context, 0, 0)));
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    LINK(context, request, name, out) {
+      const dir = server.inode(context.nodeid);
+      const inode = fs.inode(inodeNumber(request.oldnodeid));
+      fs.link(inode, dir, name);
+      server.fillEntry(out, inode);
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    TMPFILE(context, request, _name, out) {
+      if ((request.mode & S_IFMT) !== S_IFREG) return -errno.EINVAL;
+      const dir = server.inode(context.nodeid);
+      server.fillEntry(out, fs.tmpfile(dir, creation(context, request.mode, request.umask)));
+      server.changed(dir);
+      return 0;
+    },
+  } satisfies Handlers;
+}

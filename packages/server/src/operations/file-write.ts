@@ -1,0 +1,117 @@
+import { errno, FallocateMode, type Inode } from "@bulkhead/ext4";
+import { type Handlers, WriteFlag } from "@bulkhead/fuse";
+import { Operation } from "@bulkhead/iomap";
+import { type Ext4Server, inodeNumber } from "../server.js";
+
+const O_DSYNC = 0o10000;
+const O_SYNC = 0o4010000;
+
+/** Bytes of one copy request at most: others wait meanwhile, and callers ask for the rest. */
+const MOST_COPIED = 16 * 1024 * 1024;
+
+/** WRITE, FALLOCATE, COPY_FILE_RANGE and its 64-bit form. The bytes of a WRITE go from the request's buffer to the device. */
+export function fileWritingOperations(server: Ext4Server) {
+  const { fs, host } = server;
+
+  return {
+    WRITE(context, request, data, out) {
+      const inode = server.inode(context.nodeid);
+      const { offset, write_flags: how, flags } = request;
+      if ((how & WriteFlag.KILL_SUIDGID) !== 0) server.dropPrivileges(inode);
+      const written = write(inode, offset, data, (how & WriteFlag.CACHE) !== 0);
+      if (written < 0) return written;
+      server.changed(inode);
+      // Pages of the cache are written for whoever: their file's fsync comes after them.
+      if ((flags & O_DSYNC) !== 0) fs.fsync(inode, (flags & O_SYNC) !== O_SYNC);
+      out.size = written;
+      return 0;
+    },
+
+    FALLOCATE(context, request) {
+      const inode = server.inode(context.nodeid);
+      const failure = zeroEdges(inode, request.mode, request.offset, request.length);
+      if (failure !== 0) return failure;
+      fs.fallocate(inode, request.mode, request.offset, request.length);
+      server.changed(inode);
+      return 0;
+    },
+
+    COPY_FILE_RANGE(context, request, out) {
+      const copied = copy(context.nodeid, request);
+      if (copied < 0) return copied;
+      out.size = copied;
+      return 0;
+    },
+
+    COPY_FILE_RANGE_64(context, request, out) {
+      const copied = copy(context.nodeid, request);
+      if (copied < 0) return copied;
+      out.bytes_copied = copied;
+      return 0;
+    },
+  } satisfies Handlers;
+
+  /**
+   * Bytes written, or a negative errno. The kernel takes a page of its cache for written unless there is an error: what could
+   * be written in part only has to fail there.
+   */
+  function write(inode: Inode, offset: number, data: Uint8Array, cached: boolean): number {
+    const operation = server.kernelKeepsTimes ? Operation.write | Operation.writeback : Operation.write;
+    let done = host.write(inode, offset, data, operation);
+    while (cached && done >= 0 && done < data.length) {
+      const more = host.write(inode, offset + done, data.subarray(done), operation);
+      if (more <= 0) return more < 0 ? more : -errno.EIO;
+      done += more;
+    }
+    return done;
+  }
+
+  /** Zeros the parts of blocks that a range which will read as zeros has at its ends, and the end of a file that grows. */
+  function zeroEdges(inode: Inode, mode: number, offset: number, length: number): number {
+    const { keepSize, punchHole, zeroRange } = FallocateMode;
+    const end = offset + length;
+    if ((mode & ~(keepSize | punchHole | zeroRange)) !== 0) return 0;
+    if ((mode & (punchHole | zeroRange)) === 0) {
+      const grows = (mode & keepSize) === 0 && end > inode.size;
+      return grows ? host.zeroTail(inode, inode.size, end) : 0;
+    }
+    const { blockSize } = fs.geometry;
+    const limit = Math.min(end, inode.size);
+    const first = Math.ceil(offset / blockSize) * blockSize;
+    const last = Math.floor(end / blockSize) * blockSize;
+    const head = Math.min(first, limit);
+    if (offset < head) {
+      const failure = host.zero(inode, offset, head - offset);
+      if (failure !== 0) return failure;
+    }
+    const tail = Math.max(last, head, offset);
+    if (tail < limit) {
+      const failure = host.zero(inode, tail, limit - tail);
+      if (failure !== 0) return failure;
+    }
+    const grows = (mode & keepSize) === 0 && end > inode.size;
+    return grows ? host.zeroTail(inode, inode.size, end) : 0;
+  }
+
+  function copy(
+    nodeid: number,
+    request: {
+      readonly off_in: number;
+      readonly nodeid_out: number;
+      readonly off_out: number;
+      readonly len: number;
+      readonly flagsLo: number;
+      readonly flagsHi: number;
+    },
+  ): number {
+    if (request.flagsLo !== 0 || request.flagsHi !== 0) return -errno.EINVAL;
+    const from = server.inode(nodeid);
+    const to = fs.inode(inodeNumber(request.nodeid_out));
+    if (from.isDirectory || to.isDirectory) return -errno.EISDIR;
+    if (!from.isRegular || !to.isRegular) return -errno.EINVAL;
+    const length = Math.min(request.len, MOST_COPIED);
+    const copied = host.copy(from, request.off_in, to, request.off_out, length);
+    if (copied > 0) server.changed(to);
+    return copied;
+  }
+}

@@ -1,0 +1,102 @@
+import { errno, type Inode } from "@bulkhead/ext4";
+import type { Context } from "@bulkhead/fuse";
+import type { Ext4Server } from "../server.js";
+import { extendedFlags, FSXATTR_SIZE } from "./ioctl.js";
+
+const FS_IOC_SETFLAGS = 0x4008_6602;
+const FS_IOC32_SETFLAGS = 0x4004_6602;
+const FS_IOC_FSSETXATTR = 0x401c_5820;
+const FS_IOC_SETVERSION = 0x4008_7602;
+const FS_IOC32_SETVERSION = 0x4004_7602;
+const EXT4_IOC_SETVERSION = 0x4008_6604;
+const EXT4_IOC32_SETVERSION = 0x4004_6604;
+const FITRIM = 0xc018_5879;
+const EXT4_IOC_SHUTDOWN = 0x8004_587d;
+
+const INT = 4;
+const FSTRIM_RANGE_SIZE = 24;
+
+/** What no request of this file is. */
+export const NOT_SETTING = Number.MAX_SAFE_INTEGER;
+
+/** Flags that two ways of asking share. */
+const EXTENDED = extendedFlags.reduce((mask, { xflag }) => mask | xflag, 0);
+const COMMON = extendedFlags.reduce((mask, { flag }) => mask | flag, 0);
+
+/**
+ * The ioctls that change something. The kernel has checked who may set flags and project before it passes those on; the others
+ * come as they are, and their rights are checked here.
+ *
+ * @param window where an answer goes
+ * @returns bytes of the answer, or a negative errno; NOT_SETTING for another request
+ */
+export function setByIoctl(
+  server: Ext4Server,
+  context: Context,
+  inode: Inode,
+  cmd: number,
+  data: Uint8Array,
+  window: Uint8Array,
+): number {
+  const { fs } = server;
+  switch (cmd) {
+    case FS_IOC_SETFLAGS:
+    case FS_IOC32_SETFLAGS:
+      if (data.length < INT) return -errno.EINVAL;
+      fs.setFlags(inode, u32(data, 0));
+      break;
+    case FS_IOC_FSSETXATTR:
+      if (data.length < FSXATTR_SIZE) return -errno.EINVAL;
+      return setExtended(server, inode, u32(data, 0), u32(data, 12));
+    case FS_IOC_SETVERSION:
+    case FS_IOC32_SETVERSION:
+    case EXT4_IOC_SETVERSION:
+    case EXT4_IOC32_SETVERSION:
+      if (data.length < INT) return -errno.EINVAL;
+      if (context.uid !== 0 && context.uid !== inode.uid) return -errno.EPERM;
+      fs.setGeneration(inode, u32(data, 0));
+      break;
+    case FITRIM:
+      return trim(server, context, data, window);
+    case EXT4_IOC_SHUTDOWN:
+      if (context.uid !== 0) return -errno.EPERM;
+      // The number of the request says that it only answers, so the kernel does not pass the caller's word on: the default.
+      fs.shutdown(data.length < INT ? 0 : u32(data, 0));
+      return 0;
+    default:
+      return NOT_SETTING;
+  }
+  server.changed(inode);
+  return 0;
+}
+
+function setExtended(server: Ext4Server, inode: Inode, xflags: number, project: number): number {
+  if ((xflags & ~EXTENDED) !== 0) return -errno.EOPNOTSUPP;
+  let flags = inode.flags & ~COMMON;
+  for (const { xflag, flag } of extendedFlags) if ((xflags & xflag) !== 0) flags |= flag;
+  if (flags !== (inode.flags | 0)) server.fs.setFlags(inode, flags >>> 0);
+  if (project !== inode.projectId) server.fs.setProject(inode, project);
+  server.changed(inode);
+  return 0;
+}
+
+/** struct fstrim_range: start, length and the shortest run that counts, in bytes; length becomes what was discarded. */
+function trim(server: Ext4Server, context: Context, data: Uint8Array, window: Uint8Array): number {
+  if (context.uid !== 0) return -errno.EPERM;
+  if (data.length < FSTRIM_RANGE_SIZE || window.length < FSTRIM_RANGE_SIZE) return -errno.EINVAL;
+  const discarded = server.fs.trim(u64(data, 0), u64(data, 8), u64(data, 16));
+  window.set(data.subarray(0, FSTRIM_RANGE_SIZE));
+  const view = new DataView(window.buffer, window.byteOffset, FSTRIM_RANGE_SIZE);
+  view.setUint32(8, discarded % 2 ** 32, true);
+  view.setUint32(12, Math.floor(discarded / 2 ** 32), true);
+  return FSTRIM_RANGE_SIZE;
+}
+
+function u32(data: Uint8Array, at: number): number {
+  return new DataView(data.buffer, data.byteOffset, data.length).getUint32(at, true);
+}
+
+/** Saturates where a number cannot be exact. */
+function u64(data: Uint8Array, at: number): number {
+  return Math.min(u32(data, at + 4) * 2 ** 32 + u32(data, at), Number.MAX_SAFE_INTEGER);
+}

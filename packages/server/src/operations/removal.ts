@@ -1,0 +1,40 @@
+import type { Context, Handlers } from "@bulkhead/fuse";
+import { type Ext4Server, inodeNumber } from "../server.js";
+
+/** UNLINK, RMDIR, RENAME, RENAME2. The kernel drops what it knows of both directories and of what lost a name itself. */
+export function removalOperations(server: Ext4Server) {
+  const { fs } = server;
+
+  function rename(context: Context, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): number {
+    const from = server.inode(context.nodeid);
+    const to = fs.inode(inodeNumber(newDir));
+    fs.rename(from, name, to, newName, flags, { uid: context.uid, gid: context.gid });
+    server.changedDirectory(from);
+    if (to !== from) server.changedDirectory(to);
+    return 0;
+  }
+
+  return {
+    UNLINK(context, name) {
+      const dir = server.inode(context.nodeid);
+      fs.unlink(dir, name);
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    RMDIR(context, name) {
+      const dir = server.inode(context.nodeid);
+      fs.rmdir(dir, name);
+      server.changedDirectory(dir);
+      return 0;
+    },
+
+    RENAME(context, request, name, newName) {
+      return rename(context, name, request.newdir, newName, 0);
+    },
+
+    RENAME2(context, request, name, newName) {
+      return rename(context, name, request.newdir, newName, request.flags);
+    },
+  } satisfies Handlers;
+}

@@ -1,0 +1,104 @@
+import { type AttributeChanges, errno, type Inode, InodeFlag } from "@bulkhead/ext4";
+import { Fattr, type FuseSetattrIn, type Handlers } from "@bulkhead/fuse";
+import type { View } from "@bulkhead/linux/struct";
+import { type Ext4Server, VALID_SECONDS } from "../server.js";
+import { withoutSetId } from "../set-id.js";
+import { fillAttributes } from "./attributes.js";
+
+const PERMISSIONS = 0o7777;
+
+type Changes = { -readonly [K in keyof AttributeChanges]: AttributeChanges[K] };
+
+/** What changes the inode itself; the size has its own way. */
+const INODE_BITS =
+  Fattr.MODE |
+  Fattr.UID |
+  Fattr.GID |
+  Fattr.ATIME |
+  Fattr.MTIME |
+  Fattr.ATIME_NOW |
+  Fattr.MTIME_NOW |
+  Fattr.CTIME |
+  Fattr.KILL_SUIDGID;
+
+/** SETATTR. A handle in it says nothing that the node id does not. */
+export function setattrOperations(server: Ext4Server) {
+  const { fs } = server;
+  const { blockSize } = fs.geometry;
+  return {
+    SETATTR(context, request, out) {
+      const inode = server.inode(context.nodeid);
+      const { valid } = request;
+      if (forbidden(inode, valid)) return -errno.EPERM;
+      if ((valid & Fattr.SIZE) !== 0) {
+        const failure = resize(inode, request.size);
+        if (failure !== 0) return failure;
+      }
+      if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
+      server.changed(inode);
+      out.attr_valid = VALID_SECONDS;
+      fillAttributes(out.attr, inode, blockSize);
+      return 0;
+    },
+  } satisfies Handlers;
+
+  /** A file's last block must hold zeros past its end before that end moves on, and after it has moved back. */
+  function resize(inode: Inode, size: number): number {
+    const grows = size > inode.size;
+    if (grows) {
+      const failure = server.host.zeroTail(inode, inode.size, size);
+      if (failure !== 0) return failure;
+    }
+    const shrinks = size < inode.size;
+    fs.resize(inode, size);
+    return shrinks && !inode.hasInlineData ? server.host.zeroTail(inode, size) : 0;
+  }
+
+  function change(inode: Inode, request: View<typeof FuseSetattrIn>, privileged: boolean): void {
+    const { valid } = request;
+    const changes: Changes = { privileged };
+    if ((valid & Fattr.MODE) !== 0) changes.mode = request.mode & PERMISSIONS;
+    if ((valid & Fattr.KILL_SUIDGID) !== 0) {
+      const mode = changes.mode ?? inode.mode & PERMISSIONS;
+      const without = withoutSetId(mode);
+      if (without !== mode) changes.mode = without;
+      server.dropCapabilities(inode);
+    }
+    if ((valid & Fattr.UID) !== 0) changes.uid = request.uid;
+    if ((valid & Fattr.GID) !== 0) changes.gid = request.gid;
+    const now = server.now();
+    if ((valid & Fattr.ATIME_NOW) !== 0) {
+      changes.atime = now.seconds;
+      changes.atimeNanoseconds = now.nanoseconds;
+    } else if ((valid & Fattr.ATIME) !== 0) {
+      changes.atime = signed(request.atimeLo, request.atimeHi);
+      changes.atimeNanoseconds = request.atimensec;
+    }
+    if ((valid & Fattr.MTIME_NOW) !== 0) {
+      changes.mtime = now.seconds;
+      changes.mtimeNanoseconds = now.nanoseconds;
+    } else if ((valid & Fattr.MTIME) !== 0) {
+      changes.mtime = signed(request.mtimeLo, request.mtimeHi);
+      changes.mtimeNanoseconds = request.mtimensec;
+    }
+    if ((valid & Fattr.CTIME) !== 0) {
+      changes.ctime = signed(request.ctimeLo, request.ctimeHi);
+      changes.ctimeNanoseconds = request.ctimensec;
+    }
+    fs.setAttributes(inode, changes);
+  }
+}
+
+/** Seconds of a time: the wire has u64, whose bits are a signed number's. */
+function signed(low: number, high: number): number {
+  return (high | 0) * 2 ** 32 + low;
+}
+
+/**
+ * Whether a flag of the inode forbids the change. The kernel knows these flags of its own file systems only. Of append-only
+ * files the times of a write come this way, too, and cannot be told from utimensat's.
+ */
+function forbidden(inode: Inode, valid: number): boolean {
+  if (inode.has(InodeFlag.immutable)) return (valid & (INODE_BITS | Fattr.SIZE)) !== 0;
+  return inode.has(InodeFlag.append) && (valid & (Fattr.MODE | Fattr.UID | Fattr.GID | Fattr.ATIME)) !== 0;
+}

@@ -1,0 +1,32 @@
+import { FsyncFlag, type Handlers } from "@bulkhead/fuse";
+import type { Ext4Server } from "../server.js";
+
+/**
+ * FSYNC, FSYNCDIR, SYNCFS, DESTROY. FLUSH has no handler: closing a file makes nothing durable, and the kernel has written
+ * its pages before.
+ */
+export function syncOperations(server: Ext4Server) {
+  const { fs } = server;
+  return {
+    FSYNC(context, request) {
+      fs.fsync(server.inode(context.nodeid), (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
+      return 0;
+    },
+
+    FSYNCDIR(context, request) {
+      fs.fsync(server.inode(context.nodeid), (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
+      return 0;
+    },
+
+    SYNCFS() {
+      fs.sync();
+      return 0;
+    },
+
+    /** Only some connections send it; where it comes, the unmount waits for the answer. */
+    DESTROY() {
+      fs.unmount();
+      return 0;
+    },
+  } satisfies Handlers;
+}
