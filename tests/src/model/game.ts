@@ -3,7 +3,6 @@ import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { checkImage, debugfs } from "../images/build.js";
 import { run } from "../system/process.js";
 import type { Operation } from "./action.js";
-import { engineSubject } from "./engine-subject.js";
 import { Model } from "./model.js";
 import { kernelMounter, servedMounter } from "./mounters.js";
 import { Player, type Refusals } from "./play.js";
@@ -35,8 +34,10 @@ export async function startSubject(name: SubjectName, variant: ModelVariant, ima
       return SystemSubject.start(kernelMounter(image, variant.kernelOptions), true);
     case "served":
       return SystemSubject.start(servedMounter(image), false);
-    case "engine":
-      return engineSubject(image);
+    case "engine": {
+      const { EngineSubject } = await import("./engine-subject.js");
+      return new EngineSubject(image);
+    }
   }
 }
 

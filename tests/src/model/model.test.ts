@@ -4,20 +4,43 @@
  * A failure prints its seed; BULKHEAD_SEED=… repeats it.
  */
 import { describe, test } from "node:test";
-import { withoutLoopMounts } from "../facilities.js";
+import { withoutFuse, withoutLoopMounts } from "../facilities.js";
+import type { SubjectName } from "./game.js";
 import { generate, seedOf } from "./generate.js";
 import { mustPlay } from "./referee.js";
-import { MODEL_VARIANTS } from "./variants.js";
+import { playable, READY } from "./variants.js";
 
 const OPERATIONS = 1500;
 const TIMEOUT = 60_000;
+/** Turns of the kernel and ours on one image. */
+const ALTERNATIONS = 10;
+const ABOUT: Readonly<Record<SubjectName, string>> = {
+  kernel: "the kernel's ext4",
+  engine: "the engine",
+  served: "our mount",
+};
 
-describe("the model holds for the kernel's ext4", { skip: withoutLoopMounts(), concurrency: 2 }, () => {
-  for (const variant of MODEL_VARIANTS.filter(({ kernel }) => kernel === "writes")) {
-    const seed = seedOf(process.env);
-    test(`${variant.name}: ${variant.about} (seed ${seed})`, async () => {
-      const operations = generate(seed, OPERATIONS);
-      await mustPlay({ variant: variant.name, subjects: ["kernel", "kernel"], operations }, seed, TIMEOUT);
-    });
-  }
-});
+for (const subject of READY) {
+  describe(`the model holds for ${ABOUT[subject]}`, { skip: withoutLoopMounts() || withoutFuse() }, () => {
+    for (const variant of playable(subject)) {
+      const seed = seedOf(process.env);
+      test(`${variant.name}: ${variant.about} (seed ${seed})`, async () => {
+        const operations = generate(seed, OPERATIONS);
+        await mustPlay({ variant: variant.name, subjects: [subject, subject], operations }, seed, TIMEOUT);
+      });
+    }
+  });
+}
+
+for (const subject of READY.filter((name) => name !== "kernel")) {
+  describe(`the kernel and ${ABOUT[subject]} take turns`, { skip: withoutLoopMounts() || withoutFuse() }, () => {
+    for (const variant of playable("kernel")) {
+      const seed = seedOf(process.env);
+      test(`${variant.name}: ${variant.about} (seed ${seed})`, async () => {
+        const subjects = Array.from({ length: ALTERNATIONS }, (_, turn) => (turn % 2 === 0 ? "kernel" : subject));
+        const operations = generate(seed, OPERATIONS);
+        await mustPlay({ variant: variant.name, subjects, operations }, seed, TIMEOUT);
+      });
+    }
+  });
+}

@@ -1,4 +1,6 @@
 /** The images that the model is played against. */
+import type { SubjectName } from "./game.js";
+
 const MIB = 1 << 20;
 const KIB = 1 << 10;
 
@@ -272,4 +274,13 @@ export function findModelVariant(name: string): ModelVariant {
   const variant = MODEL_VARIANTS.find((one) => one.name === name);
   if (variant === undefined) throw new Error(`there is no variant ${name}`);
   return variant;
+}
+
+/** Who plays in the tests. */
+export const READY: readonly SubjectName[] = ["kernel"];
+
+/** The images that a subject can be held to the model on: the kernel writes some with mistakes of its own, or not at all. */
+export function playable(subject: SubjectName): readonly ModelVariant[] {
+  if (subject === "kernel") return MODEL_VARIANTS.filter(({ kernel }) => kernel === "writes");
+  return MODEL_VARIANTS;
 }
