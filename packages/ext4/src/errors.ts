@@ -38,6 +38,7 @@ export const corruptionKinds = {
   "journal-inode": "the journal's inode is a regular file big enough for a journal",
   "journal-block": "a block of the journal is what its header says, and its tags stay inside the file system",
   "journal-checksum": "a journal block's checksum matches its contents",
+  "quota-file": "a quota file's header, tree and lists are right",
   "orphan-list": "the list of orphaned inodes ends",
 } as const;
 

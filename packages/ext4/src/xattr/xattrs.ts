@@ -89,3 +89,18 @@ function list(space: XattrSpace, names: string[]): void {
     names.push(prefix + String.fromCharCode(...data.subarray(start, start + length)));
   }
 }
+
+/** How many of an inode's attributes have their value in an inode of its own, for which it pays. */
+export function countValueInodes(volume: Volume, inode: Inode): number {
+  if (!volume.features.eaInode || inode.noXattrs) return 0;
+  return countIn(inodeXattrs(volume, inode)) + countIn(blockXattrs(volume, inode));
+}
+
+function countIn(space: XattrSpace | undefined): number {
+  let count = 0;
+  if (space === undefined) return count;
+  for (let entry = space.first; !isLastEntry(space, entry); entry = nextEntry(space, entry)) {
+    if (valueInodeOf(space, entry) !== 0) count++;
+  }
+  return count;
+}
