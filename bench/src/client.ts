@@ -1,106 +1,19 @@
 // The client of a benchmark: a process of its own, because whoever serves a mount must not touch it. Runs one workload on a
-// directory and prints {"seconds", "operations", "bytes"}; starting Node is not part of the time.
-import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statfsSync } from "node:fs";
-import { join } from "node:path";
-import { lgetxattr } from "@bulkhead/linux";
+// directory and prints {"seconds", "operations", "bytes"}; starting Node, and what the workload prepares, is not part of the time.
+import { readWorkloads } from "./read-workloads.js";
+import type { Done } from "./workload.js";
+import { writeWorkloads } from "./write-workloads.js";
 
-interface Done {
-  operations: number;
-  bytes: number;
-}
-
-/** Pseudo-random numbers, the same in every run: what is compared must do the same work. */
-function* sequence(seed: number): Generator<number> {
-  let state = seed;
-  for (;;) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
-
-function readAll(path: string, buffer: Uint8Array): number {
-  const fd = openSync(path, "r");
-  let bytes = 0;
-  for (let got = readSync(fd, buffer); got > 0; got = readSync(fd, buffer)) bytes += got;
-  closeSync(fd);
-  return bytes;
-}
-
-const workloads: Record<string, (directory: string) => Done> = {
-  "read-sequential": (directory) => ({ operations: 1, bytes: readAll(join(directory, "big"), Buffer.alloc(1 << 20)) }),
-
-  "read-random-4k": (directory) => {
-    const fd = openSync(join(directory, "big"), "r");
-    const blocks = Math.floor(fstatSync(fd).size / 4096);
-    const random = sequence(1);
-    const buffer = Buffer.alloc(4096);
-    const operations = 16_000;
-    for (let i = 0; i < operations; i++) readSync(fd, buffer, 0, 4096, Math.floor(random.next().value * blocks) * 4096);
-    closeSync(fd);
-    return { operations, bytes: operations * 4096 };
-  },
-
-  stat: (directory) => {
-    const base = join(directory, "many");
-    for (let i = 0; i < 20_000; i++) lstatSync(`${base}/file-${i}`);
-    return { operations: 20_000, bytes: 0 };
-  },
-
-  "list-long": (directory) => {
-    // What ls -l does: read the directory, ask each entry.
-    const base = join(directory, "many");
-    const names = readdirSync(base);
-    for (const name of names) lstatSync(`${base}/${name}`);
-    return { operations: names.length, bytes: 0 };
-  },
-
-  "find-cat": (directory) => {
-    const buffer = Buffer.alloc(1 << 16);
-    let operations = 0;
-    let bytes = 0;
-    const pending = [join(directory, "tree")];
-    for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-      for (const entry of readdirSync(path, { withFileTypes: true })) {
-        const child = `${path}/${entry.name}`;
-        if (entry.isDirectory()) pending.push(child);
-        else bytes += readAll(child, buffer);
-        operations++;
-      }
-    }
-    return { operations, bytes };
-  },
-
-  "lookup-random": (directory) => {
-    const base = join(directory, "huge");
-    const random = sequence(2);
-    const operations = 10_000;
-    for (let i = 0; i < operations; i++) lstatSync(`${base}/name-${Math.floor(random.next().value * 100_000)}`);
-    return { operations, bytes: 0 };
-  },
-
-  statfs: (directory) => {
-    for (let i = 0; i < 5000; i++) statfsSync(directory);
-    return { operations: 5000, bytes: 0 };
-  },
-
-  getxattr: (directory) => {
-    const path = Buffer.from(join(directory, "attributes"));
-    for (let i = 0; i < 5000; i++) lgetxattr(path, "user.note");
-    return { operations: 5000, bytes: 0 };
-  },
-
-  /** Reads everything there is to read once; the warm runs start from here. */
-  touch: (directory) => ({ operations: readFileSync(join(directory, "small")).length, bytes: 0 }),
-};
-
+const workloads = { ...readWorkloads, ...writeWorkloads };
 const [name = "", directory = "", passes = "1"] = process.argv.slice(2);
 const workload = workloads[name];
 if (workload === undefined) throw new Error(`no workload ${name}; there are: ${Object.keys(workloads).join(", ")}`);
 let done: Done = { operations: 0, bytes: 0 };
 let seconds = 0;
+workload.prepare?.(directory);
 for (let pass = 0; pass < Number(passes); pass++) {
   const start = performance.now();
-  done = workload(directory);
+  done = workload.run(directory);
   seconds = (performance.now() - start) / 1000;
 }
 console.log(JSON.stringify({ seconds, ...done }));

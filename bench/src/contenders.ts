@@ -37,26 +37,31 @@ function findServer(words: readonly string[]): number | undefined {
   return undefined;
 }
 
-/** Mounts `image` read-only the way one of the contenders does. */
-export function mount(name: ContenderName, image: string): Mounted {
+/** Mounts `image` the way one of the contenders does, read-only unless it is to be written. */
+export function mount(name: ContenderName, image: string, writable: boolean): Mounted {
+  const access = writable ? "rw" : "ro";
   const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
   const start = performance.now();
   let loop: string | undefined;
   switch (name) {
     case "kernel":
-      run("mount", ["-t", "ext4", "-o", "loop,ro", image, directory]);
+      run("mount", ["-t", "ext4", "-o", `loop,${access}`, image, directory]);
       break;
     case "kernel-direct":
-      loop = execFileSync("losetup", ["--find", "--show", "--read-only", "--direct-io=on", image], {
-        encoding: "utf8",
-      }).trim();
-      run("mount", ["-t", "ext4", "-o", "ro", loop, directory]);
+      loop = execFileSync(
+        "losetup",
+        ["--find", "--show", ...(writable ? [] : ["--read-only"]), "--direct-io=on", image],
+        {
+          encoding: "utf8",
+        },
+      ).trim();
+      run("mount", ["-t", "ext4", "-o", access, loop, directory]);
       break;
     case "fuse2fs":
-      run("fuse2fs", ["-o", "ro", image, directory]);
+      run("fuse2fs", ["-o", access, image, directory]);
       break;
     case "bulkhead":
-      run(process.execPath, [bulkhead, "mount", "-o", "ro", image, directory]);
+      run(process.execPath, [bulkhead, "mount", "-o", access, image, directory]);
       break;
   }
   const mountMilliseconds = performance.now() - start;
@@ -74,7 +79,7 @@ export function mount(name: ContenderName, image: string): Mounted {
       if (loop !== undefined) run("losetup", ["--detach", loop]);
       rmdirSync(directory);
       // The image may be checked and mounted again only when its server is gone.
-      for (let i = 0; i < 500 && server !== undefined && isAlive(server); i++) Atomics.wait(pause, 0, 0, 10);
+      for (let i = 0; i < 6000 && server !== undefined && isAlive(server); i++) Atomics.wait(pause, 0, 0, 10);
     },
   };
 }

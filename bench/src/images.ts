@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 /** The images the benchmarks read, made by mke2fs and filled by the kernel. */
@@ -8,6 +8,8 @@ export interface BenchImages {
   readonly main: string;
   /** 200,000 inodes in use. */
   readonly inodes: string;
+  /** An archive of 30,000 files. */
+  readonly archive: string;
 }
 
 function shell(script: string): void {
@@ -69,5 +71,25 @@ for d in range(200):
     os.mkdir(f"d{d}")
     for i in range(1000): os.mknod(f"d{d}/f{i}")'`,
   );
-  return { main, inodes };
+  const archive = join(directory, "tree.tar");
+  if (!existsSync(archive)) {
+    const at = mkdtempSync(join(directory, "tree-"));
+    try {
+      shell(
+        `mount -o loop,ro '${main}' '${at}'; tar -C '${at}' -cf '${archive}.partial' tree; umount '${at}'; mv '${archive}.partial' '${archive}'`,
+      );
+    } finally {
+      spawnSync("umount", [at], { stdio: "ignore" });
+      rmdirSync(at);
+    }
+  }
+  return { main, inodes, archive };
+}
+
+/** A fresh, empty file system of 4 GiB. */
+export function emptyImage(directory: string): string {
+  const image = join(directory, "empty.img");
+  rmSync(image, { force: true });
+  shell(`truncate -s 4G '${image}'; mke2fs -q -F -t ext4 -E lazy_itable_init=0 '${image}'`);
+  return image;
 }

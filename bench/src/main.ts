@@ -4,112 +4,14 @@
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
 // never fail anything; a damaged image does.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
 import { type ContenderName, mount } from "./contenders.js";
-import { type BenchImages, makeImages } from "./images.js";
-
-interface Benchmark {
-  readonly name: string;
-  /** The client's workload; none measures the mount itself. */
-  readonly workload: string | undefined;
-  readonly image: keyof BenchImages;
-  /** "cold": fresh mount, image not in the page cache. "cached": fresh mount, image in it. "warm": second pass of a client. */
-  readonly state: "cold" | "cached" | "warm";
-  readonly contenders: readonly ContenderName[];
-  /** What to reach: this many times as fast as the other. */
-  readonly goals: Partial<Record<ContenderName, number>>;
-}
-
-const all = ["kernel", "fuse2fs", "bulkhead"] as const;
-
-const benchmarks: readonly Benchmark[] = [
-  {
-    name: "sequential read of 1 GiB, image cached",
-    workload: "read-sequential",
-    image: "main",
-    state: "cached",
-    contenders: all,
-    goals: { fuse2fs: 1.8 },
-  },
-  {
-    name: "sequential read of 1 GiB, image on disk",
-    workload: "read-sequential",
-    image: "main",
-    state: "cold",
-    contenders: ["kernel-direct", "fuse2fs", "bulkhead"],
-    goals: { "kernel-direct": 0.95 },
-  },
-  {
-    name: "sequential read of 1 GiB, warm",
-    workload: "read-sequential",
-    image: "main",
-    state: "warm",
-    contenders: all,
-    goals: { kernel: 1 },
-  },
-  {
-    name: "random 4 KiB reads, cold",
-    workload: "read-random-4k",
-    image: "main",
-    state: "cold",
-    contenders: all,
-    goals: { kernel: 1 },
-  },
-  {
-    name: "stat of 20,000 files, cold",
-    workload: "stat",
-    image: "main",
-    state: "cold",
-    contenders: all,
-    goals: { fuse2fs: 15 },
-  },
-  {
-    name: "stat of 20,000 files, warm",
-    workload: "stat",
-    image: "main",
-    state: "warm",
-    contenders: all,
-    goals: { kernel: 0.9 },
-  },
-  {
-    name: "ls -l of 20,000 files, cold",
-    workload: "list-long",
-    image: "main",
-    state: "cold",
-    contenders: all,
-    goals: { fuse2fs: 15 },
-  },
-  {
-    name: "find + cat of 30,000 files, cold",
-    workload: "find-cat",
-    image: "main",
-    state: "cold",
-    contenders: all,
-    goals: { fuse2fs: 3 },
-  },
-  {
-    name: "10,000 look-ups among 100,000 names",
-    workload: "lookup-random",
-    image: "main",
-    state: "cold",
-    contenders: all,
-    goals: { fuse2fs: 30 },
-  },
-  { name: "statfs", workload: "statfs", image: "main", state: "cached", contenders: all, goals: { fuse2fs: 1 } },
-  { name: "getxattr", workload: "getxattr", image: "main", state: "cached", contenders: all, goals: { fuse2fs: 1 } },
-  {
-    name: "mount of 200,000 inodes",
-    workload: undefined,
-    image: "inodes",
-    state: "cached",
-    contenders: all,
-    goals: {},
-  },
-];
+import { type BenchImages, emptyImage, makeImages } from "./images.js";
 
 const { values } = parseArgs({
   options: {
@@ -137,10 +39,11 @@ interface Sample {
 
 /** One contender, one pass. */
 function measure(benchmark: Benchmark, contender: ContenderName, images: BenchImages): Sample {
-  const image = images[benchmark.image];
+  const image = benchmark.image === undefined ? emptyImage(values.images) : images[benchmark.image];
   dropCaches();
   if (benchmark.state === "cached") execFileSync("cat", [image], { stdio: ["ignore", "ignore", "inherit"] });
-  const mounted = mount(contender, image);
+  const mounted = mount(contender, image, benchmark.image === undefined);
+  let sample: Sample;
   try {
     if (benchmark.workload === undefined)
       return { seconds: mounted.mountMilliseconds / 1000, memory: mounted.peakMemory() };
@@ -149,14 +52,30 @@ function measure(benchmark: Benchmark, contender: ContenderName, images: BenchIm
     const result = spawnSync(process.execPath, [client, benchmark.workload, mounted.directory, passes], {
       encoding: "utf8",
       timeout: 600_000,
+      env: { ...process.env, BULKHEAD_BENCH_TAR: images.archive },
     });
     if (result.status !== 0)
       throw new Error(`${benchmark.name} on ${contender}: ${result.stderr || result.error?.message}`);
     const { seconds } = JSON.parse(result.stdout) as { seconds: number };
-    return { seconds, memory: mounted.peakMemory() };
+    sample = { seconds, memory: mounted.peakMemory() };
   } finally {
     mounted.unmount();
   }
+  if (benchmark.image === undefined) checkWritten(benchmark, contender, image);
+  return sample;
+}
+
+/** A contender that leaves a damaged image is named; only of ours it is a failure. */
+function checkWritten(benchmark: Benchmark, contender: ContenderName, image: string): void {
+  const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
+  if (check.status !== 0) {
+    console.error(`${benchmark.name}: ${contender} leaves an image in which e2fsck finds errors`);
+    if (contender === "bulkhead") {
+      console.error(check.stdout);
+      process.exitCode = 1;
+    }
+  }
+  rmSync(image);
 }
 
 function median(numbers: readonly number[]): number {
@@ -166,7 +85,7 @@ function median(numbers: readonly number[]): number {
 }
 
 const images = makeImages(values.images);
-const chosen = benchmarks.filter(
+const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
   ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
 );
 const report = [];
@@ -209,7 +128,7 @@ const machine = {
 writeFileSync(file, `${JSON.stringify({ machine, rounds, peakMemoryKiB: peak, benchmarks: report }, null, 2)}\n`);
 console.log(`written to ${file}`);
 
-for (const image of Object.values(images)) {
+for (const image of [images.main, images.inodes]) {
   const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
   if (check.status !== 0) {
     console.error(`e2fsck -fn ${image} found errors:\n${check.stdout}`);
