@@ -1,3 +1,4 @@
+import type { Allocator } from "./alloc/allocator.js";
 import type { BlockCache } from "./cache/block-cache.js";
 import type { BlockDevice } from "./device/device.js";
 import type { Environment } from "./environment.js";
@@ -82,6 +83,10 @@ export interface Volume {
   fastCommits: FastCommitOverlay | undefined;
   /** Through which everything is changed; undefined on a read-only mount. */
   transactions: Transactions | undefined;
+  /** What the allocators know in memory; alloc/allocator.ts fills it. */
+  allocator: Allocator | undefined;
+  /** Takes errors that do not stop the operation that finds them, to put them on record. */
+  report: ((error: unknown) => void) | undefined;
 }
 
 /**

@@ -178,7 +178,7 @@ function prefetchDescriptors(volume: Volume, first: number, end: number): void {
 }
 
 /** Blocks at the start of a group that a superblock and descriptors take (ext4_num_base_meta_blocks). */
-function fixedBlocks(volume: Volume, group: number): number {
+export function fixedBlocks(volume: Volume, group: number): number {
   const { geometry, features, superblock } = volume;
   const copy = hasSuperblock(volume, group) ? 1 : 0;
   const metaGroup = Math.floor(group / geometry.descriptorsPerBlock);

@@ -32,6 +32,8 @@ export class Handle {
   readonly volume: Volume;
   /** Counts the handles; marks what this one has saved. */
   number = 0;
+  /** Whether a part of the operation is permanent already. */
+  restarted = false;
   readonly #transactions: Transactions;
   readonly #blocks: CachedBlock[] = [];
   readonly #inodes: Inode[] = [];
@@ -146,6 +148,7 @@ export class Handle {
     this.stop();
     this.#transactions.makeRoom(credits);
     this.begin(this.#transactions.nextHandle(), credits);
+    this.restarted = true;
   }
 
   /** Puts everything back as it was when the handle began or restarted. */
@@ -173,6 +176,7 @@ export class Handle {
 
   /** An inode that this handle allocated has no bytes to go back to: its object is thrown away by who made it. */
   #reload(inode: Inode): void {
+    if (inode.createdIn === this.number) return;
     const { volume } = this;
     const offset = inodeOffset(volume, inode.ino);
     inode.raw.set(inodeTableBlock(volume, inode.ino).data.subarray(offset, offset + inode.raw.length));

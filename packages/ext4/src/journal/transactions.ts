@@ -3,6 +3,7 @@ import { FileSystemError } from "../errors.js";
 import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
 import { Handle } from "./handle.js";
+import { RetryAfterCommit } from "./retry-after-commit.js";
 
 /** Where a transaction is kept until its blocks are home. */
 export interface TransactionLog {
@@ -34,6 +35,8 @@ export interface CommitListener {
 export class Transactions {
   /** Whether the superblock has to go with the running transaction. */
   superblockChanged = false;
+  /** Whether to commit before the next operation, or part of one, begins. */
+  commitSoon = false;
   readonly #volume: Volume;
   readonly #log: TransactionLog;
   readonly #handle: Handle;
@@ -87,10 +90,23 @@ export class Transactions {
    * @throws what `body` throws; FileSystemError EROFS after an abort
    */
   run<T>(credits: number, body: (handle: Handle) => T): T {
+    const handle = this.#handle;
+    try {
+      return this.#attempt(credits, body);
+    } catch (error) {
+      // What a restart has made permanent cannot be done again.
+      if (!(error instanceof RetryAfterCommit) || handle.restarted) throw error;
+      this.commit();
+    }
+    return this.#attempt(credits, body);
+  }
+
+  #attempt<T>(credits: number, body: (handle: Handle) => T): T {
     if (this.#active) throw new Error("an operation inside an operation");
     this.makeRoom(credits);
     const handle = this.#handle;
     handle.begin(this.nextHandle(), credits);
+    handle.restarted = false;
     this.#active = true;
     try {
       const result = body(handle);
@@ -108,10 +124,11 @@ export class Transactions {
     return ++this.#handles;
   }
 
-  /** Commits what is running when `credits` more blocks would not fit. */
+  /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it. */
   makeRoom(credits: number): void {
     if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
-    if (this.#running.length + credits > this.#log.mostBlocks && this.#running.length > 0) this.#commit();
+    const full = this.#running.length + credits > this.#log.mostBlocks;
+    if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
   }
 
   /** Makes a block part of the running transaction; false if it is already. The business of Handle. */

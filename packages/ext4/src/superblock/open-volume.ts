@@ -58,5 +58,7 @@ export function openVolume(
     systemZone: options.blockValidity === false ? undefined : new SystemZone(),
     fastCommits: undefined,
     transactions: undefined,
+    allocator: undefined,
+    report: undefined,
   };
 }

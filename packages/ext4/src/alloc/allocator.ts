@@ -1,0 +1,250 @@
+import { FileSystemError, isEngineError } from "../errors.js";
+import { groupDescriptor } from "../groups/group-table.js";
+import type { Inode } from "../inode/inode.js";
+import type { Handle } from "../journal/handle.js";
+import type { CommitListener } from "../journal/transactions.js";
+import { MOST_SUMMED_GROUPS } from "../superblock/overhead.js";
+import type { Volume } from "../volume.js";
+import { blockBitmap, blockBitmapChecksum, isBlockUninit } from "./block-bitmap.js";
+import { addFreeBlocks, freeBlockCount } from "./free-counts.js";
+import { clusterRatio } from "./group-geometry.js";
+import { GroupSpace } from "./group-space.js";
+import { GrowthWindows } from "./growth-windows.js";
+import { inodeBitmap, inodeBitmapChecksum, isInodeUninit } from "./inode-bitmap.js";
+
+/** Groups that are known in memory at most. */
+const MOST_SPACES = 65_536;
+/** Damaged groups that are remembered, or tolerated while counting. */
+const MOST_DAMAGED = 65_536;
+const MOST_DAMAGED_COUNTED = 1024;
+/** Random bytes that are fetched together. */
+const RANDOM_BYTES = 1024;
+
+/**
+ * What the allocators know in memory: free space by group, damaged groups, which bitmaps need their checksum at the next commit, and
+ * how to take the current handle's share of it back.
+ */
+export class Allocator implements CommitListener {
+  readonly windows = new GrowthWindows();
+  /** Groups in which nothing more is allocated or freed, as their bitmaps are wrong. */
+  readonly badBlockBitmaps = new Set<number>();
+  readonly badInodeBitmaps = new Set<number>();
+  /** Group in which space was found last, away from where it was looked for. */
+  lastGroup = 0;
+  /** Clusters that the running transaction freed. */
+  held = 0;
+  /** Directories of the file system. */
+  directories = 0;
+  readonly #volume: Volume;
+  readonly #spaces = new Map<number, GroupSpace>();
+  readonly #heldSpaces = new Set<GroupSpace>();
+  /** Groups whose bitmaps the running transaction changed. */
+  readonly #blockBitmaps = new Set<number>();
+  readonly #inodeBitmaps = new Set<number>();
+  readonly #random = new Uint8Array(RANDOM_BYTES);
+  #randomLeft = 0;
+  #counted = false;
+
+  // The current handle's share.
+  #handle = 0;
+  readonly #touched = new Set<GroupSpace>();
+  /** What was allocated: group, first cluster, end, in turn. */
+  readonly #taken: number[] = [];
+  readonly #createdInodes: Inode[] = [];
+  readonly #freedInodes: Inode[] = [];
+  #heldBefore = 0;
+  #directoriesBefore = 0;
+  #countedBefore = false;
+  readonly #undo = () => this.#takeBack();
+
+  constructor(volume: Volume) {
+    this.#volume = volume;
+    volume.transactions?.onCommit(this);
+  }
+
+  /** To be called before anything else is done in a handle. */
+  enter(handle: Handle): void {
+    if (handle.number === this.#handle) return;
+    this.#handle = handle.number;
+    this.#touched.clear();
+    this.#taken.length = 0;
+    this.#createdInodes.length = 0;
+    this.#freedInodes.length = 0;
+    this.#heldBefore = this.held;
+    this.#directoriesBefore = this.directories;
+    this.#countedBefore = this.#counted;
+    handle.onUndo(this.#undo);
+    if (!this.#counted) this.#count(handle);
+  }
+
+  space(group: number): GroupSpace {
+    let space = this.#spaces.get(group);
+    if (space === undefined) {
+      if (this.#spaces.size >= MOST_SPACES) this.#dropSpaces();
+      space = new GroupSpace(this.#volume, group);
+      this.#spaces.set(group, space);
+    }
+    return space;
+  }
+
+  #dropSpaces(): void {
+    for (const space of this.#spaces.values()) {
+      if (space.held === undefined && space.windows.length === 0 && !this.#touched.has(space)) {
+        this.#spaces.delete(space.group);
+      }
+    }
+  }
+
+  /** Notes that the current handle allocated the clusters [from, end) of a group. */
+  took(space: GroupSpace, from: number, end: number): void {
+    space.took(from, end);
+    this.#touched.add(space);
+    this.#blockBitmaps.add(space.group);
+    const log = this.#taken;
+    const last = log.length - 3;
+    if (last >= 0 && log[last] === space.group && log[last + 2] === from) log[last + 2] = end;
+    else log.push(space.group, from, end);
+  }
+
+  /** Notes that the current handle frees the clusters [from, end) of a group; `bitmap` still has their bits. */
+  freeing(space: GroupSpace, bitmap: DataView, from: number, end: number): void {
+    space.hold(bitmap, from, end);
+    this.#heldSpaces.add(space);
+    this.#touched.add(space);
+    this.#blockBitmaps.add(space.group);
+    this.held += end - from;
+  }
+
+  /** Notes that a bitmap that was made up becomes one to be written. */
+  blockBitmapInUse(group: number): void {
+    this.#blockBitmaps.add(group);
+  }
+
+  createdInode(space: GroupSpace, inode: Inode): void {
+    this.#touched.add(space);
+    this.#inodeBitmaps.add(space.group);
+    this.#createdInodes.push(inode);
+  }
+
+  freedInode(space: GroupSpace, inode: Inode): void {
+    this.#touched.add(space);
+    this.#inodeBitmaps.add(space.group);
+    this.#freedInodes.push(inode);
+  }
+
+  /** Marks a group's block bitmap as wrong and puts the error on record. */
+  blockBitmapIsBad(group: number, error: unknown): void {
+    if (this.badBlockBitmaps.size < MOST_DAMAGED) this.badBlockBitmaps.add(group);
+    this.#volume.report?.(error);
+  }
+
+  inodeBitmapIsBad(group: number, error: unknown): void {
+    if (this.badInodeBitmaps.size < MOST_DAMAGED) this.badInodeBitmaps.add(group);
+    this.#volume.report?.(error);
+  }
+
+  /** A random number of 32 bits. */
+  random32(): number {
+    if (this.#randomLeft === 0) {
+      this.#volume.environment.random.fill(this.#random);
+      this.#randomLeft = RANDOM_BYTES;
+    }
+    this.#randomLeft -= 4;
+    const at = this.#randomLeft;
+    const random = this.#random;
+    return (random[at]! | (random[at + 1]! << 8) | (random[at + 2]! << 16) | (random[at + 3]! << 24)) >>> 0;
+  }
+
+  beforeCommit(handle: Handle): void {
+    const volume = this.#volume;
+    if (volume.features.metadataCsum) {
+      for (const group of this.#blockBitmaps) {
+        // What was undone may be as if it had never been used.
+        if (isBlockUninit(volume, groupDescriptor(volume, group))) continue;
+        const descriptor = handle.modifyGroup(group);
+        descriptor.blockBitmapChecksum = blockBitmapChecksum(volume, blockBitmap(volume, descriptor));
+      }
+      for (const group of this.#inodeBitmaps) {
+        if (isInodeUninit(volume, groupDescriptor(volume, group))) continue;
+        const descriptor = handle.modifyGroup(group);
+        descriptor.inodeBitmapChecksum = inodeBitmapChecksum(volume, inodeBitmap(volume, descriptor));
+      }
+    }
+    this.#blockBitmaps.clear();
+    this.#inodeBitmaps.clear();
+  }
+
+  afterCommit(): void {
+    for (const space of this.#heldSpaces) space.release();
+    this.#heldSpaces.clear();
+    this.held = 0;
+    this.#askForCommit();
+  }
+
+  /** Lets the next operation begin with a commit when more space waits for one than can be had. */
+  #askForCommit(): void {
+    const { transactions } = this.#volume;
+    if (transactions === undefined) return;
+    const free = freeBlockCount(this.#volume) / clusterRatio(this.#volume);
+    transactions.commitSoon = this.held > 0 && this.held * 2 > free;
+  }
+
+  /** To be called when something was freed. */
+  freed(): void {
+    this.#askForCommit();
+  }
+
+  #takeBack(): void {
+    const volume = this.#volume;
+    this.#handle = 0;
+    const log = this.#taken;
+    for (let at = 0; at < log.length; at += 3) this.space(log[at]!).untake(log[at + 1]!, log[at + 2]!);
+    for (const space of this.#touched) space.recount(groupDescriptor(volume, space.group).freeClusters);
+    for (const inode of this.#createdInodes) volume.inodes.delete(inode.ino);
+    for (const inode of this.#freedInodes) if (volume.inodes.get(inode.ino) === undefined) volume.inodes.add(inode);
+    this.held = this.#heldBefore;
+    this.directories = this.#directoriesBefore;
+    this.#counted = this.#countedBefore;
+    this.#askForCommit();
+  }
+
+  /**
+   * Makes the superblock's counts what the descriptors' add up to, as the kernel does when it mounts: a crash may have left them
+   * behind.
+   */
+  #count(handle: Handle): void {
+    this.#counted = true;
+    const volume = this.#volume;
+    const { geometry, superblock } = volume;
+    if (geometry.groupCount > MOST_SUMMED_GROUPS) return;
+    let clusters = 0;
+    let inodes = 0;
+    let damaged = 0;
+    this.directories = 0;
+    for (let group = 0; group < geometry.groupCount; group++) {
+      try {
+        const descriptor = groupDescriptor(volume, group);
+        clusters += descriptor.freeClusters;
+        inodes += descriptor.freeInodes;
+        this.directories += descriptor.usedDirectories;
+      } catch (error) {
+        if (!isEngineError(error)) throw error;
+        if (++damaged > MOST_DAMAGED_COUNTED) return;
+      }
+    }
+    const change = clusters * clusterRatio(volume) - freeBlockCount(volume);
+    if (change === 0 && superblock.freeInodesCount === inodes) return;
+    handle.modifySuperblock();
+    addFreeBlocks(volume, change);
+    superblock.freeInodesCount = Math.min(inodes, 0xffff_ffff);
+  }
+}
+
+/** The allocators' memory of a volume. @throws FileSystemError EROFS on a read-only mount */
+export function allocatorOf(volume: Volume): Allocator {
+  if (volume.allocator === undefined) {
+    if (volume.transactions === undefined) throw new FileSystemError("EROFS", "the file system is mounted read-only");
+    volume.allocator = new Allocator(volume);
+  }
+  return volume.allocator;
+}

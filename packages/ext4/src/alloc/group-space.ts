@@ -1,0 +1,73 @@
+import type { Volume } from "../volume.js";
+import { clearBits, countClear, setBits } from "./bits.js";
+import { clustersInGroup } from "./group-geometry.js";
+import type { GrowthWindow } from "./growth-windows.js";
+
+/** What is known in memory of the free clusters of a group. Bounds that are too wide cost time, never a wrong answer. */
+export class GroupSpace {
+  readonly group: number;
+  readonly clusters: number;
+  /** No run of free clusters is longer. */
+  longest: number;
+  /** No cluster below is free. */
+  lowest = 0;
+  /** No inode below this index is free. */
+  lowestInode = 0;
+  /**
+   * The bitmap with the clusters still set that the running transaction freed: they must not be used again before it is
+   * committed. Undefined when there are none.
+   */
+  held: DataView | undefined = undefined;
+  /** Number of these clusters. */
+  heldCount = 0;
+  /** Space behind files that grow. */
+  readonly windows: GrowthWindow[] = [];
+
+  constructor(volume: Volume, group: number) {
+    this.group = group;
+    this.clusters = clustersInGroup(volume, group);
+    this.longest = this.clusters;
+  }
+
+  /** Notes that [from, end) was allocated. */
+  took(from: number, end: number): void {
+    if (this.held !== undefined) setBits(this.held, from, end);
+    if (from <= this.lowest && this.lowest < end) this.lowest = end;
+  }
+
+  /** Notes that [from, end) is being freed; `bitmap` has the bits still set. */
+  hold(bitmap: DataView, from: number, end: number): void {
+    if (this.held === undefined) {
+      const copy = new Uint8Array(bitmap.byteLength);
+      copy.set(new Uint8Array(bitmap.buffer, bitmap.byteOffset, bitmap.byteLength));
+      this.held = new DataView(copy.buffer);
+    }
+    this.heldCount += end - from;
+  }
+
+  /** The transaction is committed: what it freed may be used. */
+  release(): void {
+    this.held = undefined;
+    this.heldCount = 0;
+    this.forgetBounds();
+  }
+
+  /** Takes back that [from, end) was allocated. */
+  untake(from: number, end: number): void {
+    if (this.held !== undefined) clearBits(this.held, from, end);
+    this.forgetBounds();
+  }
+
+  /** After an undo: how much is held follows from the descriptor. */
+  recount(freeClusters: number): void {
+    this.lowestInode = 0;
+    if (this.held === undefined) return;
+    this.heldCount = freeClusters - countClear(this.held, this.clusters);
+    if (this.heldCount <= 0) this.release();
+  }
+
+  forgetBounds(): void {
+    this.longest = this.clusters;
+    this.lowest = 0;
+  }
+}
