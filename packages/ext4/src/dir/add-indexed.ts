@@ -5,6 +5,7 @@ import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
 import type { Volume } from "../volume.js";
 import { readDirectoryBlock } from "./blocks.js";
+import { alreadyThere } from "./entry-errors.js";
 import { advance, descend, IndexPath, nextHash, openIndex } from "./htree.js";
 import { growIndex, indexHasRoom } from "./index-change.js";
 import { verifyLeaf } from "./leaf.js";
@@ -93,8 +94,4 @@ function leafOf(volume: Volume, dir: Inode): CachedBlock {
   }
   verifyLeaf(volume, dir, leaf, path.leaf);
   return leaf;
-}
-
-function alreadyThere(dir: Inode): FileSystemError {
-  return new FileSystemError("EEXIST", `the name is in directory ${dir.ino} already`);
 }

@@ -1,38 +1,36 @@
-import { type CachedBlock, Verified } from "../cache/block-cache.js";
-import { CorruptionError, FileSystemError } from "../errors.js";
-import { NAME_MAX, recordSize } from "../format/directory.js";
+import { FileSystemError } from "../errors.js";
+import { DirectoryEntryLayout, NAME_MAX } from "../format/directory.js";
 import { InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
-import { readFileBlock } from "../map/read-data.js";
+import { ALLOCATE_CREDITS } from "../map/allocate-range.js";
 import type { Volume } from "../volume.js";
 import { addIndexed } from "./add-indexed.js";
-import { appendDirectoryBlock } from "./append.js";
-import { boundedBlocksOf, nextMappedBlock, prefetchAround } from "./blocks.js";
+import { addLinear, noteRoom } from "./add-linear.js";
 import { casefold, FOLDED_MAX } from "./casefold.js";
-import { canBeIndexed, makeIndexed } from "./index-change.js";
+import { alreadyThere, noKey } from "./entry-errors.js";
 import { addInline, inlineRegionAt, removeInline, spillInline } from "./inline-directory.js";
 import { isCaseInsensitive, isIndexed } from "./kind.js";
-import { inodeOf, verifyLeaf } from "./leaf.js";
+import { inodeOf } from "./leaf.js";
 import { EntryPlace, findEntry, isDotName } from "./lookup.js";
 import { NameQuery } from "./name-query.js";
-import { insertEntry, type NewEntry, removeRecord, writeInode, writeUnused } from "./records.js";
-import { NO_ROOM, roomAt } from "./room.js";
-import { leafEnd, sealLeaf, writeLeafTail } from "./seal.js";
+import { removeRecord, writeInode } from "./records.js";
+import { NO_ROOM } from "./room.js";
+import { leafEnd, sealLeaf } from "./seal.js";
 
 /** The door for changes of directories. Times, link counts and the inodes that entries name are the caller's. */
 
 export { initDirectory, isEmpty, setDotDot } from "./new-directory.js";
 
-/** Blocks of a directory that an operation changes: a leaf and a way of three index blocks, and as many new ones. */
-const OLD_BLOCKS = 4;
-const NEW_BLOCKS = 4;
-/** What one new block takes: two bitmaps' worth of descriptor and bitmap, and the way down a grown map. */
-const FOR_NEW_BLOCK = 8;
+/** Blocks of a directory that an operation changes: a leaf and a way of three index blocks, as many new ones, and the inode. */
+const OWN_BLOCKS = 9;
 
-/** Most blocks of metadata that one of the operations here modifies, what its new blocks take of maps and bitmaps included. */
-export function directoryCredits(_volume: Volume): number {
-  return OLD_BLOCKS + NEW_BLOCKS * FOR_NEW_BLOCK;
+/**
+ * Most blocks of metadata that one of the operations here modifies, what its new blocks take of maps and bitmaps included: these
+ * are allocated in a row, and share what they take.
+ */
+export function directoryCredits(volume: Volume): number {
+  return OWN_BLOCKS + Math.min(ALLOCATE_CREDITS, volume.transactions?.mostCredits ?? 0);
 }
 
 const query = new NameQuery();
@@ -69,7 +67,7 @@ export function addEntry(handle: Handle, dir: Inode, name: Uint8Array, ino: numb
     handle.modifyInode(dir);
     dir.flags &= ~InodeFlag.index;
   }
-  addLinear(handle, dir, entry, mayIndex);
+  addLinear(handle, dir, query, entry, mayIndex);
 }
 
 function checkNewName(volume: Volume, dir: Inode, name: Uint8Array): void {
@@ -84,51 +82,6 @@ function checkNewName(volume: Volume, dir: Inode, name: Uint8Array): void {
   if (strict && casefold(name, folded) < 0) {
     throw new FileSystemError("EINVAL", `directory ${dir.ino} takes names in UTF-8 only`);
   }
-}
-
-function alreadyThere(dir: Inode): FileSystemError {
-  return new FileSystemError("EEXIST", `the name is in directory ${dir.ino} already`);
-}
-
-function noKey(dir: Inode): FileSystemError {
-  return new FileSystemError("ENOKEY", `directory ${dir.ino} is encrypted`);
-}
-
-/** Looks through all blocks for the name and for room. */
-function addLinear(handle: Handle, dir: Inode, entry: NewEntry, mayIndex: boolean): void {
-  const { volume } = handle;
-  const { blockSize } = volume.geometry;
-  const recordsEnd = leafEnd(volume);
-  const need = recordSize(entry.name.length);
-  const end = boundedBlocksOf(volume, dir);
-  let room = NO_ROOM;
-  let block: CachedBlock | undefined;
-  for (let at = nextMappedBlock(volume, dir, 0, end); at < end; at = nextMappedBlock(volume, dir, at + 1, end)) {
-    prefetchAround(volume, dir, at);
-    const candidate = readFileBlock(volume, dir, at);
-    if (candidate === undefined) continue;
-    verifyLeaf(volume, dir, candidate, at);
-    if (room !== NO_ROOM) {
-      if (query.find(candidate.data, 0, recordsEnd, blockSize) >= 0) throw alreadyThere(dir);
-      continue;
-    }
-    room = query.findOrRoom(candidate.data, 0, recordsEnd, blockSize, need);
-    if (room >= 0) throw alreadyThere(dir);
-    if (room !== NO_ROOM || end === 1) block = candidate;
-  }
-  if (room === NO_ROOM && block !== undefined && mayIndex && canBeIndexed(volume, block)) {
-    makeIndexed(handle, dir, block);
-    if (addIndexed(handle, dir, query, entry)) return;
-    throw new CorruptionError("htree-header", { inode: dir.ino }, "a new index of no use");
-  }
-  if (room === NO_ROOM || block === undefined) {
-    block = appendDirectoryBlock(handle, dir, Verified.directoryLeaf, sealLeaf);
-    writeUnused(block.data, 0, recordsEnd, blockSize);
-    writeLeafTail(volume, block);
-    room = -2;
-  }
-  handle.modify(block, sealLeaf, dir.checksumSeed);
-  insertEntry(volume, dir, block.data, roomAt(room), recordsEnd, entry);
 }
 
 /**
@@ -148,6 +101,7 @@ export function removeEntry(handle: Handle, dir: Inode, name: Uint8Array): numbe
   } else {
     handle.modify(block, sealLeaf, dir.checksumSeed);
     removeRecord(volume, dir, data, 0, leafEnd(volume), offset);
+    noteRoom(dir, place.fileBlock);
   }
   return ino;
 }
@@ -169,7 +123,7 @@ export function replaceEntry(handle: Handle, dir: Inode, name: Uint8Array, ino: 
   if (block === undefined) ({ data, at: offset } = inlineRegionAt(handle, dir, offset));
   else handle.modify(block, sealLeaf, dir.checksumSeed);
   writeInode(data, offset, ino);
-  if (volume.features.filetype) data[offset + 7] = fileType;
+  if (volume.features.filetype) data[offset + DirectoryEntryLayout.offset.fileType] = fileType;
   return old;
 }
 

@@ -68,13 +68,16 @@ export function lookupDot(volume: Volume, dir: Inode, dots: number): number {
 export class EntryPlace {
   /** The block, verified; undefined in an inline directory. */
   block: CachedBlock | undefined = undefined;
+  /** The block's number in the directory. */
+  fileBlock = 0;
   /** What the entry lies in: the block's bytes, or the contents of an inline directory (maybe a copy of them). */
   data: Uint8Array = new Uint8Array(0);
   /** Where in `data` the entry starts. */
   offset = 0;
 
-  set(block: CachedBlock | undefined, data: Uint8Array, offset: number): void {
+  set(block: CachedBlock | undefined, fileBlock: number, data: Uint8Array, offset: number): void {
     this.block = block;
+    this.fileBlock = fileBlock;
     this.data = data;
     this.offset = offset;
   }
@@ -104,7 +107,7 @@ function findInline(volume: Volume, dir: Inode, out: EntryPlace): boolean {
   for (let start = INLINE_DOTDOT_SIZE, end = I_BLOCK_SIZE; start < data.length; start = end, end = data.length) {
     const at = query.find(data, start, end, blockSize);
     if (at >= 0) {
-      out.set(undefined, data, at);
+      out.set(undefined, 0, data, at);
       return true;
     }
   }
@@ -137,7 +140,7 @@ function findIndexed(volume: Volume, dir: Inode, out: EntryPlace): number {
       verifyLeaf(volume, dir, block, path.leaf);
       const at = query.find(block.data, 0, blockSize, blockSize);
       if (at >= 0) {
-        out.set(block, block.data, at);
+        out.set(block, path.leaf, block.data, at);
         return 1;
       }
       if ((nextHash(path) & ~1) >>> 0 !== major || !advance(volume, dir, path)) return 0;
@@ -196,7 +199,7 @@ function findLinear(volume: Volume, dir: Inode, out: EntryPlace): boolean {
       verifyLeaf(volume, dir, block, fileBlock);
       const at = query.find(block.data, 0, blockSize, blockSize);
       if (at >= 0) {
-        out.set(block, block.data, at);
+        out.set(block, fileBlock, block.data, at);
         return true;
       }
     }
