@@ -15,6 +15,7 @@ import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
 import { mountReadOnly } from "./mount/mount-read-only.js";
 import { type ErrorsOption, errorsOf, type MountOptions } from "./mount/options.js";
+import { closeForWriting, openForWriting } from "./mount/writing.js";
 import {
   type AttributeChanges,
   changeXattr,
@@ -26,6 +27,7 @@ import {
 } from "./namespace/attributes.js";
 import { type Creation, create, mkdir, symlink, tmpfile } from "./namespace/create.js";
 import { beginWrite, endOfWrite, resize, writeInline } from "./namespace/data.js";
+import { discardFree } from "./namespace/discard.js";
 import { entryInode, lookupEntry } from "./namespace/entry.js";
 import { fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
@@ -82,6 +84,7 @@ export class FileSystem {
     environment: Environment = systemEnvironment,
   ): FileSystem {
     const { volume, replay } = mountReadOnly(device, options, environment);
+    if (options.writable === true) openForWriting(volume);
     return new FileSystem(volume, options, replay);
   }
 
@@ -331,6 +334,19 @@ export class FileSystem {
     this.#volume.transactions?.commit();
   }
 
+  /**
+   * Tells the device which blocks are free (FITRIM).
+   *
+   * @param start bytes
+   * @param length bytes
+   * @param minimum bytes: shorter runs are left alone
+   * @returns bytes that were discarded
+   * @throws FileSystemError EOPNOTSUPP where the device has no use for it
+   */
+  trim(start: number, length: number, minimum: number): number {
+    return discardFree(this.#volume, start, length, minimum);
+  }
+
   /** Does what is due by the clock: commits, MMP. To be called at `nextDeadline` at the latest. */
   tick(): void {}
 
@@ -345,6 +361,14 @@ export class FileSystem {
     if (transactions === undefined) return;
     if (mode !== 2) transactions.commit();
     transactions.abort(new FileSystemError("EIO", "the file system was shut down"));
+  }
+
+  /** Ends writing: deletes what is without links, commits, brings all home and marks the file system as clean. Reading goes on. */
+  unmount(): void {
+    const volume = this.#volume;
+    if (volume.transactions === undefined) return;
+    if (volume.transactions.aborted === undefined) for (const ino of volume.inodes.kept()) this.release(ino);
+    closeForWriting(volume);
   }
 
   /** What statfs(2) answers. */

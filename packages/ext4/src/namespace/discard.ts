@@ -1,0 +1,23 @@
+import { trim } from "../alloc/trim.js";
+import { FileSystemError } from "../errors.js";
+import type { Volume } from "../volume.js";
+
+/** See FileSystem.trim. */
+export function discardFree(volume: Volume, start: number, length: number, minimum: number): number {
+  const { device, geometry, transactions } = volume;
+  const { blockSize, blockCount, clusterSize } = geometry;
+  if (transactions === undefined) throw new FileSystemError("EROFS", "the file system is mounted read-only");
+  if (device.discard === undefined) throw new FileSystemError("EOPNOTSUPP", "the device discards nothing");
+  if (start >= blockCount * blockSize || length < blockSize) {
+    throw new FileSystemError("EINVAL", `a range of ${length} bytes at ${start}`);
+  }
+  // What the running transaction freed is free only when it is durable.
+  transactions.commit();
+  const first = Math.floor(start / blockSize);
+  const count = Math.min(Math.floor(length / blockSize), blockCount - first);
+  const shortest = Math.max(Math.ceil(minimum / blockSize), clusterSize / blockSize);
+  const blocks = trim(volume, first, count, shortest, (block, run) => {
+    device.discard?.(block * blockSize, run * blockSize);
+  });
+  return blocks * blockSize;
+}
