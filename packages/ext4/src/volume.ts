@@ -9,6 +9,7 @@ import type { SystemZone } from "./groups/system-zone.js";
 import type { InodeCache } from "./inode/inode-cache.js";
 import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 import type { Transactions } from "./journal/transactions.js";
+import type { OrphanTable } from "./orphan/orphan-table.js";
 
 /** Sizes and places that follow from the superblock; checked, so that the rest of the engine may compute with them. */
 export interface Geometry {
@@ -85,6 +86,8 @@ export interface Volume {
   transactions: Transactions | undefined;
   /** What the allocators know in memory; alloc/allocator.ts fills it. */
   allocator: Allocator | undefined;
+  /** Inodes that a crash must not leak; orphan/change.ts fills it. */
+  orphans: OrphanTable | undefined;
   /** Takes errors that do not stop the operation that finds them, to put them on record. */
   report: ((error: unknown) => void) | undefined;
 }

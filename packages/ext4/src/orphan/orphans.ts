@@ -1,19 +1,12 @@
-import { Verified } from "../cache/block-cache.js";
-import { crc32c, crc32cLe32 } from "../checksum/crc32c.js";
 import { CorruptionError } from "../errors.js";
 import { compatFeature } from "../format/features.js";
 import { InodeLayout } from "../format/inode.js";
-import { ORPHAN_BLOCK_MAGIC, OrphanBlockTail } from "../format/orphan.js";
-import type { Inode } from "../inode/inode.js";
-import { readInode, readRawInode } from "../inode/inode-table.js";
-import { mapBlocks } from "../map/map-blocks.js";
-import { BlockMapping, MappingType } from "../map/mapping.js";
-import { checkBlockRange, type Volume } from "../volume.js";
+import { readRawInode } from "../inode/inode-table.js";
+import type { Volume } from "../volume.js";
+import { OrphanFile } from "./orphan-file.js";
 
-/** The kernel refuses a bigger orphan file. */
-const MAX_ORPHAN_FILE = 8 * 1024 * 1024;
 /** More orphans than this on the list are taken for damage; each was open, or being truncated, when the system stopped. */
-const MAX_ORPHANS = 2 ** 20;
+export const MAX_ORPHANS = 2 ** 20;
 
 /**
  * Inode numbers of the orphans: files that had no name left but were open, and files whose truncation was not finished.
@@ -42,7 +35,7 @@ function listedOrphans(volume: Volume): Set<number> {
   const found = new Set<number>();
   let previous = 0;
   for (let ino = volume.superblock.lastOrphan; ino !== 0; ) {
-    check(volume, ino, { inode: previous });
+    checkOrphan(volume, ino, { inode: previous });
     if (found.has(ino)) throw new CorruptionError("orphan-list", { inode: previous }, `it leads back to inode ${ino}`);
     if (found.size === MAX_ORPHANS) throw new CorruptionError("orphan-list", {}, `more than ${MAX_ORPHANS} inodes`);
     found.add(ino);
@@ -53,62 +46,15 @@ function listedOrphans(volume: Volume): Set<number> {
 }
 
 function addFromFile(volume: Volume, found: number[]): void {
-  const file = readInode(volume, volume.superblock.orphanFileInode);
-  const { blockSize } = volume.geometry;
-  if (!file.isRegular || file.size > MAX_ORPHAN_FILE) {
-    throw new CorruptionError(
-      "orphan-list",
-      { inode: file.ino },
-      `the orphan file has mode 0${file.mode.toString(8)} and ${file.size} bytes`,
-    );
-  }
-  const mapping = new BlockMapping();
-  for (let fileBlock = 0; fileBlock < Math.ceil(file.size / blockSize); fileBlock++) {
-    mapBlocks(volume, file, fileBlock, mapping);
-    const location = { inode: file.ino, fileBlock };
-    if (mapping.type !== MappingType.mapped) {
-      throw new CorruptionError("orphan-list", location, "the orphan file has a hole");
-    }
-    const view = verifiedBlock(volume, file, fileBlock, mapping.block);
-    for (let at = 0; at + 4 <= blockSize - OrphanBlockTail.size; at += 4) {
-      const ino = view.getUint32(at, true);
-      if (ino === 0) continue;
-      check(volume, ino, location);
-      found.push(ino);
-    }
-  }
-}
-
-/** A block of the orphan file. Its checksum covers its own number and the inode numbers, seeded by the file's inode. */
-function verifiedBlock(volume: Volume, file: Inode, fileBlock: number, block: number): DataView {
-  const location = { inode: file.ino, fileBlock, block };
-  checkBlockRange(volume, block, 1, "orphan-list", location);
-  const cached = volume.cache.read(block);
-  if (cached.verifiedAs === Verified.orphans && cached.verifiedFor === file.ino) return cached.view;
-  const end = volume.geometry.blockSize - OrphanBlockTail.size;
-  const tail = OrphanBlockTail.at(cached.view, end);
-  if (tail.magic !== ORPHAN_BLOCK_MAGIC) {
-    throw new CorruptionError("orphan-list", location, `magic number 0x${tail.magic.toString(16)}`);
-  }
-  if (volume.features.metadataCsum) {
-    const low = crc32cLe32(file.checksumSeed, block % 2 ** 32);
-    const seed = crc32cLe32(low, Math.floor(block / 2 ** 32));
-    const computed = crc32c(seed, cached.data, 0, end);
-    if (tail.checksum !== computed) {
-      throw new CorruptionError(
-        "orphan-list",
-        location,
-        `checksum 0x${tail.checksum.toString(16)}, computed 0x${computed.toString(16)}`,
-      );
-    }
-  }
-  cached.verifiedAs = Verified.orphans;
-  cached.verifiedFor = file.ino;
-  return cached.view;
+  const file = new OrphanFile(volume);
+  file.forEach(volume, (ino, _slot, fileBlock) => {
+    checkOrphan(volume, ino, { inode: file.inode.ino, fileBlock });
+    found.push(ino);
+  });
 }
 
 /** An orphan is an ordinary inode. */
-function check(volume: Volume, ino: number, location: { inode: number; fileBlock?: number }): void {
+export function checkOrphan(volume: Volume, ino: number, location: { inode: number; fileBlock?: number }): void {
   const { firstInode, inodeCount } = volume.geometry;
   if (ino < firstInode || ino > inodeCount) {
     throw new CorruptionError(

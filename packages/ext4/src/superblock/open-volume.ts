@@ -59,6 +59,7 @@ export function openVolume(
     fastCommits: undefined,
     transactions: undefined,
     allocator: undefined,
+    orphans: undefined,
     report: undefined,
   };
 }

@@ -1,0 +1,102 @@
+import { CorruptionError, DeviceError, isEngineError } from "../errors.js";
+import { InodeLayout } from "../format/inode.js";
+import { SuperblockState } from "../format/superblock.js";
+import { decodeInode } from "../inode/decode-inode.js";
+import type { Inode } from "../inode/inode.js";
+import { readRawInode } from "../inode/inode-table.js";
+import { transact } from "../journal/transactions.js";
+import type { Volume } from "../volume.js";
+import { ORPHAN_CREDITS, orphanTable, removeOrphan } from "./change.js";
+import type { OrphanTable } from "./orphan-table.js";
+import { checkOrphan, MAX_ORPHANS } from "./orphans.js";
+
+/** How the namespace ends what was interrupted. */
+export interface OrphanEnds {
+  /** Deletes an inode without links, its entry among the orphans included. */
+  remove(inode: Inode): void;
+  /** Frees the blocks behind the size of an inode that has links. */
+  truncate(inode: Inode): void;
+}
+
+/**
+ * Deletes and truncates what a crash left to be deleted and truncated (ext4_orphan_cleanup). On a file system with errors the
+ * list is dropped instead, as in the kernel: e2fsck finds what it held. A damaged list is put on record and dropped as well.
+ *
+ * @returns orphans that were dealt with
+ * @throws CorruptionError for an orphan file that is damaged
+ */
+export function cleanOrphans(volume: Volume, ends: OrphanEnds): number {
+  const { superblock } = volume;
+  if (superblock.lastOrphan !== 0 && (superblock.state & SuperblockState.error) !== 0) {
+    volume.environment.log("warning", "the file system has errors: the list of orphans is dropped");
+    dropList(volume);
+  }
+  volume.orphans = undefined;
+  const table = orphanTable(volume);
+  try {
+    readList(volume, table);
+  } catch (error) {
+    if (!isEngineError(error) || error instanceof DeviceError) throw error;
+    volume.report?.(error);
+    dropList(volume);
+    table.forgetListed();
+  }
+  readFile(volume, table);
+  const inodes = table.inodes();
+  for (const inode of inodes) clean(volume, inode, ends);
+  return inodes.length;
+}
+
+function clean(volume: Volume, inode: Inode, ends: OrphanEnds): void {
+  try {
+    if (inode.linksCount === 0) ends.remove(inode);
+    else ends.truncate(inode);
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    volume.report?.(error);
+  }
+  // Whatever happened: it is not tried again at each mount.
+  if (volume.transactions?.aborted !== undefined || !orphanTable(volume).has(inode.ino)) return;
+  transact(volume, ORPHAN_CREDITS, (handle) => removeOrphan(handle, inode));
+}
+
+function dropList(volume: Volume): void {
+  transact(volume, 1, (handle) => {
+    handle.modifySuperblock();
+    volume.superblock.lastOrphan = 0;
+  });
+}
+
+function readList(volume: Volume, table: OrphanTable): void {
+  let previous = 0;
+  for (let ino = volume.superblock.lastOrphan; ino !== 0; ) {
+    checkOrphan(volume, ino, { inode: previous });
+    if (table.has(ino)) throw new CorruptionError("orphan-list", { inode: previous }, `it leads back to inode ${ino}`);
+    if (table.size === MAX_ORPHANS) throw new CorruptionError("orphan-list", {}, `more than ${MAX_ORPHANS} inodes`);
+    const inode = orphanInode(volume, ino);
+    table.takeListed(inode, previous);
+    previous = ino;
+    ino = inode.view.getUint32(InodeLayout.offset.dtime, true);
+  }
+}
+
+function readFile(volume: Volume, table: OrphanTable): void {
+  const { file } = table;
+  file?.forEach(volume, (ino, slot, fileBlock) => {
+    const location = { inode: file.inode.ino, fileBlock };
+    checkOrphan(volume, ino, location);
+    if (table.has(ino)) throw new CorruptionError("orphan-list", location, `inode ${ino} is an orphan twice`);
+    table.takeFiled(orphanInode(volume, ino), slot);
+  });
+}
+
+/** The shared object of an orphan, kept in memory if it has no links. */
+function orphanInode(volume: Volume, ino: number): Inode {
+  const cached = volume.inodes.get(ino);
+  if (cached !== undefined) return cached;
+  const inode = readRawInode(volume, ino);
+  decodeInode(volume, inode, true);
+  if (inode.linksCount === 0) volume.inodes.keep(inode);
+  else volume.inodes.add(inode);
+  return inode;
+}
