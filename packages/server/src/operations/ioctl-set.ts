@@ -1,7 +1,7 @@
 import { errno, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
-import { extendedFlags, FSXATTR_SIZE } from "./ioctl.js";
+import { extendedFlags, FSXATTR_SIZE } from "./extended-flags.js";
 
 const FS_IOC_SETFLAGS = 0x4008_6602;
 const FS_IOC32_SETFLAGS = 0x4004_6602;

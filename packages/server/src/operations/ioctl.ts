@@ -1,6 +1,7 @@
 import { errno, InodeFlag } from "@bulkhead/ext4";
 import type { Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
+import { extendedFlags, FSXATTR_SIZE } from "./extended-flags.js";
 import { NOT_SETTING, setByIoctl } from "./ioctl-set.js";
 
 const ENOTTY = 25;
@@ -14,8 +15,7 @@ const FS_IOC_FSGETXATTR = 0x801c_581f;
 const FS_IOC_GETFSLABEL = 0x8100_9431;
 const FS_IOC_GETFSUUID = 0x8011_1500;
 
-/** Bytes of struct fsxattr, of a label with its final NUL, and of struct fsuuid2. */
-export const FSXATTR_SIZE = 28;
+/** Bytes of a label with its final NUL, and of struct fsuuid2. */
 const LABEL_SIZE = 17;
 const UUID_SIZE = 16;
 const FSUUID_SIZE = 1 + UUID_SIZE;
@@ -23,17 +23,6 @@ const INT = 4;
 
 /** Inode flags that FS_IOC_GETFLAGS shows: all that ext4 calls user visible (EXT4_FL_USER_VISIBLE). */
 const USER_VISIBLE_FLAGS = 0x725b_dfff;
-
-/** Flags of struct fsxattr (FS_XFLAG_*) and the inode flags they stand for. */
-export const extendedFlags = [
-  { xflag: 0x8, flag: InodeFlag.immutable },
-  { xflag: 0x10, flag: InodeFlag.append },
-  { xflag: 0x20, flag: InodeFlag.sync },
-  { xflag: 0x40, flag: InodeFlag.noAtime },
-  { xflag: 0x80, flag: InodeFlag.noDump },
-  { xflag: 0x200, flag: InodeFlag.projectInherit },
-  { xflag: 0x8000, flag: InodeFlag.dax },
-];
 
 /**
  * IOCTL: the flags, the extended flags with the project, the generation, the label and the UUID.
