@@ -78,7 +78,7 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
     allocator.windows.grew(inode.ino, space, bits, foundStart, foundStart + foundCount, shortest, longest);
   }
   out.block = groupFirstBlock(volume, foundGroup) + foundStart * ratio;
-  out.count = Math.min(foundCount * ratio, request.count);
+  out.count = Math.min(foundCount * ratio, request.count, volume.geometry.blockCount - out.block);
   if (inode !== undefined) {
     chargeBlocks(handle, inode, foundCount * volume.geometry.clusterSize, request.privileged);
   }
