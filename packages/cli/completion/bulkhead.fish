@@ -9,7 +9,7 @@ complete -c bulkhead -n __fish_use_subcommand -f -a cat -d 'write files to stand
 complete -c bulkhead -n __fish_use_subcommand -f -a extents -d 'show where a file\'s data lies on the device'
 complete -c bulkhead -n __fish_use_subcommand -f -a cp -d 'copy files out of an image'
 complete -c bulkhead -n __fish_use_subcommand -f -a completion -d 'print a completion script for a shell'
-complete -c bulkhead -n '__fish_seen_subcommand_from mount' -s o -l options -x -a 'ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime' -d 'Mount options, separated by commas; see MOUNT OPTIONS in the manual.'
+complete -c bulkhead -n '__fish_seen_subcommand_from mount' -s o -l options -x -a 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache' -d 'Mount options, separated by commas; see MOUNT OPTIONS in the manual.'
 complete -c bulkhead -n '__fish_seen_subcommand_from mount' -s f -l foreground -d 'Serve from this process, and log to standard error, until unmounted or interrupted.'
 complete -c bulkhead -n '__fish_seen_subcommand_from mount' -l log -r -F -d 'Append the server\'s log lines to FILE; default: the system log (logger).'
 complete -c bulkhead -n '__fish_seen_subcommand_from mount' -s h -l help -d 'Show help and exit.'

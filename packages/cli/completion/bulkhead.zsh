@@ -23,8 +23,8 @@ _bulkhead() {
   case $command in
     mount)
       _arguments -s \
-        '*-o[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime' \
-        '*--options[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec noatime' \
+        '*-o[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache' \
+        '*--options[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache' \
         '(-f --foreground)-f[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '(-f --foreground)--foreground[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '--log[Append the server'\''s log lines to FILE; default\: the system log (logger).]:FILE:_files' \

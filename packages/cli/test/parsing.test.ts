@@ -94,6 +94,20 @@ describe("mount options", () => {
     assert.deepEqual([settings.noLoad, settings.minixDf, settings.noSuid, settings.noDev], [true, false, false, true]);
     assert.equal(settings.blockValidity, false);
   });
+  it("write unless told otherwise, or the journal is not to be looked at", () => {
+    assert.equal(parseMountOptions([]).access, "read-write if possible");
+    assert.equal(parseMountOptions(["ro,rw"]).access, "read-write");
+    assert.equal(parseMountOptions(["rw", "ro"]).access, "read-only");
+    assert.equal(parseMountOptions(["noload,rw"]).access, "read-only");
+  });
+  it("say how to write", () => {
+    const settings = parseMountOptions(["commit=30,data=writeback,barrier=0,barrier,nodiratime,resuid=7,dirsync"]);
+    const { commitSeconds, data, barrier, noDirAtime, reservedUid, dirSync, sync } = settings;
+    assert.deepEqual([commitSeconds, data, barrier, noDirAtime, reservedUid], [30, "writeback", true, true, 7]);
+    assert.deepEqual([dirSync, sync, settings.writebackCache], [true, false, true]);
+    assert.deepEqual(parseMountOptions(["usrquota,prjquota,usrquota"]).quota, ["project", "user"]);
+    assert.deepEqual(parseMountOptions(["usrquota,noquota"]).quota, []);
+  });
   it("take norecovery for noload, and what fstab has for every file system", () => {
     const fstab = "norecovery,defaults,nofail,_netdev,noauto,user,x-systemd.automount,X-mount.mkdir,relatime,comment=x";
     assert.deepEqual(parseMountOptions([fstab]), parseMountOptions(["noload"]));
@@ -101,7 +115,11 @@ describe("mount options", () => {
   it("that are unknown or wrong are named", () => {
     refused(() => parseMountOptions(["ofset=1"]), /unknown mount option ofset; did you mean offset\?/);
     refused(() => parseMountOptions(["frobnicate"]), /unknown mount option frobnicate$/);
-    refused(() => parseMountOptions(["rw"]), /rw: this version mounts read-only/);
+    refused(() => parseMountOptions(["strictatime"]), /strictatime is not possible: .*page cache/);
+    refused(() => parseMountOptions(["lazytime"]), /lazytime is not possible/);
+    refused(() => parseMountOptions(["data=odrered"]), /data= is one of ordered, writeback, journal, not odrered/);
+    refused(() => parseMountOptions(["barrier=2"]), /barrier= is 0 or 1, not 2/);
+    refused(() => parseMountOptions(["commit"]), /commit needs a value: commit=SECONDS/);
     refused(() => parseMountOptions(["errors=ignore"]), /errors= is one of continue, remount-ro, panic, not ignore/);
     refused(() => parseMountOptions(["offset"]), /offset needs a value: offset=BYTES/);
     refused(() => parseMountOptions(["noload=1"]), /noload takes no value/);

@@ -70,7 +70,7 @@ export interface ServerOptions {
   readonly sync?: boolean;
   /** Whether changes of names are. Default false. */
   readonly dirSync?: boolean;
-  /** Who may use the reserved blocks besides root. */
+  /** Who may use the reserved blocks besides root. Default: what the superblock says. */
   readonly reservedUid?: number;
   readonly reservedGid?: number;
   /** Told, after the request that changed something, that the engine may have new deadlines. */

@@ -2,7 +2,7 @@ import type { CommandDeclaration, OptionDeclaration } from "../command-line/decl
 
 /** What `bulkhead` is, in a sentence. */
 export const about =
-  "Bulkhead reads ext4 file systems (and ext2 and ext3) in images and on devices, without the kernel's ext4 driver: looks inside and copies out without a mount, or mounts through FUSE.";
+  "Bulkhead handles ext4 file systems (and ext2 and ext3) in images and on devices without the kernel's ext4 driver: looks inside and copies out without a mount, or mounts them, for reading and writing, through FUSE.";
 
 /** Options of every command that looks into an image. */
 const sourceOptions: readonly OptionDeclaration[] = [
@@ -56,12 +56,13 @@ export const commands: readonly CommandDeclaration[] = [
       },
     ],
     description: [
-      "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, read-only. Returns when the mount answers; a server process stays behind until it is unmounted.",
+      "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, for reading and writing unless SOURCE is write-protected. Returns when the mount answers; a server process stays behind until it is unmounted.",
       'Root mounts directly; other users through fusermount3. When the server ends by SIGINT, SIGTERM or SIGHUP it unmounts; if it was killed, programs get "Transport endpoint is not connected" until `bulkhead umount` clears the mount.',
-      "SOURCE is only read. A journal that needs recovery is replayed into memory.",
+      "While SOURCE is mounted for writing, nobody else may have it: a device is opened exclusively, a file is locked. Changes go through the journal, as the kernel's do: whatever ends the server, what was synced is there at the next mount.",
     ],
     examples: [
       { command: "bulkhead mount disk.img /mnt", does: "Mount an image." },
+      { command: "bulkhead mount -o ro disk.img /mnt", does: "Mount it without changing a byte of it." },
       {
         command: "bulkhead mount -o partition=2,allow_other /dev/sdb /mnt",
         does: "Mount the second partition of a stick, for everybody.",
@@ -81,7 +82,9 @@ export const commands: readonly CommandDeclaration[] = [
         description: "Detach at once even if files are open; they stay usable until they are closed.",
       },
     ],
-    description: ["Unmounts MOUNTPOINT, also when its server is gone and the mount only answers with errors."],
+    description: [
+      "Unmounts MOUNTPOINT, also when its server is gone and the mount only answers with errors. Returns when all that was written is on SOURCE; umount(8) does not wait for that.",
+    ],
     examples: [{ command: "bulkhead umount /mnt", does: "Unmount." }],
     load: () => import("./umount.js"),
   },

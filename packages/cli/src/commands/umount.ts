@@ -6,13 +6,20 @@ import { reasonOf } from "../command-line/reason.js";
 export async function run(given: GivenArguments): Promise<number> {
   const mountpoint = given.positionals[0]!;
   const { findMount, resolveMountpoint, unmount } = await import("@bulkhead/fuse");
+  const lazy = given.flag("lazy");
+  let source: string;
   try {
-    if (findMount(resolveMountpoint(mountpoint)) === undefined) throw new CommandError("nothing is mounted there");
-    unmount(mountpoint, { lazy: given.flag("lazy") });
+    const mount = findMount(resolveMountpoint(mountpoint));
+    if (mount === undefined) throw new CommandError("nothing is mounted there");
+    source = mount.source;
+    unmount(mountpoint, { lazy });
   } catch (error) {
     throw new CommandError(`cannot unmount ${mountpoint}: ${explain(error)}`);
   }
-  return ExitCode.success;
+  if (lazy) return ExitCode.success;
+  const { released } = await import("../mount/released.js");
+  if (await released(source)) return ExitCode.success;
+  throw new CommandError(`${mountpoint} is unmounted, but its server has not finished with ${source}`);
 }
 
 function explain(error: unknown): string {

@@ -25,7 +25,9 @@ const spellings = ({ name, short }: OptionDeclaration) =>
 /** What to complete an option's value with: words, of a list with commas if it takes one. */
 function valueWords({ name, choices }: OptionDeclaration): readonly string[] {
   if (name === "options")
-    return mountOptions.map((option) => (option.value === undefined ? option.name : `${option.name}=`));
+    return mountOptions.map(({ name, value, optionalValue }) =>
+      value === undefined || optionalValue ? name : `${name}=`,
+    );
   return choices ?? [];
 }
 

@@ -89,17 +89,19 @@ function page(command: CommandDeclaration, version: string): string {
 function mountOptionsSection(): string[] {
   return [
     ".SH MOUNT OPTIONS",
-    ...mountOptions.flatMap(({ name, aliases = [], value, description }) =>
-      tagged(
-        [name, ...aliases].map((each) => (value === undefined ? each : `${each}=${value}`)).join(", "),
-        description,
-      ),
+    ...mountOptions.flatMap(({ name, aliases = [], value, optionalValue, description }) =>
+      tagged([name, ...aliases].map((each) => withValue(each, value, optionalValue)).join(", "), description),
     ),
     ".PP",
     prose(
-      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, and all that start with x- or X-. An option that is not known is an error, and so is rw.`,
+      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, and all that start with x- or X-. An option that is not known is an error.`,
     ),
   ];
+}
+
+function withValue(name: string, value: string | undefined, optional = false): string {
+  if (value === undefined) return name;
+  return optional ? `${name}[=${value}]` : `${name}=${value}`;
 }
 
 function seeAlso(command: CommandDeclaration): string[] {

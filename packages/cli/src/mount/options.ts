@@ -20,8 +20,33 @@ export interface MountSettings {
   noSuid: boolean;
   noDev: boolean;
   noExec: boolean;
+  access: AccessOption;
   noAtime: boolean;
+  noDirAtime: boolean;
+  /** Seconds between commits; 0 stands for the default. */
+  commitSeconds?: number;
+  data?: DataOption;
+  /** Path of an external journal's device. */
+  journalPath?: string;
+  discard: boolean;
+  /** Whether the device's cache is flushed around commits. */
+  barrier: boolean;
+  /** Which quotas to enforce; absent: what the superblock says. */
+  quota?: QuotaOption[];
+  reservedUid?: number;
+  reservedGid?: number;
+  sync: boolean;
+  dirSync: boolean;
+  writebackCache: boolean;
 }
+
+/** Read-only by a write-protected source, if not said otherwise. */
+export type AccessOption = "read-only" | "read-write" | "read-write if possible";
+
+const dataOptions = ["ordered", "writeback", "journal"] as const;
+export type DataOption = (typeof dataOptions)[number];
+
+export type QuotaOption = "user" | "group" | "project";
 
 const errorsOptions = ["continue", "remount-ro", "panic"] as const;
 export type ErrorsOption = (typeof errorsOptions)[number];
@@ -33,6 +58,8 @@ export interface MountOption {
   readonly aliases?: readonly string[];
   /** What stands for the value; absent when it takes none. */
   readonly value?: string;
+  /** Whether the value may be left out. */
+  readonly optionalValue?: boolean;
   readonly choices?: readonly string[];
   readonly description: string;
   apply(settings: MountSettings, value: string): void;
@@ -40,9 +67,19 @@ export interface MountOption {
 
 export const mountOptions: readonly MountOption[] = [
   {
+    name: "rw",
+    description:
+      "Mount for reading and writing, and fail if SOURCE is write-protected. Without rw and ro, such a SOURCE is mounted read-only, with a warning.",
+    apply(settings) {
+      settings.access = "read-write";
+    },
+  },
+  {
     name: "ro",
-    description: "Mount read-only. This version always does.",
-    apply() {},
+    description: "Mount read-only. SOURCE is not changed: a journal that needs recovery is replayed into memory.",
+    apply(settings) {
+      settings.access = "read-only";
+    },
   },
   {
     name: "offset",
@@ -72,8 +109,7 @@ export const mountOptions: readonly MountOption[] = [
   {
     name: "noload",
     aliases: ["norecovery"],
-    description:
-      "Do not replay the journal. Without this, what the journal holds is replayed into memory; SOURCE is never changed.",
+    description: "Do not replay the journal. Mounts read-only: what is seen may be inconsistent.",
     apply(settings) {
       settings.noLoad = true;
     },
@@ -195,19 +231,185 @@ export const mountOptions: readonly MountOption[] = [
     },
   },
   {
+    name: "relatime",
+    aliases: ["atime"],
+    description:
+      "Note when a file was read, if it was changed since the last time or that is a day ago. The default. Reads that the kernel answers from its page cache do not count.",
+    apply(settings) {
+      settings.noAtime = false;
+    },
+  },
+  {
     name: "noatime",
-    description: "Mark the mount so; access times never change on a read-only mount.",
+    description: "Do not note when files were read.",
     apply(settings) {
       settings.noAtime = true;
     },
   },
+  {
+    name: "nodiratime",
+    description: "Do not note when directories were read.",
+    apply(settings) {
+      settings.noDirAtime = true;
+    },
+  },
+  {
+    name: "diratime",
+    description: "Note when directories were read, as for files. The default.",
+    apply(settings) {
+      settings.noDirAtime = false;
+    },
+  },
+  {
+    name: "commit",
+    value: "SECONDS",
+    description: "Make changes durable at least every so many seconds; 0 stands for the default, 5.",
+    apply(settings, value) {
+      settings.commitSeconds = parseCount(value, "commit=", 0);
+    },
+  },
+  {
+    name: "data",
+    value: "MODE",
+    choices: dataOptions,
+    description:
+      "What a crash may do to the data of files that were being written: ordered (the default) shows no old contents of the device, writeback may, journal writes data through the journal as well.",
+    apply(settings, value) {
+      const found = dataOptions.find((option) => option === value);
+      if (found === undefined) throw new UsageError(`data= is one of ${dataOptions.join(", ")}, not ${value}`);
+      settings.data = found;
+    },
+  },
+  {
+    name: "journal_path",
+    value: "PATH",
+    description: "The device or file that holds the journal, for a file system with an external one.",
+    apply(settings, value) {
+      settings.journalPath = value;
+    },
+  },
+  {
+    name: "discard",
+    description: "Tell SOURCE which blocks are free: an image gets holes there, a device can reuse them.",
+    apply(settings) {
+      settings.discard = true;
+    },
+  },
+  {
+    name: "nodiscard",
+    description: "Do not; fstrim(8) tells it when asked. The default.",
+    apply(settings) {
+      settings.discard = false;
+    },
+  },
+  {
+    name: "barrier",
+    value: "0|1",
+    optionalValue: true,
+    description: "Flush the device's own cache where the order of writes matters. The default; barrier=0 is nobarrier.",
+    apply(settings, value) {
+      if (value !== "" && value !== "0" && value !== "1") throw new UsageError(`barrier= is 0 or 1, not ${value}`);
+      settings.barrier = value !== "0";
+    },
+  },
+  {
+    name: "nobarrier",
+    description: "Do not: a loss of power may then damage the file system, unless the device's cache survives it.",
+    apply(settings) {
+      settings.barrier = false;
+    },
+  },
+  {
+    name: "usrquota",
+    aliases: ["quota"],
+    description: "Enforce limits of users. Usage is kept true in any case, where the quota feature is on.",
+    apply: (settings) => addQuota(settings, "user"),
+  },
+  {
+    name: "grpquota",
+    description: "Enforce limits of groups.",
+    apply: (settings) => addQuota(settings, "group"),
+  },
+  {
+    name: "prjquota",
+    description: "Enforce limits of projects.",
+    apply: (settings) => addQuota(settings, "project"),
+  },
+  {
+    name: "noquota",
+    description: "Enforce no limits.",
+    apply(settings) {
+      settings.quota = [];
+    },
+  },
+  {
+    name: "resuid",
+    value: "UID",
+    description: "This user may use the reserved blocks, as root may. Default: what the superblock says.",
+    apply(settings, value) {
+      settings.reservedUid = parseCount(value, "resuid=", 0);
+    },
+  },
+  {
+    name: "resgid",
+    value: "GID",
+    description: "This group may use the reserved blocks. Default: what the superblock says.",
+    apply(settings, value) {
+      settings.reservedGid = parseCount(value, "resgid=", 0);
+    },
+  },
+  {
+    name: "sync",
+    description: "Every change is durable when the call that makes it returns. Slow.",
+    apply(settings) {
+      settings.sync = true;
+    },
+  },
+  {
+    name: "async",
+    description: "Changes become durable by fsync, sync, or within the time of commit=. The default.",
+    apply(settings) {
+      settings.sync = false;
+    },
+  },
+  {
+    name: "dirsync",
+    description: "Every change of a name is durable when the call that makes it returns.",
+    apply(settings) {
+      settings.dirSync = true;
+    },
+  },
+  {
+    name: "writeback_cache",
+    description: "The kernel collects what programs write and hands it over in large pieces. The default.",
+    apply(settings) {
+      settings.writebackCache = true;
+    },
+  },
+  {
+    name: "nowriteback_cache",
+    description:
+      "The kernel hands over what programs write at once: errors, as of a full disk, show in write(2) itself.",
+    apply(settings) {
+      settings.writebackCache = false;
+    },
+  },
 ];
 
-/** Options that mount(8) and fstab(5) pass to every file system and that mean nothing to a read-only one, or to us. */
+function addQuota(settings: MountSettings, kind: QuotaOption): void {
+  settings.quota = [...(settings.quota ?? []).filter((other) => other !== kind), kind];
+}
+
+/** What a kernel's own ext4 can do, and a FUSE file system cannot: times of files belong to the server here. */
+const impossible: Readonly<Record<string, string>> = {
+  strictatime: "the kernel does not tell of reads that its page cache answers; relatime and noatime are possible",
+  lazytime: "times are written with the next commit in any case; leave it out",
+};
+
+/** Options that mount(8) and fstab(5) pass to every file system and that mean nothing to us. */
 export const ignoredMountOptions: readonly string[] = [
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev"],
-  ...["atime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime"],
-  ...["nodiratime", "async", "sync", "dirsync", "mand", "nomand", "iversion", "noiversion", "silent", "loud"],
+  ...["norelatime", "nostrictatime", "nolazytime", "mand", "nomand", "iversion", "noiversion", "silent", "loud"],
   ...["acl", "user_xattr"],
 ];
 
@@ -232,7 +434,14 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
     noSuid: true,
     noDev: true,
     noExec: false,
+    access: "read-write if possible",
     noAtime: false,
+    noDirAtime: false,
+    discard: false,
+    barrier: true,
+    sync: false,
+    dirSync: false,
+    writebackCache: true,
   };
   for (const item of lists.flatMap((list) => list.split(","))) {
     if (item !== "") applyOption(settings, item);
@@ -240,6 +449,8 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
   if (settings.offset !== undefined && settings.partition !== undefined) {
     throw new UsageError("offset= and partition= exclude each other");
   }
+  // A file system whose journal is not looked at must not be written to.
+  if (settings.noLoad) settings.access = "read-only";
   return settings;
 }
 
@@ -249,14 +460,13 @@ function applyOption(settings: MountSettings, item: string): void {
   const value = equals === -1 ? undefined : item.slice(equals + 1);
   if (ignoredMountOptions.includes(name) || name.startsWith("x-") || name.startsWith("X-") || name === "comment")
     return;
-  if (name === "rw") {
-    throw new UsageError("mount option rw: this version mounts read-only; leave it out, or say ro");
-  }
+  const reason = impossible[name];
+  if (reason !== undefined) throw new UsageError(`mount option ${name} is not possible: ${reason}`);
   const option = byName.get(name);
   if (option === undefined) {
     throw new UsageError(`unknown mount option ${name}${suggestion(name, [...byName.keys(), ...ignoredMountOptions])}`);
   }
-  if (option.value !== undefined && (value === undefined || value === "")) {
+  if (option.value !== undefined && option.optionalValue !== true && (value === undefined || value === "")) {
     throw new UsageError(`mount option ${name} needs a value: ${name}=${option.value}`);
   }
   if (option.value === undefined && value !== undefined) throw new UsageError(`mount option ${name} takes no value`);

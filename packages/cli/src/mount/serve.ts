@@ -5,6 +5,7 @@ import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { printable } from "../output/printable.js";
 import { openLog } from "./log.js";
+import type { MountSettings } from "./options.js";
 import type { MountRequest } from "./request.js";
 
 /** Serves from this process until unmounted or interrupted. */
@@ -34,15 +35,7 @@ export async function mount(request: MountRequest, log: (message: string) => voi
 }
 
 function mountImageOptions({ source, mountpoint, settings }: MountRequest): MountImageOptions {
-  const { offset, partition, superblock, cacheBytes, errors } = settings;
-  const engine: EngineOptions = {
-    loadJournal: !settings.noLoad,
-    minixDf: settings.minixDf,
-    blockValidity: settings.blockValidity,
-    ...(superblock === undefined ? {} : { superblock }),
-    ...(cacheBytes === undefined ? {} : { cacheBytes }),
-    ...(errors === undefined ? {} : { errors }),
-  };
+  const { offset, partition, access } = settings;
   return {
     source: {
       path: source,
@@ -50,7 +43,9 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
       ...(partition === undefined ? {} : { partition }),
     },
     mountpoint,
-    engine,
+    access,
+    engine: engineOptions(settings),
+    serving: servingOptions(settings),
     kernel: {
       allowOther: settings.allowOther,
       noSuid: settings.noSuid,
@@ -60,6 +55,31 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
       ...(settings.defaultPermissions ? { defaultPermissions: true } : {}),
     },
     debug: settings.debug,
+  };
+}
+
+function engineOptions(settings: MountSettings): EngineOptions {
+  const { superblock, cacheBytes, errors } = settings;
+  return {
+    loadJournal: !settings.noLoad,
+    minixDf: settings.minixDf,
+    blockValidity: settings.blockValidity,
+    ...(superblock === undefined ? {} : { superblock }),
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+    ...(errors === undefined ? {} : { errors }),
+  };
+}
+
+function servingOptions(settings: MountSettings): NonNullable<MountImageOptions["serving"]> {
+  const { reservedUid, reservedGid } = settings;
+  return {
+    accessTimes: settings.noAtime ? "noatime" : "relatime",
+    directoryAccessTimes: !settings.noDirAtime,
+    writebackCache: settings.writebackCache,
+    sync: settings.sync,
+    dirSync: settings.dirSync,
+    ...(reservedUid === undefined ? {} : { reservedUid }),
+    ...(reservedGid === undefined ? {} : { reservedGid }),
   };
 }
 
