@@ -49,7 +49,7 @@ export interface MappingServer<F extends HostFile> {
   /**
    * Writes inline data, and lets the size grow with it. Nothing of `source` is used after the return.
    *
-   * @returns bytes written, or a negative errno
+   * @returns bytes written, or a negative errno; 0 when the data has moved out instead: `begin` now says where
    */
   writeInline(file: F, pos: number, source: Uint8Array): number;
 }

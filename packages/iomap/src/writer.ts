@@ -2,8 +2,8 @@ import type { HostDevice } from "./devices.js";
 import { EFBIG, EIO, type Mapping, MappingFlag, MappingType, Operation } from "./mapping.js";
 import { type HostFile, isOnDevice, type Upcalls } from "./upcalls.js";
 
-/** Operations that would need more begin calls than this are broken off: the server makes no progress. */
-const MAX_STEPS = 1 << 20;
+/** Begin calls in a row that may come to nothing: inline data may move out instead of growing, and the next call knows where. */
+const MAX_STILL = 4;
 
 /** Bytes of zeros that one write of zeros takes. */
 const ZEROS = 64 * 1024;
@@ -42,9 +42,11 @@ export class Writer<F extends HostFile> {
       if (failure !== 0) return failure;
     }
     let done = 0;
-    for (let step = 0; done < wanted; step++) {
-      const moved = step < MAX_STEPS ? this.#writeStep(file, pos + done, source, done, wanted - done, operation) : -EIO;
+    for (let still = 0; done < wanted; ) {
+      const moved =
+        still < MAX_STILL ? this.#writeStep(file, pos + done, source, done, wanted - done, operation) : -EIO;
       if (moved < 0) return done > 0 ? done : moved;
+      still = moved === 0 ? still + 1 : 0;
       done += moved;
       if (this.#failed) break;
     }
@@ -68,7 +70,7 @@ export class Writer<F extends HostFile> {
     const window = at === 0 && end === source.length ? source : source.subarray(at, end);
     if (mapping.type === MappingType.inline) {
       const put = upcalls.server.writeInline(file, pos, window);
-      return put > length || put === 0 ? -EIO : put;
+      return put > length ? -EIO : put;
     }
     if (!isOnDevice(mapping)) return -EIO;
     this.#written = 0;
@@ -155,9 +157,7 @@ export class Writer<F extends HostFile> {
   zero(file: F, pos: number, length: number): number {
     const upcalls = this.#upcalls;
     const end = Math.min(pos + length, upcalls.limits.maxBytes);
-    let at = pos;
-    for (let step = 0; at < end; step++) {
-      if (step === MAX_STEPS) return -EIO;
+    for (let at = pos; at < end; ) {
       const failure = upcalls.begin(file, at, end - at, Operation.zero);
       if (failure !== 0) return failure;
       const mapping = upcalls.target;

@@ -38,6 +38,14 @@ class TableServer implements MappingServer<Layout> {
     target.set(data);
     return data.length;
   }
+
+  end = never;
+  writeInline = never;
+}
+
+/** Reading does not come to this. */
+function never(): never {
+  throw new Error("a read that writes");
 }
 
 function setUp(deviceBlocks: number) {
@@ -238,6 +246,8 @@ test("a stream asks the device ahead, inside mapping and device; random reads do
       return 0;
     },
     readInline: () => -EIO,
+    end: never,
+    writeInline: never,
   };
   const host = new IomapHost(server, devices, { blockSize: BLOCK, maxBytes: 2 ** 40 });
   const target = new Uint8Array(128 * 1024);
