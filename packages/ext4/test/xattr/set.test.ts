@@ -195,12 +195,13 @@ describe("setting an attribute", { skip }, () => {
   });
 });
 
+/** Attributes with value inodes are replaced and not removed: Linux 6.18 then leaves their count of references wrong at times. */
 const KERNEL_CHANGES = `
 import os, sys
 for n in range(6):
     path = os.path.join(sys.argv[1], "f%d" % n)
     for name in os.listxattr(path):
-        if hash(name) % 3 == 0: os.removexattr(path, name)
+        if name in ("user.turn0", "user.turn2"): os.removexattr(path, name)
     os.setxattr(path, "user.kernel", b"k" * (10 + 20 * (n // 2)))
     os.setxattr(path, "user.shared", b"s" * int(sys.argv[2]))
 `;
