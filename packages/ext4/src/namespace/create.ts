@@ -8,10 +8,10 @@ import { touchModified } from "../inode/times.js";
 import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
 import { getFileBlockForWrite } from "../map/write-data.js";
+import { addOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { inheritAcl } from "../xattr/inherit-acl.js";
 import { addSubdirectory, checkMayCreate, checkName, checkSubdirectoryLimit, entryTypeOf } from "./checks.js";
-import { addOrphan } from "./pending.js";
 
 /** Who makes something new, and with what permissions. */
 export interface Creation {

@@ -17,8 +17,8 @@ import {
   truncateInlineData,
   writeInlineData,
 } from "../map/write-inline.js";
+import { addOrphan, removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
-import { addOrphan, removeOrphan } from "./pending.js";
 
 /** WRITEBACK of fuse-iomap's operation flags: the kernel writes pages that it cached, and keeps the times itself. */
 const OP_WRITEBACK = 0x8000_0000;

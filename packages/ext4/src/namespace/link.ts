@@ -8,6 +8,7 @@ import { setSize } from "../inode/size.js";
 import { touchChanged, touchModified } from "../inode/times.js";
 import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
+import { removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import {
   checkMayCreate,
@@ -20,7 +21,6 @@ import {
   removeSubdirectory,
 } from "./checks.js";
 import { keepUnlinked } from "./create.js";
-import { removeOrphan } from "./pending.js";
 
 /** Blocks that a change of links changes besides the directory's: the inode, its neighbours on the list of orphans, the superblock. */
 const LINK_CREDITS = 12;

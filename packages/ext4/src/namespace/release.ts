@@ -4,9 +4,9 @@ import type { Inode } from "../inode/inode.js";
 import { transact } from "../journal/transactions.js";
 import { MAX_FILE_BLOCKS } from "../map/mapping.js";
 import { removeRange } from "../map/remove-range.js";
+import { removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { removeAllXattrs } from "../xattr/remove-all.js";
-import { removeOrphan } from "./pending.js";
 
 /** Blocks that the last step of a deletion changes: attributes, bitmaps, descriptors, neighbours on the list, quota. */
 const RELEASE_CREDITS = 64;
