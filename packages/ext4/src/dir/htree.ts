@@ -71,6 +71,7 @@ export function openIndex(volume: Volume, dir: Inode, path: IndexPath): void {
   const { offset } = IndexRootLayout;
   path.hashVersion = resolveHashVersion(volume, block.data[offset.hashVersion]!);
   path.levels = block.data[offset.indirectLevels]! + 1;
+  path.node.fill(undefined); // what an earlier descent went through
   path.node[0] = block;
   path.entries[0] = INDEX_ROOT_ENTRIES;
   path.count[0] = countOf(block, INDEX_ROOT_ENTRIES);
