@@ -16,7 +16,7 @@ export function changeImage<T>(image: string, change: (volume: Volume & { transa
   let result: T;
   try {
     const volume = openVolume(device);
-    volume.transactions = new Transactions(volume, new NoJournal(volume), 1);
+    volume.transactions = new Transactions(volume, new NoJournal(volume));
     result = change(volume as Volume & { transactions: Transactions });
     volume.transactions.commit();
     writeSuperblock(volume);

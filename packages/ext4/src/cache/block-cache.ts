@@ -157,9 +157,22 @@ export class BlockCache {
     this.#blocks.delete(block.block);
   }
 
-  /** Writes a block to its place on the device. */
-  writeHome(block: CachedBlock): void {
-    this.#device.write(block.block * this.blockSize, block.data);
+  /** Writes blocks to their places on the device, those that lie in a row together. @param blocks ascending */
+  writeHome(blocks: readonly CachedBlock[]): void {
+    const { blockSize } = this;
+    const most = this.#run.length / blockSize;
+    for (let first = 0; first < blocks.length; ) {
+      const start = blocks[first]!.block;
+      let count = 1;
+      while (count < most && blocks[first + count]?.block === start + count) count++;
+      if (count === 1) {
+        this.#device.write(start * blockSize, blocks[first]!.data);
+      } else {
+        for (let n = 0; n < count; n++) this.#run.set(blocks[first + n]!.data, n * blockSize);
+        this.#device.write(start * blockSize, this.#run.subarray(0, count * blockSize));
+      }
+      first += count;
+    }
   }
 
   /** Reads up to `count` blocks from `block` on in one device access, those that are not cached yet. A hint: errors are left to `read`. */

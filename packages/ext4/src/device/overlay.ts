@@ -2,7 +2,7 @@ import { DeviceError } from "../errors.js";
 import type { BlockDevice } from "./device.js";
 
 /**
- * A read-only device on which some blocks are read from other places of the device below: what a journal replay leaves
+ * A read-only device on which some blocks are read from other places of the device below, or of another one: what a journal replay leaves
  * behind when the source must not be written. It keeps block numbers, not contents, and costs a read that touches none of
  * its blocks one binary search.
  */
@@ -10,6 +10,7 @@ export class OverlayDevice implements BlockDevice {
   readonly size: number;
   readonly readOnly = true;
   readonly #base: BlockDevice;
+  readonly #from: BlockDevice;
   readonly #blockSize: number;
   readonly #blocks: Float64Array;
   readonly #sources: Float64Array;
@@ -19,8 +20,9 @@ export class OverlayDevice implements BlockDevice {
   /**
    * @param blockSize bytes
    * @param blocks numbers of the overlaid blocks, ascending, none twice
-   * @param sources for each, the block of `base` that holds its contents; checked by the caller
+   * @param sources for each, the block of `from` that holds its contents; checked by the caller
    * @param escaped for each, 1 if the contents start with `prefix` instead of what the source block starts with
+   * @param from the device that has the contents; default `base`
    */
   constructor(
     base: BlockDevice,
@@ -29,9 +31,11 @@ export class OverlayDevice implements BlockDevice {
     sources: Float64Array,
     escaped: Uint8Array,
     prefix: Uint8Array,
+    from: BlockDevice = base,
   ) {
     this.size = base.size;
     this.#base = base;
+    this.#from = from;
     this.#blockSize = blockSize;
     this.#blocks = blocks;
     this.#sources = sources;
@@ -76,7 +80,7 @@ export class OverlayDevice implements BlockDevice {
         last++;
       }
       const stop = Math.min((blocks[last]! + 1) * blockSize, end);
-      this.#base.read(this.#sources[index]! * blockSize + (at - start), target.subarray(at - offset, stop - offset));
+      this.#from.read(this.#sources[index]! * blockSize + (at - start), target.subarray(at - offset, stop - offset));
       for (; index <= last; index++) {
         if (this.#escaped[index] !== 0) this.#unescape(blocks[index]! * blockSize, offset, target);
       }

@@ -11,7 +11,7 @@ import { checksumWithout } from "./checksum.js";
 import type { JournalLog } from "./log.js";
 
 /** Bytes of a block tag without its UUID. The sizes with checksum v2 are an accident that became the format. */
-function tagSize(log: JournalLog): number {
+export function tagSize(log: JournalLog): number {
   if (log.checksum === 3) return BlockTag3.size;
   return BlockTag.size - (log.is64Bit ? 0 : 4) + (log.checksum === 2 ? 2 : 0);
 }

@@ -1,44 +1,44 @@
+import type { BlockDevice } from "../device/device.js";
 import { CorruptionError, FileSystemError, UnsupportedFeatureError } from "../errors.js";
 import { FileType, I_BLOCK_OFFSET, I_BLOCK_SIZE, InodeFlag } from "../format/inode.js";
 import { Inode } from "../inode/inode.js";
 import { readInode } from "../inode/inode-table.js";
 import type { Volume } from "../volume.js";
 import { JournalLog } from "./log.js";
+import { JournalDevice, JournalFile } from "./storage.js";
+import { uuidText } from "./uuid.js";
 
 /** s_jnl_backup_type: s_jnl_blocks holds i_block and the size of the journal's inode. */
 const BACKUP_OF_INODE = 1;
 const EXTENT_MAGIC = 0xf30a;
 
 /**
- * Opens the journal through its inode or, when that is damaged, through the copy of it in the superblock.
+ * Opens the journal through its inode or, when that is damaged, through the copy of it in the superblock; one on a device of its
+ * own through `device`.
  *
- * @throws UnsupportedFeatureError when the journal is on another device
+ * @throws UnsupportedFeatureError when the journal is on another device, and `device` is not given or not the right one
  */
-export function openJournal(volume: Volume): JournalLog {
+export function openJournal(volume: Volume, device?: BlockDevice): JournalLog {
   const ino = volume.superblock.journalInode;
   if (ino === 0) {
+    if (device !== undefined) return new JournalLog(volume, new JournalDevice(volume, device));
     throw new UnsupportedFeatureError(
       ["journal_dev"],
-      "the journal needs recovery and is on another device (UUID " +
-        `${uuid(volume.superblock.journalUuid)}), which cannot be read here: let e2fsck -j DEVICE replay it, or mount it ` +
-        "once with the kernel; noload reads the file system without it, which may be inconsistent",
+      "the journal is needed, and is on another device " +
+        `(UUID ${uuidText(volume.superblock.journalUuid)}): name it with journal_path=, or let e2fsck -j DEVICE replay it; noload ` +
+        "reads the file system without it, which may be inconsistent",
     );
   }
   try {
-    return new JournalLog(volume, checked(volume, ino));
+    return new JournalLog(volume, new JournalFile(volume, checked(volume, ino)));
   } catch (error) {
     if (!(error instanceof CorruptionError) || volume.superblock.journalBackupType !== BACKUP_OF_INODE) throw error;
     try {
-      return new JournalLog(volume, backup(volume, ino));
+      return new JournalLog(volume, new JournalFile(volume, backup(volume, ino)));
     } catch {
       throw error; // the inode is what has to be repaired
     }
   }
-}
-
-function uuid(bytes: Uint8Array): string {
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function checked(volume: Volume, ino: number): Inode {

@@ -10,21 +10,19 @@ import {
   MAX_JOURNAL_BLOCKS,
   MIN_JOURNAL_BLOCKS,
 } from "../format/journal.js";
-import type { Inode } from "../inode/inode.js";
-import { mapBlocks } from "../map/map-blocks.js";
-import { BlockMapping, MappingType } from "../map/mapping.js";
-import { checkBlockRange, type Volume } from "../volume.js";
+import type { Volume } from "../volume.js";
 import { checksumWithout } from "./checksum.js";
+import type { JournalStorage } from "./storage.js";
+import { uuidText } from "./uuid.js";
 
 /** How the journal protects its blocks: not at all, a CRC of whole transactions, or one for each block. */
 export type JournalChecksum = 0 | 1 | 2 | 3;
 
-/**
- * An opened journal: its superblock, checked, and its blocks by their place in the journal. Of the map only the run last
- * used is kept, so that a journal of any size costs nothing.
- */
+/** An opened journal: its superblock, checked, and its blocks by their place in the journal. */
 export class JournalLog {
-  readonly inode: Inode;
+  readonly storage: JournalStorage;
+  /** The journal's superblock as it was read. */
+  readonly superblock: Uint8Array;
   readonly blockSize: number;
   /** First block of the log, and one past the last: where the log wraps around. */
   readonly first: number;
@@ -43,23 +41,20 @@ export class JournalLog {
   readonly is64Bit: boolean;
   /** Seed of checksums v2 and v3. */
   readonly seed: number;
-  readonly #volume: Volume;
-  readonly #mapping = new BlockMapping();
 
   /** @throws CorruptionError, UnsupportedFeatureError for features of the journal that are not known */
-  constructor(volume: Volume, inode: Inode) {
-    this.#volume = volume;
-    this.inode = inode;
-    const { blockSize } = volume.geometry;
+  constructor(volume: Volume, storage: JournalStorage) {
+    this.storage = storage;
+    const { blockSize, length, ino, superblockPlace } = storage;
     this.blockSize = blockSize;
-    const length = Math.floor(inode.size / blockSize);
     const wrong = (evidence: string) =>
-      new CorruptionError("journal-superblock", { inode: inode.ino, fileBlock: 0 }, evidence);
+      new CorruptionError("journal-superblock", { inode: ino, fileBlock: superblockPlace }, evidence);
     if (length < MIN_JOURNAL_BLOCKS) {
-      throw new CorruptionError("journal-inode", { inode: inode.ino }, `the journal has ${length} blocks`);
+      throw new CorruptionError("journal-inode", { inode: ino }, `the journal has ${length} blocks`);
     }
     const block = new Uint8Array(blockSize);
-    this.read(0, block);
+    this.read(superblockPlace, block);
+    this.superblock = block.subarray(0, JournalSuperblockLayout.size);
     const sb = JournalSuperblockLayout.at(new DataView(block.buffer), 0);
     if (sb.magic !== JOURNAL_MAGIC) throw wrong(`magic number 0x${sb.magic.toString(16)}`);
     const type = sb.blockType;
@@ -90,7 +85,7 @@ export class JournalLog {
       if (computed !== sb.checksum) {
         throw new CorruptionError(
           "journal-checksum",
-          { inode: inode.ino, fileBlock: 0 },
+          { inode: ino, fileBlock: superblockPlace },
           `journal superblock: 0x${sb.checksum.toString(16)} stored, 0x${computed.toString(16)} computed`,
         );
       }
@@ -116,6 +111,7 @@ export class JournalLog {
     if (this.start !== 0 && (this.start < this.first || this.start >= this.last)) {
       throw wrong(`recovery starts at block ${this.start}, the log lies from ${this.first} to ${this.last - 1}`);
     }
+    if (storage.ino === 0) checkUsers(volume, sb.userCount, sb.users);
     this.sequence = sb.sequence;
     this.errno = sb.errno | 0;
   }
@@ -131,23 +127,19 @@ export class JournalLog {
     return next >= this.last ? next - this.length : next;
   }
 
-  /** Reads a block of the journal into `target`, which has a block's size. */
-  read(block: number, target: Uint8Array): void {
-    this.#volume.device.read(this.locate(block) * this.blockSize, target);
+  /** Inode of the journal; 0 when it is on a device of its own. */
+  get ino(): number {
+    return this.storage.ino;
   }
 
-  /** Where a block of the journal lies on the device. */
+  /** Reads a block of the journal into `target`, which has a block's size. */
+  read(block: number, target: Uint8Array): void {
+    this.storage.device.read(this.locate(block) * this.blockSize, target);
+  }
+
+  /** Where a block of the journal lies on its device. */
   locate(block: number): number {
-    const mapping = this.#mapping;
-    if (!(block >= mapping.fileBlock && block < mapping.fileBlock + mapping.length)) {
-      mapBlocks(this.#volume, this.inode, block, mapping);
-    }
-    const location = { inode: this.inode.ino, fileBlock: block };
-    if (mapping.type !== MappingType.mapped) {
-      mapping.length = 0;
-      throw new CorruptionError("journal-inode", location, "the journal has a hole");
-    }
-    return checkBlockRange(this.#volume, mapping.block + (block - mapping.fileBlock), 1, "journal-inode", location);
+    return this.storage.locate(block);
   }
 }
 
@@ -161,4 +153,15 @@ function refuseUnknown(incompat: number, roCompat: number): void {
   if (names.length > 0) {
     throw new UnsupportedFeatureError(names, `the journal uses features that are not known: ${names.join(", ")}`);
   }
+}
+
+/** A journal on a device of its own says whose it is; the kernel takes one with a single user only. */
+function checkUsers(volume: Volume, count: number, users: Uint8Array): void {
+  const own = uuidText(volume.superblock.uuid);
+  const user = uuidText(users.subarray(0, 16));
+  if (count === 1 && user === own) return;
+  throw new UnsupportedFeatureError(
+    ["journal_dev"],
+    `the journal's device serves ${count} file systems, the first with UUID ${user}; this one is ${own}`,
+  );
 }

@@ -1,4 +1,3 @@
-import type { CachedBlock } from "../cache/block-cache.js";
 import type { Volume } from "../volume.js";
 import type { TransactionLog } from "./transactions.js";
 
@@ -8,19 +7,34 @@ import type { TransactionLog } from "./transactions.js";
  */
 export class NoJournal implements TransactionLog {
   readonly journalled = false;
-  readonly hasRoom = false;
   readonly mostBlocks: number;
   readonly #volume: Volume;
+  readonly #barrier: boolean;
 
-  constructor(volume: Volume) {
+  /** @param barrier whether data is flushed before metadata (mount's `barrier`) */
+  constructor(volume: Volume, barrier = true) {
     this.#volume = volume;
+    this.#barrier = barrier;
     this.mostBlocks = volume.cache.capacity >> 2;
   }
 
-  /** The checkpoint that follows each commit, as there never is room, writes the blocks; data comes first. */
-  write(_tid: number, _blocks: readonly CachedBlock[]): void {
-    this.#volume.device.flush();
+  /** Never: a checkpoint follows each commit. */
+  hasRoom(): boolean {
+    return false;
+  }
+
+  /** The checkpoint that follows each commit writes the blocks; data comes first. */
+  write(): void {
+    this.flush();
+  }
+
+  flush(): void {
+    if (this.#barrier) this.#volume.device.flush();
   }
 
   empty(): void {}
+
+  noteError(): void {}
+
+  close(): void {}
 }

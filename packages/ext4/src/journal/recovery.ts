@@ -31,7 +31,7 @@ export function recover(log: JournalLog, blockLimit: number, secret: number): Re
   const end = findEnd(log);
   const table = new BlockTable(secret);
   const tags = new TagReader(log);
-  const at = (place: number) => ({ inode: log.inode.ino, fileBlock: place });
+  const at = (place: number) => ({ inode: log.ino, fileBlock: place });
 
   walk(log, end, (block, reader) => {
     if (block.type !== JournalBlockType.descriptor) return;
@@ -89,7 +89,7 @@ function walk(log: JournalLog, end: number, visit: (block: LogBlock, reader: Log
   if (reader.sequence !== end) {
     throw new CorruptionError(
       "journal-block",
-      { inode: log.inode.ino, fileBlock: reader.place },
+      { inode: log.ino, fileBlock: reader.place },
       `the log changed while it was read: transaction ${reader.sequence}, expected ${end}`,
     );
   }

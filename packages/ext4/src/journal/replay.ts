@@ -43,22 +43,18 @@ export interface Replay {
  * the damage is one that the file system was ever in. An unfinished transaction at the end is no damage; it is left out.
  *
  * @param volume stands on the raw device
- * @throws CorruptionError, UnsupportedFeatureError (features of the journal, a journal on another device), DeviceError
+ * @param journalDevice what holds the journal when the file system does not
+ * @throws CorruptionError, UnsupportedFeatureError (features of the journal, a journal device that is missing), DeviceError
  */
-export function replayJournal(volume: Volume): Replay {
-  const log = openJournal(volume);
+export function replayJournal(volume: Volume, journalDevice?: BlockDevice): Replay {
+  const log = openJournal(volume, journalDevice);
   const { errno } = log;
   if (log.start === 0) {
     const report = { transactions: 0, blocks: 0, revoked: 0, fastCommits: 0, fastCommitsStopped: undefined, errno };
     return { device: volume.device, fastCommits: [], report };
   }
 
-  const { blockSize, blockCount } = volume.geometry;
-  // Not blockCount alone: growing a file system logs blocks beyond its end before the superblock that moves the end.
-  const blockLimit = Math.max(blockCount, Math.floor(volume.device.size / blockSize));
-  const secret = new Uint8Array(4);
-  volume.environment.random.fill(secret);
-  const recovery = recover(log, blockLimit, new DataView(secret.buffer).getUint32(0));
+  const recovery = recoverLog(volume, log);
   const { transactions, revoked } = recovery;
   const fast = scanFastCommits(volume, log, recovery.end);
   return {
@@ -75,9 +71,19 @@ export function replayJournal(volume: Volume): Replay {
   };
 }
 
+/** What the log of a journal that is not empty asks to be replayed. */
+export function recoverLog(volume: Volume, log: JournalLog): Recovery {
+  const { blockSize, blockCount } = volume.geometry;
+  // Not blockCount alone: growing a file system logs blocks beyond its end before the superblock that moves the end.
+  const blockLimit = Math.max(blockCount, Math.floor(volume.device.size / blockSize));
+  const secret = new Uint8Array(4);
+  volume.environment.random.fill(secret);
+  return recover(log, blockLimit, new DataView(secret.buffer).getUint32(0));
+}
+
 /** Whether the log holds anything, whatever the file system's superblock says. @throws as replayJournal */
-export function journalHasTransactions(volume: Volume): boolean {
-  return openJournal(volume).start !== 0;
+export function journalHasTransactions(volume: Volume, journalDevice?: BlockDevice): boolean {
+  return openJournal(volume, journalDevice).start !== 0;
 }
 
 function overlay(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): BlockDevice {
@@ -85,5 +91,5 @@ function overlay(volume: Volume, log: JournalLog, { blocks, places, escaped }: R
   const magic = new Uint8Array(4);
   new DataView(magic.buffer).setUint32(0, JOURNAL_MAGIC);
   const sources = places.map((place) => log.locate(place));
-  return new OverlayDevice(volume.device, log.blockSize, blocks, sources, escaped, magic);
+  return new OverlayDevice(volume.device, log.blockSize, blocks, sources, escaped, magic, log.storage.device);
 }

@@ -58,7 +58,7 @@ export class LogReader implements LogBlock {
     if (count > this.#left) {
       throw new CorruptionError(
         "journal-block",
-        { inode: this.#log.inode.ino, fileBlock: this.place },
+        { inode: this.#log.ino, fileBlock: this.place },
         `transaction ${this.sequence} is longer than the log`,
       );
     }
@@ -145,7 +145,7 @@ function commitMatches(log: JournalLog, block: LogBlock, crc: number): boolean {
 function damaged(log: JournalLog, block: LogBlock, what: string): CorruptionError {
   return new CorruptionError(
     "journal-checksum",
-    { inode: log.inode.ino, fileBlock: block.place },
+    { inode: log.ino, fileBlock: block.place },
     `${what} of transaction ${block.sequence} has a wrong checksum`,
   );
 }

@@ -1,22 +1,37 @@
 import type { CachedBlock } from "../cache/block-cache.js";
-import { FileSystemError } from "../errors.js";
+import { errno, FileSystemError } from "../errors.js";
+import type { Inode } from "../inode/inode.js";
+import { inodeTableBlock } from "../inode/inode-table.js";
 import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
 import { Handle } from "./handle.js";
 import { RetryAfterCommit } from "./retry-after-commit.js";
 
+const DEFAULT_COMMIT_INTERVAL = 5000;
+
 /** Where a transaction is kept until its blocks are home. */
 export interface TransactionLog {
-  /** Most blocks that one transaction may have. */
+  /** Most blocks that one transaction should have. */
   readonly mostBlocks: number;
   /** Whether a crash replays the log: freed metadata then has to be revoked, and freed blocks may not be used again before the commit. */
   readonly journalled: boolean;
-  /** Whether another transaction of `mostBlocks` fits. */
-  readonly hasRoom: boolean;
+  /** Whether a transaction of so many blocks and revocations fits behind those that are there. */
+  hasRoom(blocks: number, revoked: number): boolean;
   /** Writes a transaction; it, and all that was written to the device before, is durable on return. */
-  write(tid: number, blocks: readonly CachedBlock[], revoked: ReadonlySet<number>): void;
-  /** All blocks of all transactions are home and durable: empties the log. `tid` is the next transaction's. */
-  empty(tid: number): void;
+  write(blocks: readonly CachedBlock[], revoked: ReadonlySet<number>): void;
+  /** Makes file data durable that was written to the device. */
+  flush(): void;
+  /** All blocks of all transactions are home and durable: empties the log. */
+  empty(): void;
+  /** Notes for the next mount that something went wrong, as far as that can be done; `errno` is negative. Does not throw. */
+  noteError(errno: number): void;
+  /** Closes what it has opened. */
+  close(): void;
+}
+
+export interface TransactionOptions {
+  /** Milliseconds after which a change is committed at the latest (mount's `commit`, there in seconds). Default 5000. */
+  readonly commitInterval?: number;
 }
 
 /** Who has to do something around commits. */
@@ -46,16 +61,21 @@ export class Transactions {
   #running: CachedBlock[] = [];
   /** Committed blocks that are not home. */
   readonly #committed = new Set<CachedBlock>();
-  #tid: number;
+  /** Blocks that are not in `#committed`, but of which the log has an older copy: freed and in use again. */
+  readonly #stale = new Set<number>();
+  readonly #commitInterval: number;
+  /** Milliseconds since 1970 when the running transaction got its first change; NaN when it has none. */
+  #dirtySince = Number.NaN;
+  /** Counts the transactions of this mount; the log numbers them in its own way. */
+  #tid = 1;
   #handles = 0;
   #active = false;
   #aborted: unknown = undefined;
 
-  /** @param tid number of the first transaction */
-  constructor(volume: Volume, log: TransactionLog, tid: number) {
+  constructor(volume: Volume, log: TransactionLog, options: TransactionOptions = {}) {
     this.#volume = volume;
     this.#log = log;
-    this.#tid = tid;
+    this.#commitInterval = options.commitInterval ?? DEFAULT_COMMIT_INTERVAL;
     this.#handle = new Handle(volume, this);
   }
 
@@ -77,6 +97,23 @@ export class Transactions {
   /** Why nothing can be changed any more, undefined while it can. */
   get aborted(): unknown {
     return this.#aborted;
+  }
+
+  /** When the running transaction is to be committed, in milliseconds since 1970; Infinity when it has nothing. */
+  get deadline(): number {
+    return Number.isNaN(this.#dirtySince) ? Number.POSITIVE_INFINITY : this.#dirtySince + this.#commitInterval;
+  }
+
+  /** Commits when the deadline has passed, or the clock was set back. */
+  tick(): void {
+    if (Number.isNaN(this.#dirtySince) || this.#aborted !== undefined) return;
+    const now = this.#now();
+    if (now >= this.deadline || now < this.#dirtySince - this.#commitInterval) this.commit();
+  }
+
+  #now(): number {
+    const { seconds, nanoseconds } = this.#volume.environment.clock.now();
+    return seconds * 1000 + nanoseconds / 1_000_000;
   }
 
   onCommit(listener: CommitListener): void {
@@ -111,6 +148,7 @@ export class Transactions {
     try {
       const result = body(handle);
       handle.stop();
+      if (Number.isNaN(this.#dirtySince) && this.isDirty) this.#dirtySince = this.#now();
       return result;
     } catch (error) {
       handle.undo();
@@ -126,9 +164,21 @@ export class Transactions {
 
   /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it. */
   makeRoom(credits: number): void {
-    if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
+    this.#checkAlive();
     const full = this.#running.length + credits > this.#log.mostBlocks;
     if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
+    if (this.#running.length === 0 && this.#committed.size > 0 && !this.#log.hasRoom(2 * credits, this.#mostRevoked)) {
+      this.checkpoint();
+    }
+  }
+
+  /** Most revocations that the running transaction can come to. */
+  get #mostRevoked(): number {
+    return this.#committed.size + this.#stale.size;
+  }
+
+  #checkAlive(): void {
+    if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
   }
 
   /** Makes a block part of the running transaction; false if it is already. The business of Handle. */
@@ -140,27 +190,26 @@ export class Transactions {
     return true;
   }
 
-  /** Drops what is known of metadata blocks that were freed. The business of Handle. */
+  /**
+   * Drops what is known of metadata blocks that were freed. Those of which the log has a copy are revoked, so that it is not
+   * replayed over what they are used for next. The business of Handle.
+   */
   forget(first: number, count: number): void {
     const { cache } = this.#volume;
     for (let number = first; number < first + count; number++) {
+      if (this.#stale.has(number)) this.#revoked.add(number);
       const block = cache.peek(number);
-      if (block !== undefined) {
-        // Its bytes in an earlier transaction must not be replayed over what the block is used for next.
-        if (this.#log.journalled) this.#revoked.add(number);
-        this.#committed.delete(block);
-        block.transaction = 0;
-        block.dirty = false;
-        cache.drop(block);
-      } else if (this.#log.journalled) {
-        this.#revoked.add(number);
-      }
+      if (block === undefined) continue;
+      if (this.#committed.delete(block) && this.#log.journalled) this.#revoked.add(number);
+      block.transaction = 0;
+      block.dirty = false;
+      cache.drop(block);
     }
   }
 
   /** A freed block is metadata again before its revocation was committed. The business of Handle. */
   unrevoke(block: number): void {
-    this.#revoked.delete(block);
+    if (this.#revoked.delete(block)) this.#stale.add(block);
   }
 
   /** Makes all that was changed so far durable, file data that was written to the device included. */
@@ -169,17 +218,34 @@ export class Transactions {
     this.#commit();
   }
 
+  /**
+   * fsync: makes an inode durable, with the data that was written to the device. Where nothing of it is in the running
+   * transaction, flushing the device is enough.
+   *
+   * @param dataOnly as fdatasync: times and the like need not be durable
+   */
+  sync(inode: Inode, dataOnly: boolean): void {
+    this.#checkAlive();
+    const last = dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
+    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
+    const running =
+      last === this.#tid ||
+      (inode.syncTransaction === 0 && inodeTableBlock(this.#volume, inode.ino).transaction === this.#tid);
+    if (running) this.commit();
+    else this.#log.flush();
+  }
+
   /** Also the middle of an operation that restarts its handle. */
   #commit(): void {
-    if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
+    this.#checkAlive();
     if (!this.isDirty) {
-      this.#volume.device.flush();
+      this.#log.flush();
       return;
     }
-    this.#seal();
     try {
+      this.#seal();
       const blocks = this.#running.filter((block) => block.transaction === this.#tid);
-      this.#log.write(this.#tid, blocks, this.#revoked);
+      this.#log.write(blocks, this.#revoked);
       for (const block of blocks) {
         block.transaction = 0;
         block.dirty = true;
@@ -187,8 +253,10 @@ export class Transactions {
       }
       this.#running = [];
       this.#revoked.clear();
-      this.#tid = (this.#tid + 1) >>> 0;
-      if (!this.#log.hasRoom || this.#committed.size > this.#volume.cache.capacity >> 1) this.checkpoint();
+      this.#dirtySince = Number.NaN;
+      this.#tid++;
+      const full = !this.#log.hasRoom(2 * this.#log.mostBlocks, this.#mostRevoked);
+      if (full || this.#committed.size > this.#volume.cache.capacity >> 1) this.checkpoint();
     } catch (error) {
       this.abort(error);
       throw error;
@@ -211,21 +279,34 @@ export class Transactions {
 
   /** Brings all committed blocks home and empties the log. Nothing may be running that is not committed. */
   checkpoint(): void {
-    const { cache, device } = this.#volume;
+    const { cache } = this.#volume;
     const blocks = [...this.#committed].sort((a, b) => a.block - b.block);
-    for (const block of blocks) cache.writeHome(block);
-    device.flush();
-    this.#log.empty(this.#tid);
+    cache.writeHome(blocks);
+    this.#log.flush();
+    this.#log.empty();
+    this.#committed.clear();
+    this.#stale.clear();
     for (const block of blocks) {
       block.dirty = false;
-      this.#committed.delete(block);
       if (block.transaction === 0) cache.unpin(block);
     }
   }
 
-  /** Ends all changing: what is not committed is lost, as after a crash. */
+  /** Commits, brings everything home and leaves an empty log. Nothing changes after that. */
+  close(): void {
+    if (this.#aborted === undefined) {
+      this.commit();
+      this.checkpoint();
+    }
+    this.#log.close();
+    this.#aborted ??= new FileSystemError("EROFS", "the file system is unmounted");
+  }
+
+  /** Ends all changing: what is not committed is lost, as after a crash. After an error, the journal notes that there was one. */
   abort(error: unknown): void {
-    this.#aborted ??= error;
+    if (this.#aborted !== undefined) return;
+    this.#aborted = error;
+    if (!(error instanceof FileSystemError)) this.#log.noteError(-errno.EIO);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Volume } from "../volume.js";
 export function openForWriting(volume: Volume): void {
   const { superblock, environment } = volume;
   if (volume.features.hasJournal) throw new UnsupportedFeatureError(["has_journal"], "no journal is written yet");
-  volume.transactions = new Transactions(volume, new NoJournal(volume), 1);
+  volume.transactions = new Transactions(volume, new NoJournal(volume));
   superblock.state &= ~SuperblockState.valid;
   superblock.mountCount = (superblock.mountCount + 1) & 0xffff;
   superblock.mountTime = environment.clock.now().seconds % 0x1_0000_0000;
