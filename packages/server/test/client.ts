@@ -10,7 +10,7 @@ import {
   type RequestParts,
   Session,
 } from "@bulkhead/fuse";
-import { Ext4Server } from "../src/server.js";
+import { Ext4Server, type ServerOptions } from "../src/server.js";
 
 export const ROOT = 1;
 
@@ -19,26 +19,37 @@ export type Refusal = { readonly error: number };
 
 export class Client {
   readonly fs: FileSystem;
+  readonly server: Ext4Server;
   readonly session: Session;
+  /** Seconds that the file system's clock shows. */
+  now = 1_800_000_000;
   /** Lines for the operator. */
   readonly lines: string[] = [];
-  readonly #buffer = new Uint8Array(8192);
+  readonly #buffer = new Uint8Array((1 << 20) + 4096);
   #unique = 0;
 
-  constructor(image: Uint8Array | BlockDevice, options: MountOptions = {}) {
+  constructor(image: Uint8Array | BlockDevice, options: MountOptions = {}, serving: ServerOptions = {}) {
     const environment = {
       ...systemEnvironment,
-      clock: { now: () => ({ seconds: 1_800_000_000, nanoseconds: 0 }) },
+      clock: { now: () => ({ seconds: this.now, nanoseconds: 0 }) },
       log: (level: string, message: string) => void this.lines.push(`${level}: ${message}`),
     };
-    const device = image instanceof Uint8Array ? new MemoryDevice(image, { readOnly: true }) : image;
+    const device =
+      image instanceof Uint8Array ? new MemoryDevice(image, { readOnly: options.writable !== true }) : image;
     this.fs = FileSystem.mount(device, options, environment);
-    const server = new Ext4Server(this.fs);
+    this.server = new Ext4Server(this.fs, serving);
     this.session = new Session(
-      server.handlers(),
-      server.sessionOptions(true, (message, error) => void this.lines.push(`${message}: ${error}`)),
+      this.server.handlers(),
+      this.server.sessionOptions(true, (message, error) => void this.lines.push(`${message}: ${error}`)),
     );
     this.ask("INIT", 0, { request: { major: 7, minor: 45, max_readahead: 131_072, flags: 0x7fff_ffff } });
+  }
+
+  /** A message that is not answered. */
+  tell<K extends "FORGET" | "BATCH_FORGET">(name: K, nodeid: number, parts: RequestParts<K>): void {
+    this.#unique += 2;
+    const length = encodeRequest(this.#buffer, name, { uniqueLo: this.#unique, nodeid }, parts);
+    assert.equal(this.session.handle(this.#buffer, length), 0);
   }
 
   /** One round trip; views in the result stand on the reply until the next. */
