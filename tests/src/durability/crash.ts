@@ -109,7 +109,7 @@ export async function crash(image: string, plan: Crash): Promise<Note[]> {
       workers.push(start("tar", ["--extract", "-f", tarball, "-C", victim.mountPoint]));
       workers.push(start("python3", [FSX, victim.mountPoint, String(plan.seed), String(NOISE_OPERATIONS)]));
     }
-    await noted(notebook, plan.notes, workers.slice(0, plan.recorders.length));
+    await noted(notebook, plan.notes, plan.recorders);
     await sleep(plan.seed % 97);
     const before = readNotes(notebook).length;
     await victim.kill();
@@ -135,11 +135,12 @@ function start(program: string, args: readonly string[]): ChildProcess {
   return spawn(program, args, { stdio: "ignore", env: { ...process.env, LC_ALL: "C" } });
 }
 
-async function noted(notebook: string, count: number, recorders: readonly ChildProcess[]): Promise<void> {
+async function noted(notebook: string, count: number, recorders: readonly string[]): Promise<void> {
   for (let waited = 0; waited < DEADLINE; waited += POLL_INTERVAL) {
     if (existsSync(notebook) && readNotes(notebook).length >= count) return;
-    for (const { exitCode, spawnargs } of recorders) {
-      if (exitCode !== null) throw new Error(`${spawnargs.slice(2).join(" ")} ended by itself with ${exitCode}`);
+    for (const name of recorders) {
+      const error = `${notebook}.${name}.error`;
+      if (existsSync(error)) throw new Error(`${name} ended by itself: ${readFileSync(error, "utf8")}`);
     }
     await sleep(POLL_INTERVAL);
   }

@@ -8,3 +8,11 @@ export const IMAGES = [
 ] as const;
 export const FILES = ["files", "log", "replace", "slots"];
 export const DATABASES = ["sqlite-delete", "sqlite-wal"];
+
+/**
+ * Whether others may work on the mount who sync nothing. The kernel's ext4 without a journal gives synced blocks to others as
+ * well then: they reach the device before what says to whom they belong.
+ */
+export function mayBeNoisy(subject: string, image: { readonly journal: boolean }): boolean {
+  return image.journal || subject !== "kernel";
+}

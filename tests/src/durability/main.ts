@@ -3,7 +3,7 @@
  *   node durability/main.js record RECORDER MOUNT-POINT NOTEBOOK SEED     until it is killed
  *   node durability/main.js trial PLAN.json                               a crash, and the judgement of what is left
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Notebook } from "./notes.js";
 import { findRecorder } from "./recorders.js";
 import { stand, type Trial } from "./trial.js";
@@ -14,8 +14,9 @@ async function main([what, first = "", mountPoint = "", notebook = "", seed = "1
   try {
     findRecorder(first).run(mountPoint, Number(seed), (note) => book.write(note), notebook);
   } catch (error) {
-    // Its file system has died, which is what it works for.
-    if (error instanceof Error) process.exitCode = 1;
+    // Mostly its file system has died, which is what it works for.
+    writeFileSync(`${notebook}.${first}.error`, String(error));
+    process.exitCode = 1;
   } finally {
     book.close();
   }

@@ -2,6 +2,8 @@
 import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { checkImage, debugfs } from "../images/build.js";
 import { run } from "../system/process.js";
+import { compareWalks } from "../walk/compare.js";
+import { kernelWalk, libraryWalk } from "../walk/truth.js";
 import type { Operation } from "./action.js";
 import { Model } from "./model.js";
 import { kernelMounter, servedMounter } from "./mounters.js";
@@ -17,6 +19,17 @@ export interface Game {
   /** Who plays, in turns. */
   readonly subjects: readonly SubjectName[];
   readonly operations: readonly Operation[];
+  /** Whether after each turn the kernel's walk of the image and ours are compared as well. */
+  readonly walks?: boolean;
+}
+
+/** Turns of the kernel and ours on one image. */
+const ALTERNATIONS = 10;
+
+/** A game in which the kernel continues what we changed, and we what it changed. */
+export function alternating(variant: string, subject: SubjectName, operations: readonly Operation[]): Game {
+  const subjects = Array.from({ length: ALTERNATIONS }, (_, turn) => (turn % 2 === 0 ? "kernel" : subject));
+  return { variant, subjects, operations, walks: true };
 }
 
 export function makeModelImage(variant: ModelVariant, path: string): void {
@@ -54,11 +67,19 @@ export async function playGame(game: Game, image: string): Promise<Refusals> {
     const subject = await startSubject(name, variant, image);
     await takeTurn(player, subject, game.operations.slice(turn * share, (turn + 1) * share));
     checkImage(image);
+    if (game.walks === true) await compareViews(image);
   }
   const witness: SubjectName = variant.kernel === "refuses" ? "engine" : "kernel";
   player.note(`${witness} looks at it`);
   await takeTurn(player, await startSubject(witness, variant, image), []);
   return player.refusals;
+}
+
+/** Whether we see what the kernel sees, down to inode numbers and the ranges of data. */
+async function compareViews(image: string): Promise<void> {
+  const truth = await kernelWalk(image);
+  const differences = compareWalks(truth, await libraryWalk(image));
+  if (differences.length > 0) throw new Error(`the kernel and we see different things:\n${differences.join("\n")}`);
 }
 
 async function takeTurn(player: Player, subject: Subject, operations: readonly Operation[]): Promise<void> {

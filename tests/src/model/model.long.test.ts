@@ -1,6 +1,7 @@
 /** model.test.ts with sequences of thousands of operations, several seeds an image. */
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts } from "../facilities.js";
+import { alternating } from "./game.js";
 import { generate, seedOf } from "./generate.js";
 import { mustPlay } from "./referee.js";
 import { playable, READY } from "./variants.js";
@@ -19,6 +20,10 @@ describe("long sequences", { skip: withoutLoopMounts() || withoutFuse(), concurr
           await mustPlay({ variant: variant.name, subjects: [subject, subject, subject], operations }, seed, TIMEOUT);
         });
       }
+    }
+    for (const variant of subject === "kernel" ? [] : playable("kernel")) {
+      test(`the kernel and ${subject} take turns, ${variant.name} (seed ${first})`, () =>
+        mustPlay(alternating(variant.name, subject, generate(first, OPERATIONS)), first, TIMEOUT));
     }
   }
 });
