@@ -25,8 +25,11 @@ const REQUIRED = BULKHEAD_POSIX === "1";
 
 const titleOf = (one: { readonly group: string; readonly name: string }): string => `${one.group}: ${one.name}`;
 
-/** Runs everything on a new pair of images and checks them; the outcomes. */
-async function judge(configuration: Configuration, who: "kernel" | "bulkhead"): Promise<readonly Outcome[]> {
+/** Runs everything on a new pair of images and checks them. What came of it, and what is wrong. */
+async function judge(
+  configuration: Configuration,
+  who: "kernel" | "bulkhead",
+): Promise<{ readonly outcomes: readonly Outcome[]; readonly problems: readonly string[] }> {
   const directory = scratchDirectory("posix");
   try {
     const image = join(directory, "image");
@@ -52,8 +55,7 @@ async function judge(configuration: Configuration, who: "kernel" | "bulkhead"): 
         problems.push(error instanceof Error ? error.message : String(error));
       }
     }
-    assert.equal(problems.length, 0, `${problems.length} of ${outcomes.length}:\n${problems.join("\n")}`);
-    return outcomes;
+    return { outcomes, problems };
   } finally {
     removeScratch(directory);
   }
@@ -86,9 +88,10 @@ describe("POSIX, of the kernel's ext4", { skip: withoutLoopMounts() }, () => {
     const skip = configuration.unproved === undefined ? false : configuration.unproved;
     if (skip !== false) continue;
     test(configuration.name, async () => {
-      const outcomes = await judge(configuration, "kernel");
-      assert.equal(outcomes.length, CASES.length);
+      const { outcomes, problems } = await judge(configuration, "kernel");
       for (const one of outcomes) if (one.skipped === undefined) asked.add(titleOf(one));
+      assert.equal(problems.length, 0, `${problems.length} of ${outcomes.length}:\n${problems.join("\n")}`);
+      assert.equal(outcomes.length, CASES.length);
     });
   }
 
@@ -113,7 +116,9 @@ describe("POSIX, of the kernel's ext4", { skip: withoutLoopMounts() }, () => {
 describe("POSIX, of our mount", { skip: withoutLoopMounts() || withoutFuse() }, () => {
   for (const configuration of REQUIRED ? CONFIGURATIONS : []) {
     test(configuration.name, async () => {
-      await judge(configuration, "bulkhead");
+      const { outcomes, problems } = await judge(configuration, "bulkhead");
+      assert.equal(problems.length, 0, `${problems.length} of ${outcomes.length}:\n${problems.join("\n")}`);
+      assert.equal(outcomes.length, CASES.length);
     });
   }
 });

@@ -19,6 +19,7 @@ const cMmap = native<[number, number, number, number, number, number]>("mmap64",
 ]);
 const cMunmap = native<[number, number]>("munmap", "int", ["uintptr_t", "size_t"]);
 const cMsync = native<[number, number, number]>("msync", "int", ["uintptr_t", "size_t", "int"]);
+const cWrite = native<[number, number, number]>("write", "int64_t", ["int", "uintptr_t", "size_t"]);
 const cMemcpy = native<[number, number, number]>("memcpy", "int64_t", ["uintptr_t", "uintptr_t", "size_t"]);
 
 /**
@@ -44,6 +45,11 @@ export class MemoryMap {
 
   write(offset: number, bytes: Uint8Array): void {
     cMemcpy(this.address(offset, bytes.length), addressOf(bytes, 0, bytes.length), bytes.length);
+  }
+
+  /** write(2) straight from the map to `fd`: how many bytes. EFAULT instead of SIGBUS for what lies beyond the file. */
+  writeTo(fd: number, offset: number, length: number): number {
+    return orThrow(cWrite(fd, this.address(offset, length), length), "write", fd);
   }
 
   /** Writes what was changed to the file's device, and waits. */

@@ -64,6 +64,11 @@ export function pread(fd: number, length: number, position: number): Buffer {
   return bytes.subarray(0, linux.orThrow(linux.pread(fd, bytes, 0, length, position), "pread", fd));
 }
 
+/** pread(2) into memory of the caller's: how many bytes. */
+export function preadInto(fd: number, bytes: Uint8Array, position: number): number {
+  return linux.orThrow(linux.pread(fd, bytes, 0, bytes.length, position), "pread", fd);
+}
+
 /** pwritev2(2) with `RWF` flags: how many bytes. */
 export function pwriteWith(fd: number, data: Data, position: number, flags: number): number {
   const bytes = bytesOf(data);

@@ -1,5 +1,5 @@
 /** Runs cases on a mount, each in a directory of its own. */
-import { appendFileSync, chmodSync, mkdirSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Case } from "./case.js";
 import type { Facts } from "./facts.js";
@@ -34,42 +34,58 @@ export async function runCases(cases: readonly Case[], ground: Ground, journal: 
   const ignoreSizeLimit = (): void => undefined;
   process.on("SIGXFSZ", ignoreSizeLimit);
   try {
-    const able = cases.map((one, number) => ({ one, number }));
-    await Promise.all(able.filter(({ one }) => !one.alone).map((at) => runCase(at.one, at.number, ground, journal)));
-    for (const { one, number } of able.filter(({ one }) => one.alone)) await runCase(one, number, ground, journal);
+    const running = cases.map((one, number) => (one.alone ? undefined : runCase(one, number, ground, journal)));
+    await Promise.all(running);
+    for (const [number, one] of cases.entries()) if (one.alone) await runCase(one, number, ground, journal);
   } finally {
     process.off("SIGXFSZ", ignoreSizeLimit);
   }
 }
 
-async function runCase(one: Case, number: number, ground: Ground, journal: string): Promise<void> {
+/** Runs what is synchronous of a case at once, and its end as well if that is all. */
+function runCase(one: Case, number: number, ground: Ground, journal: string): Promise<void> | undefined {
   const { group, name } = one;
   const missing = one.needs.find((need) => !need.of(ground.facts));
-  if (missing !== undefined) return note(journal, { group, name, milliseconds: 0, skipped: missing.name });
+  if (missing !== undefined) {
+    note(journal, { group, name, milliseconds: 0, skipped: missing.name });
+    return undefined;
+  }
   note(journal, { started: `${group}: ${name}` });
   const start = performance.now();
-  let failure: string | undefined;
+  let subject: Subject | undefined;
+  const end = (error?: unknown): void => {
+    let failure = error === undefined ? undefined : describe(error);
+    try {
+      subject?.finish();
+    } catch (unfinished) {
+      failure ??= describe(unfinished);
+    }
+    const milliseconds = Math.round((performance.now() - start) * 100) / 100;
+    note(journal, { group, name, milliseconds, ...(failure === undefined ? {} : { failure }) });
+  };
   try {
-    await inSubject(number, ground, one);
+    const directory = directoryOf(one, number, ground);
+    subject = new Subject(ground.mountPoint, directory, ground.facts, ground.elsewhere);
+    if (one.place === "full") subject.defer(() => rmSync(directory, { recursive: true }));
+    const running = one.run(subject);
+    if (running !== undefined) return running.then(() => end(), end);
+    end();
   } catch (error) {
-    failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    end(error);
   }
-  const milliseconds = Math.round((performance.now() - start) * 100) / 100;
-  note(journal, { group, name, milliseconds, ...(failure === undefined ? {} : { failure }) });
+  return undefined;
 }
 
-async function inSubject(number: number, ground: Ground, one: Case): Promise<void> {
-  const directory = ground.readOnly === true ? ground.base : join(ground.base, `${number}-${one.group.split(" ")[0]}`);
-  if (ground.readOnly !== true) {
-    mkdirSync(directory);
-    chmodSync(directory, 0o777);
-  }
-  const subject = new Subject(ground.mountPoint, directory, ground.facts, ground.elsewhere);
-  try {
-    await one.run(subject);
-  } finally {
-    subject.finish();
-  }
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function directoryOf(one: Case, number: number, ground: Ground): string {
+  if (ground.readOnly === true) return ground.base;
+  const directory = join(ground.base, `${number}-${one.group.replaceAll(" ", "-")}`);
+  mkdirSync(directory);
+  chmodSync(directory, 0o777);
+  return directory;
 }
 
 function note(journal: string, line: Outcome | { readonly started: string }): void {

@@ -83,10 +83,18 @@ export class Subject {
     await sleep(this.facts.inodeSize > 128 ? TICK : WHOLE_SECOND);
   }
 
-  /** Undoes what was deferred, and closes what is still open. */
+  /** Undoes what was deferred, all of it whatever fails, and closes what is still open. */
   finish(): void {
+    const failures: unknown[] = [];
+    for (let work = this.#deferred.pop(); work !== undefined; work = this.#deferred.pop()) {
+      try {
+        work();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
     for (const fd of this.#descriptors) closeSync(fd);
     this.#descriptors.clear();
-    for (let work = this.#deferred.pop(); work !== undefined; work = this.#deferred.pop()) work();
+    if (failures.length > 0) throw failures[0];
   }
 }

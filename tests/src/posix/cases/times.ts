@@ -1,0 +1,362 @@
+/** utimensat(2), futimens(3), and which times each call changes. */
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  chownSync,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
+import {
+  Capability,
+  copyFileRange,
+  Falloc,
+  fallocate,
+  ftruncate,
+  futimens,
+  getInodeFlags,
+  InodeFlag,
+  lremovexattr,
+  lsetxattr,
+  lstatx,
+  lutimens,
+  mknod,
+  Rename,
+  rename,
+  STATX_BTIME,
+  setInodeFlags,
+  type Timespec,
+  truncate,
+  UTIME_NOW,
+  UTIME_OMIT,
+  utimens,
+  utimensNow,
+} from "@bulkhead/linux";
+import { O, pwrite, read, S, write } from "../calls.js";
+import { type Case, group, needing } from "../case.js";
+import { nanoseconds, refused, touched, touchedEach } from "../expect.js";
+import { Needs } from "../facts.js";
+import { ALICE, as, BOB, rootWithout } from "../identities.js";
+import type { Subject } from "../subject.js";
+
+const time = (seconds: number, ns = 0): Timespec => ({ seconds, nanoseconds: ns });
+const NOW = time(0, UTIME_NOW);
+const OMIT = time(0, UTIME_OMIT);
+
+function times(path: string): readonly Timespec[] {
+  const { atime, mtime } = lstatx(path);
+  return [atime, mtime];
+}
+
+/** The range of seconds that the kernel's `ext4` keeps in inodes over 128 bytes, and in those of 128. */
+const EARLIEST = -(2 ** 31);
+const LATEST = 2 ** 34 - 2 ** 31 - 1;
+const LATEST_SMALL = 2 ** 31 - 1;
+
+export const utimensat = group("utimensat", {
+  "keeps nanoseconds": needing(Needs.largeInodes, (s) => {
+    const path = s.file("file");
+    utimens(path, time(1_000_000_000, 1), time(1_500_000_000, 999_999_999));
+    assert.deepEqual(times(path), [time(1_000_000_000, 1), time(1_500_000_000, 999_999_999)]);
+  }),
+  "keeps whole seconds in small inodes": needing(Needs.smallInodes, (s) => {
+    const path = s.file("file");
+    utimens(path, time(1_000_000_000, 500), time(1_500_000_000, 999_999_999));
+    assert.deepEqual(times(path), [time(1_000_000_000), time(1_500_000_000)]);
+  }),
+  "keeps times before 1970": (s) => {
+    const path = s.file("file");
+    utimens(path, time(-1), time(EARLIEST));
+    assert.deepEqual(times(path), [time(-1), time(EARLIEST)]);
+  },
+  "keeps times up to 2446": needing(Needs.largeInodes, (s) => {
+    const path = s.file("file");
+    for (const at of [2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 33, LATEST]) {
+      utimens(path, time(at), time(at));
+      assert.deepEqual(times(path), [time(at), time(at)]);
+    }
+  }),
+  "takes the nearest time it can keep": (s) => {
+    const path = s.file("file");
+    const latest = s.facts.inodeSize > 128 ? LATEST : LATEST_SMALL;
+    utimens(path, time(EARLIEST - 1), time(latest + 1));
+    assert.deepEqual(times(path), [time(EARLIEST), time(latest)]);
+  },
+  "OMIT leaves one time, and both": async (s) => {
+    const path = s.file("file");
+    utimens(path, time(10), time(20));
+    utimens(path, OMIT, time(30));
+    assert.deepEqual(times(path), [time(10), time(30)]);
+    utimens(path, time(40), OMIT);
+    assert.deepEqual(times(path), [time(40), time(30)]);
+    assert.equal(await touched(s, path, () => utimens(path, OMIT, OMIT)), "");
+  },
+  "NOW is now": (s) => {
+    const path = s.file("file");
+    utimens(path, time(10), time(20));
+    utimens(path, NOW, OMIT);
+    const [atime, mtime] = times(path);
+    assert.ok(Math.abs(atime!.seconds - Date.now() / 1000) < 30);
+    assert.deepEqual(mtime, time(20));
+    utimens(path, time(10), NOW);
+    assert.ok(Math.abs(times(path)[1]!.seconds - Date.now() / 1000) < 30);
+    assert.deepEqual(times(path)[0], time(10));
+  },
+  "no times are both now": (s) => {
+    const path = s.file("file");
+    utimens(path, time(10), time(20));
+    utimensNow(path);
+    for (const at of times(path)) assert.ok(Math.abs(at.seconds - Date.now() / 1000) < 30);
+  },
+  "follows symbolic links, and AT_SYMLINK_NOFOLLOW does not": (s) => {
+    s.file("file");
+    symlinkSync("file", s.path("link"));
+    utimens(s.path("link"), time(10), time(20));
+    lutimens(s.path("link"), time(30), time(40));
+    assert.deepEqual(times(s.path("file")), [time(10), time(20)]);
+    assert.deepEqual(times(s.path("link")), [time(30), time(40)]);
+  },
+  "of directories, fifos and devices": (s) => {
+    s.folder("folder");
+    mknod(s.path("fifo"), S.FIFO);
+    mknod(s.path("device"), S.CHR, 0x103);
+    for (const name of ["folder", "fifo", "device"]) {
+      utimens(s.path(name), time(10), time(20));
+      assert.deepEqual(times(s.path(name)), [time(10), time(20)]);
+    }
+  },
+  "futimens reaches a file without a name": (s) => {
+    const fd = s.opened("file");
+    unlinkSync(s.path("file"));
+    futimens(fd, time(10), time(20));
+  },
+  "a time set stays when data written before reaches the device": (s) => {
+    const fd = s.opened("file");
+    write(fd, "x".repeat(10_000));
+    futimens(fd, time(10), time(20));
+    fsyncSync(fd);
+    s.close(fd);
+    assert.deepEqual(times(s.path("file")), [time(10), time(20)]);
+  },
+  "EINVAL for a billion nanoseconds": (s) => {
+    const path = s.file("file");
+    refused("EINVAL", () => utimens(path, time(0, 1_000_000_000), time(0)));
+    refused("EINVAL", () => utimens(path, time(0), time(0, 0xffff_ffff)));
+  },
+  "EPERM for times of one's own choice on another's file, writable or not": (s) => {
+    const path = s.file("file", "", 0o666);
+    refused("EPERM", () => as(ALICE, () => utimens(path, time(1), time(2))));
+    refused("EPERM", () => as(ALICE, () => utimens(path, NOW, OMIT)));
+    refused("EPERM", () => as(ALICE, () => lutimens(path, time(1), OMIT)));
+    const hers = as(ALICE, () => s.file("hers"));
+    refused("EPERM", () => as(rootWithout(Capability.FOWNER), () => utimens(hers, time(1), time(2))));
+  },
+  "EACCES for now on another's file that may not be written": (s) => {
+    const path = s.file("file", "", 0o644);
+    refused("EACCES", () => as(ALICE, () => utimensNow(path)));
+    refused("EACCES", () => as(ALICE, () => utimens(path, NOW, NOW)));
+  },
+  "now on another's file that may be written": (s) => {
+    const path = s.file("file", "", 0o666);
+    utimens(path, time(10), time(20));
+    as(ALICE, () => utimensNow(path));
+    assert.ok(times(path)[1]!.seconds > 1000);
+    utimens(path, time(10), time(20));
+    as(BOB, () => utimens(path, NOW, NOW));
+    assert.ok(times(path)[0]!.seconds > 1000);
+  },
+  "the owner chooses times, whatever the mode": (s) => {
+    const path = as(ALICE, () => s.file("file", "", 0));
+    as(ALICE, () => utimens(path, time(10), time(20)));
+    assert.deepEqual(times(path), [time(10), time(20)]);
+  },
+});
+
+/** What an action on `file` changes of it. */
+type Action = (s: Subject, path: string) => unknown;
+
+function thereAndBack(path: string, other: string): void {
+  rename(path, other);
+  rename(other, path);
+}
+
+const onFile: Readonly<Record<string, readonly [expected: string, action: Action]>> = {
+  "chmod changes ctime": ["ctime", (_, path) => chmodSync(path, 0o600)],
+  "chown changes ctime": ["ctime", (_, path) => chownSync(path, 5, 6)],
+  "link changes ctime": ["ctime", (s, path) => linkSync(path, s.path("other"))],
+  "rename changes ctime": ["ctime", (s, path) => thereAndBack(path, s.path("elsewhere"))],
+  "setxattr changes ctime": ["ctime", (_, path) => lsetxattr(path, "user.b", Uint8Array.of(1))],
+  "removexattr changes ctime": ["ctime", (_, path) => lremovexattr(path, "user.a")],
+  "utimensat changes ctime and what it sets": ["mtime ctime", (_, path) => utimens(path, OMIT, time(7))],
+  "write changes mtime and ctime": ["mtime ctime", (s, path) => write(s.open(path, O.WRONLY), "x")],
+  "pwrite beyond the end changes mtime and ctime": [
+    "mtime ctime",
+    (s, path) => pwrite(s.open(path, O.WRONLY), "x", 50_000),
+  ],
+  "write of nothing changes no time": ["", (s, path) => write(s.open(path, O.WRONLY), "")],
+  "truncate to a smaller size changes mtime and ctime": ["mtime ctime", (_, path) => truncate(path, 1)],
+  "truncate to a larger size changes mtime and ctime": ["mtime ctime", (_, path) => truncate(path, 10_000)],
+  "ftruncate to the same size changes mtime and ctime": [
+    "mtime ctime",
+    (s, path) => ftruncate(s.open(path, O.WRONLY), 8),
+  ],
+  "truncate to the same size changes mtime and ctime": ["mtime ctime", (_, path) => truncate(path, 8)],
+  "open with O_TRUNC changes mtime and ctime": ["mtime ctime", (s, path) => s.open(path, O.WRONLY | O.TRUNC)],
+  "open changes no time": ["", (s, path) => s.close(s.open(path, O.RDWR))],
+  "fchmod changes ctime": ["ctime", (s, path) => fchmodSync(s.open(path, O.RDONLY), 0o600)],
+  "SETFLAGS changes ctime": [
+    "ctime",
+    (s, path) => {
+      const fd = s.open(path, O.RDONLY);
+      setInodeFlags(fd, getInodeFlags(fd) | InodeFlag.NODUMP);
+    },
+  ],
+  "copy_file_range changes mtime and ctime of where it copies to": [
+    "mtime ctime",
+    (s, path) => copyFileRange(s.opened("source", "data"), 0, s.open(path, O.WRONLY), 0, 4),
+  ],
+  "a refused chmod changes no time": ["", (_, path) => refused("EPERM", () => as(ALICE, () => chmodSync(path, 0)))],
+};
+
+const allocating: Readonly<Record<string, readonly [string, Action]>> = {
+  "fallocate changes mtime and ctime": ["mtime ctime", (s, path) => fallocate(s.open(path, O.RDWR), 0, 0, 100_000)],
+  "punching a hole changes mtime and ctime": [
+    "mtime ctime",
+    (s, path) => fallocate(s.open(path, O.RDWR), Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, 0, 4),
+  ],
+  "zeroing a range changes mtime and ctime": [
+    "mtime ctime",
+    (s, path) => fallocate(s.open(path, O.RDWR), Falloc.ZERO_RANGE, 0, 4),
+  ],
+};
+
+const inDirectory: Readonly<Record<string, readonly [expected: string, action: Action]>> = {
+  "creating a file": ["mtime ctime", (s) => s.file("folder/new")],
+  mkdir: ["mtime ctime", (s) => mkdirSync(s.path("folder", "new"))],
+  mknod: ["mtime ctime", (s) => mknod(s.path("folder", "new"), S.FIFO)],
+  symlink: ["mtime ctime", (s) => symlinkSync("x", s.path("folder", "new"))],
+  link: ["mtime ctime", (s) => linkSync(s.path("folder", "file"), s.path("folder", "new"))],
+  unlink: ["mtime ctime", (s) => unlinkSync(s.path("folder", "file"))],
+  rmdir: ["mtime ctime", (s) => rmdirSync(s.path("folder", "empty"))],
+  "renaming within": ["mtime ctime", (s) => rename(s.path("folder", "file"), s.path("folder", "new"))],
+  "renaming out": ["mtime ctime", (s) => rename(s.path("folder", "file"), s.path("new"))],
+  "renaming in": ["mtime ctime", (s) => rename(s.file("outside"), s.path("folder", "new"))],
+  "renaming over a name": ["mtime ctime", (s) => rename(s.path("folder", "file"), s.path("folder", "other"))],
+  exchanging: ["mtime ctime", (s) => rename(s.path("folder", "file"), s.path("folder", "other"), Rename.EXCHANGE)],
+  "a refused mkdir changes none of them": ["", (s) => refused("EEXIST", () => mkdirSync(s.path("folder", "file")))],
+  "writing to a file in it changes none of them": ["", (s) => write(s.open(s.path("folder", "file"), O.WRONLY), "x")],
+};
+
+function stamps(): Case[] {
+  const cases: Case[] = [];
+  for (const [name, [expected, action]] of Object.entries({ ...onFile, ...allocating })) {
+    const claim = async (s: Subject): Promise<void> => {
+      const path = s.file("file", "contents");
+      lsetxattr(path, "user.a", Uint8Array.of(1));
+      // relatime has nothing to do: atime is later than mtime and ctime.
+      utimens(path, time(s.facts.inodeSize > 128 ? 4_000_000_000 : 2_000_000_000), OMIT);
+      assert.equal(await touched(s, path, () => action(s, path)), expected);
+    };
+    cases.push(...group("times", { [name]: name in allocating ? needing(Needs.extents, claim) : claim }));
+  }
+  for (const [name, [expected, action]] of Object.entries(inDirectory)) {
+    const claim = async (s: Subject): Promise<void> => {
+      const folder = s.folder("folder");
+      for (const file of ["file", "other"]) s.file(`folder/${file}`);
+      s.folder("folder/empty");
+      assert.equal(await touched(s, folder, () => action(s, folder)), expected);
+    };
+    cases.push(
+      ...group("times of a directory", { [expected === "" ? name : `${name} changes mtime and ctime`]: claim }),
+    );
+  }
+  return cases;
+}
+
+const others = group("times", {
+  "a new inode's times are now": (s) => {
+    s.file("file");
+    s.folder("folder");
+    mknod(s.path("fifo"), S.FIFO);
+    symlinkSync("x", s.path("link"));
+    for (const name of ["folder", "fifo", "link"]) {
+      const { atime, mtime, ctime } = lstatx(s.path(name));
+      assert.ok(Math.abs(ctime.seconds - Date.now() / 1000) < 30);
+      assert.deepEqual(atime, mtime);
+      assert.ok(nanoseconds(ctime) - nanoseconds(mtime) < 1_000_000_000n); // attributes may follow a tick later
+    }
+  },
+  "a new inode has a time of birth, which nothing changes": needing(Needs.largeInodes, async (s) => {
+    const path = s.file("file");
+    const { btime, mask } = lstatx(path);
+    assert.ok(mask & STATX_BTIME);
+    assert.ok(Math.abs(btime.seconds - Date.now() / 1000) < 30);
+    await s.tick();
+    utimens(path, time(1), time(2));
+    chmodSync(path, 0o600);
+    rename(path, s.path("new"));
+    assert.deepEqual(lstatx(s.path("new")).btime, btime);
+  }),
+  "reading changes atime, when it is no later than mtime": async (s) => {
+    const path = s.file("file", "x");
+    const fd = s.open(path, O.RDONLY);
+    assert.equal(await touched(s, path, () => read(fd, 1)), "atime");
+  },
+  "reading again soon changes no time": async (s) => {
+    const path = s.file("file", "x");
+    await s.tick();
+    readFileSync(path);
+    assert.equal(await touched(s, path, () => readFileSync(path)), "");
+  },
+  "reading with O_NOATIME changes no time": async (s) => {
+    const path = s.file("file", "x");
+    const fd = s.open(path, O.RDONLY | O.NOATIME);
+    assert.equal(await touched(s, path, () => read(fd, 1)), "");
+  },
+  "listing a directory changes its atime": async (s) => {
+    const path = s.folder("folder");
+    s.file("folder/file");
+    assert.equal(await touched(s, path, () => readdirSync(path)), "atime");
+  },
+  "following a symbolic link changes its atime": async (s) => {
+    symlinkSync("target", s.path("link"));
+    assert.equal(await touched(s, s.path("link"), () => readlinkSync(s.path("link"))), "atime");
+  },
+  "unlink changes ctime of what keeps other names": async (s) => {
+    linkSync(s.file("file"), s.path("other"));
+    assert.equal(await touched(s, s.path("other"), () => unlinkSync(s.path("file"))), "ctime");
+  },
+  "being replaced changes ctime of what keeps other names": async (s) => {
+    linkSync(s.file("file"), s.path("other"));
+    s.file("new");
+    assert.equal(await touched(s, s.path("other"), () => rename(s.path("new"), s.path("file"))), "ctime");
+  },
+  "rename between directories changes both": async (s) => {
+    const [from, to] = [s.folder("from"), s.folder("to")];
+    s.file("from/file");
+    const changed = await touchedEach(s, [from, to], () => rename(s.path("from", "file"), s.path("to", "file")));
+    assert.deepEqual(changed, ["mtime ctime", "mtime ctime"]);
+  },
+  "exchange changes ctime of both inodes": async (s) => {
+    const [a, b] = [s.file("a"), s.file("b")];
+    assert.deepEqual(await touchedEach(s, [a, b], () => rename(a, b, Rename.EXCHANGE)), ["ctime", "ctime"]);
+  },
+  "a file's times survive its being closed and opened": async (s) => {
+    const path = s.file("file");
+    const fd = s.open(path, O.WRONLY);
+    await s.tick();
+    write(fd, "x");
+    const before = lstatx(path).mtime;
+    s.close(s.open(path, O.RDONLY));
+    assert.equal(nanoseconds(lstatx(path).mtime), nanoseconds(before));
+  },
+});
+
+export const stamping = [...stamps(), ...others];
