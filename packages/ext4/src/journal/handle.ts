@@ -39,6 +39,8 @@ export class Handle {
   readonly #inodes: Inode[] = [];
   readonly #groups: GroupDescriptor[] = [];
   readonly #forgotten: Forgotten[] = [];
+  /** Blocks that were created and that no transaction had. */
+  readonly #created: CachedBlock[] = [];
   readonly #undo: (() => void)[] = [];
   /** Buffers for saved bytes, used again and again. */
   readonly #buffers: Uint8Array[] = [];
@@ -81,6 +83,7 @@ export class Handle {
   /** A block that was allocated for metadata just now: all zeros, and not read. */
   create(blockNumber: number, seal?: Seal, seed = 0): CachedBlock {
     const block = this.volume.cache.createBlock(blockNumber);
+    if (block.transaction === 0 && !block.dirty) this.#created.push(block);
     this.modify(block, seal, seed);
     block.data.fill(0);
     block.verifiedAs = 0;
@@ -162,6 +165,11 @@ export class Handle {
     for (const descriptor of this.#groups) reloadDescriptor(volume, descriptor);
     for (const inode of this.#inodes) this.#reload(inode);
     for (let n = this.#undo.length - 1; n >= 0; n--) this.#undo[n]!();
+    // They are free again, and may become a file's data, over which no transaction may write.
+    for (const block of this.#created) {
+      block.transaction = 0;
+      volume.cache.drop(block);
+    }
     this.#clear();
   }
 
@@ -199,6 +207,7 @@ export class Handle {
     this.#inodes.length = 0;
     this.#groups.length = 0;
     this.#forgotten.length = 0;
+    this.#created.length = 0;
     this.#undo.length = 0;
     this.#superblockSaved = false;
   }
