@@ -22,8 +22,9 @@ describe("long sequences", { skip: withoutLoopMounts() || withoutFuse(), concurr
       }
     }
     for (const variant of subject === "kernel" ? [] : playable("kernel")) {
-      test(`the kernel and ${subject} take turns, ${variant.name} (seed ${first})`, () =>
-        mustPlay(alternating(variant.name, subject, generate(first, OPERATIONS)), first, TIMEOUT));
+      test(`the kernel and ${subject} take turns, ${variant.name} (seed ${first})`, async () => {
+        await mustPlay(alternating(variant.name, subject, generate(first, OPERATIONS)), first, TIMEOUT);
+      });
     }
   }
 });
