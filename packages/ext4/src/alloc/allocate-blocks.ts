@@ -69,9 +69,8 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
 
   const { foundGroup, foundStart, foundCount } = search;
   const space = allocator.space(foundGroup);
-  const appends = isFile && inode.blocks > 0 && foundGroup === search.group && foundStart === search.cluster;
   take(handle, allocator, foundGroup, foundStart, foundStart + foundCount);
-  if (isFile && (appends || foundCount * ratio >= STREAM_BLOCKS)) {
+  if (isFile && (inode.blocks > 0 || foundCount * ratio >= STREAM_BLOCKS)) {
     const bits = space.held ?? blockBitmap(volume, groupDescriptor(volume, foundGroup)).view;
     const shortest = Math.ceil(STREAM_BLOCKS / ratio);
     const longest = Math.ceil(MOST_ROOM_BLOCKS / ratio);
@@ -112,9 +111,10 @@ function setGoal(volume: Volume, goal: number, ratio: number): void {
 
 /** Clusters that should be free behind what is allocated, so that the next request of the same file finds its place there. */
 function roomToGrow(allocator: Allocator, ratio: number): number {
-  if (search.ino === 0 || search.want * ratio < STREAM_BLOCKS) return 0;
-  const run = allocator.windows.runOf(search.ino);
-  return Math.min(Math.max(run, search.want), Math.ceil(MOST_ROOM_BLOCKS / ratio));
+  if (search.ino === 0) return 0;
+  const grown = allocator.windows.grownBy(search.ino);
+  if (grown === 0 && search.want * ratio < STREAM_BLOCKS) return 0;
+  return Math.min(Math.max(grown, search.want), Math.ceil(MOST_ROOM_BLOCKS / ratio));
 }
 
 /** Takes the goal itself if enough is free there: all that is wanted, or something when a file goes on there. */
@@ -182,4 +182,5 @@ function take(handle: Handle, allocator: Allocator, group: number, from: number,
   allocator.took(allocator.space(group), from, end);
   handle.modifySuperblock();
   addFreeBlocks(volume, (from - end) * clusterRatio(volume));
+  if (allocator.held > 0) allocator.askForCommit();
 }

@@ -178,20 +178,15 @@ export class Allocator implements CommitListener {
     for (const space of this.#heldSpaces) space.release();
     this.#heldSpaces.clear();
     this.held = 0;
-    this.#askForCommit();
+    this.askForCommit();
   }
 
-  /** Lets the next operation begin with a commit when more space waits for one than can be had. */
-  #askForCommit(): void {
+  /** To be called when space was taken or freed: lets the next operation begin with a commit when more space waits for one than can be had. */
+  askForCommit(): void {
     const { transactions } = this.#volume;
     if (transactions === undefined) return;
     const free = freeBlockCount(this.#volume) / clusterRatio(this.#volume);
     transactions.commitSoon = this.held > 0 && this.held * 2 > free;
-  }
-
-  /** To be called when something was freed. */
-  freed(): void {
-    this.#askForCommit();
   }
 
   #takeBack(): void {
@@ -205,7 +200,7 @@ export class Allocator implements CommitListener {
     this.held = this.#heldBefore;
     this.directories = this.#directoriesBefore;
     this.#counted = this.#countedBefore;
-    this.#askForCommit();
+    this.askForCommit();
   }
 
   /**

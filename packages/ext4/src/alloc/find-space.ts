@@ -151,10 +151,10 @@ function scanPart(
   let at = findClear(bits, from, end);
   if (from === space.lowest) space.lowest = at;
   while (at < end) {
-    const past = findSet(bits, at, Math.min(at + wish, end));
+    let past = findSet(bits, at, Math.min(at + wish, end));
     if (past - at > longest) longest = past - at;
-    if (past - at > search.foundCount || past - at >= wish) {
-      if (space.windows.length > 0 && !search.ignoreWindows) offerOutsideWindows(space, at, past, wish, search);
+    if (past - at > search.foundCount) {
+      if (space.windows.length > 0 && !search.ignoreWindows) past = offerOutsideWindows(space, at, past, wish, search);
       else offer(space, at, past, search);
       if (search.foundCount >= wish) return -1;
     }
@@ -171,8 +171,8 @@ function offer(space: GroupSpace, from: number, end: number, search: SpaceSearch
   search.foundCount = end - from;
 }
 
-/** Offers what of a free run lies outside of the windows of other files. */
-function offerOutsideWindows(space: GroupSpace, from: number, end: number, wish: number, search: SpaceSearch): void {
+/** Offers what of a free run lies outside of the windows of other files. Returns where to go on: behind the run, or a window. */
+function offerOutsideWindows(space: GroupSpace, from: number, end: number, wish: number, search: SpaceSearch): number {
   let at = from;
   while (at < end && search.foundCount < wish) {
     let past = end;
@@ -183,8 +183,9 @@ function offerOutsideWindows(space: GroupSpace, from: number, end: number, wish:
       resume = window.end;
     }
     offer(space, at, past, search);
-    at = Math.max(resume, at + 1);
+    at = resume;
   }
+  return Math.max(at, end);
 }
 
 /** Clusters of [from, end) up to the first window of another file than `ino`. */

@@ -32,6 +32,7 @@ export function freeBlocks(handle: Handle, inode: Inode | undefined, block: numb
   allocator.enter(handle);
   const ino = inode?.ino ?? 0;
   const location = inode === undefined ? { block } : { inode: ino, block };
+  if (!(count >= 1)) throw new CorruptionError("block-range", location, `${count} blocks are to be freed`);
   checkBlockRange(volume, block, count, "block-range", location);
   const inside = volume.systemZone?.firstInside(volume, block, count, 0) ?? -1;
   if (inside >= 0) {
@@ -55,7 +56,7 @@ export function freeBlocks(handle: Handle, inode: Inode | undefined, block: numb
   if (freed === 0) return;
   handle.modifySuperblock();
   addFreeBlocks(volume, freed * ratio);
-  allocator.freed();
+  allocator.askForCommit();
   if (inode !== undefined) chargeBlocks(handle, inode, -freed * volume.geometry.clusterSize);
 }
 

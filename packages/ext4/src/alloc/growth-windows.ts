@@ -8,8 +8,8 @@ export interface GrowthWindow {
   /** Where the file ends: the next cluster that it will ask for. */
   start: number;
   end: number;
-  /** Clusters that the file was given one behind the other. */
-  run: number;
+  /** Clusters that the file was given since it is known to grow. */
+  grown: number;
 }
 
 /** Files that are known to grow; the one that grew longest ago goes first. */
@@ -28,9 +28,9 @@ export class GrowthWindows {
     return window?.space === space ? window.start : -1;
   }
 
-  /** Clusters that a file was given one behind the other, 0 if it is not known to grow. */
-  runOf(ino: number): number {
-    return this.#windows.get(ino)?.run ?? 0;
+  /** Clusters that a file was given since it is known to grow; 0 if it is not. */
+  grownBy(ino: number): number {
+    return this.#windows.get(ino)?.grown ?? 0;
   }
 
   /**
@@ -48,14 +48,10 @@ export class GrowthWindows {
     shortest: number,
     longest: number,
   ): void {
-    let window = this.#windows.get(ino);
-    let run = end - from;
-    if (window !== undefined) {
-      if (window.space === space && window.start === from) run += window.run;
-      this.delete(ino);
-    }
-    const room = Math.min(longest, Math.max(shortest, run));
-    window = { ino, space, start: end, end: findSet(bits, end, Math.min(end + room, space.clusters)), run };
+    const grown = end - from + this.grownBy(ino);
+    this.delete(ino);
+    const room = Math.min(longest, Math.max(shortest, grown));
+    const window = { ino, space, start: end, end: findSet(bits, end, Math.min(end + room, space.clusters)), grown };
     this.#windows.set(ino, window);
     space.windows.push(window);
     if (this.#windows.size > MOST_WINDOWS) {
