@@ -36,7 +36,8 @@ export class Bench {
   /** Name (a byte a character) to the inode that it names. */
   readonly model = new Map<string, number>();
 
-  constructor(volume: WritableVolume, directory = "d") {
+  /** @param listed whether the model begins with what is in the directory */
+  constructor(volume: WritableVolume, directory = "d", listed = true) {
     this.volume = volume;
     const root = cachedInode(volume, 2);
     this.dir = cachedInode(volume, lookup(volume, root, bytesOf(directory)));
@@ -44,7 +45,7 @@ export class Bench {
     for (let i = 0; i < TARGETS; i++) {
       this.targets.push(cachedInode(volume, lookup(volume, targets, bytesOf(`${i}`))));
     }
-    for (const { name, ino } of list(volume, this.dir).slice(2)) this.model.set(name, ino);
+    if (listed) for (const { name, ino } of list(volume, this.dir).slice(2)) this.model.set(name, ino);
   }
 
   /** Runs one operation, in a transaction that is committed every so often. */
