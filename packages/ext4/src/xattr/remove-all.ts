@@ -12,15 +12,21 @@ import { chargeOwner, releaseValueInode } from "./write-value-inode.js";
 export function removeAllXattrs(handle: Handle, inode: Inode): void {
   const { volume } = handle;
   handle.modifyInode(inode);
-  for (const stored of storedInInode(volume, inode)) {
-    if (stored.valueInode === 0) continue;
-    releaseValueInode(handle, stored.valueInode, { inode: inode.ino });
-    chargeOwner(handle, inode, stored.valueSize, -1);
-  }
-  writeInInode(inode, []);
+  if (volume.features.eaInode) removeInside(handle, inode);
   const block = openXattrBlock(volume, inode);
   if (block === undefined) return;
   for (const stored of block.list) if (stored.valueInode !== 0) chargeOwner(handle, inode, stored.valueSize, -1);
   inode.fileAcl = 0;
   releaseXattrBlock(handle, inode, block);
+}
+
+/** Attributes inside the inode go with it; their value inodes do not. */
+function removeInside(handle: Handle, inode: Inode): void {
+  const list = storedInInode(handle.volume, inode);
+  for (const stored of list) {
+    if (stored.valueInode === 0) continue;
+    releaseValueInode(handle, stored.valueInode, { inode: inode.ino });
+    chargeOwner(handle, inode, stored.valueSize, -1);
+  }
+  if (list.length > 0) writeInInode(inode, []);
 }

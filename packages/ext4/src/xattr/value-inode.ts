@@ -64,12 +64,12 @@ export function checkValueInode(inode: Inode, location: CorruptionLocation): voi
   if (!inode.has(InodeFlag.eaInode)) throw corrupt("without the flag of value inodes");
   if (!inode.isRegular) throw corrupt(`mode 0${inode.mode.toString(8)}`);
   if (inode.hasInlineData || inode.fileAcl !== 0) throw corrupt("has attributes itself");
+  if (inode.size > XATTR_VALUE_MAX) throw corrupt(`${inode.size} bytes`);
 }
 
 /** The bytes of an inode that checkValueInode has passed. @throws CorruptionError xattr-value-inode, extent-* */
 export function readValue(volume: Volume, inode: Inode, location: CorruptionLocation): Uint8Array {
   const { size } = inode;
-  if (size > XATTR_VALUE_MAX) throw corruptValueInode(inode.ino, location, `${size} bytes`);
   const value = new Uint8Array(size);
   const { blockSize } = volume.geometry;
   const ahead = Math.max(1, Math.floor(volume.cache.longestRun));

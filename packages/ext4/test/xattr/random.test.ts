@@ -29,6 +29,7 @@ const variants: [name: string, size: string, options: string[]][] = [
   ["64 KiB blocks", "64M", ["-b", "65536", "-O", "^has_journal"]],
   ["ext3", "8M", ["-b", "1024", "-O", "^extents,^64bit,^metadata_csum,^flex_bg"]],
   ["bigalloc, ea_inode", "64M", ["-b", "4096", "-O", "bigalloc,ea_inode", "-C", "16384"]],
+  ["bigalloc, quota, ea_inode", "64M", ["-b", "1024", "-O", "bigalloc,ea_inode,quota", "-C", "16384"]],
   ["quota, project, ea_inode", "16M", ["-b", "1024", "-O", "quota,project,ea_inode"]],
 ];
 

@@ -1,5 +1,6 @@
 // Oracles: the kernel's ext4 on a loop mount (Python's os.setxattr and os.getxattr), debugfs, e2fsck.
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import type { ErrnoName } from "../../src/errors.js";
 import { FileSystemError } from "../../src/errors.js";
@@ -91,6 +92,25 @@ describe("setting an attribute", { skip }, () => {
       assert.equal(a.fileAcl, 0);
       assert.equal(a.blocks, 0);
       assert.deepEqual(sorted(attributesOf(volume, c)), [["user.same", "value".repeat(20)]]);
+    });
+  });
+
+  it("has no more than 1024 inodes share a block", () => {
+    const from = images.file("many.files");
+    fs.mkdirSync(from);
+    for (let n = 0; n < 1030; n++) fs.writeFileSync(`${from}/f${n}`, "");
+    const image = images.make("many.img", "8M", ["-t", "ext4", "-d", from, "-b", "1024", "-I", "128", "-N", "1200"]);
+    changeImage(image, (volume) => {
+      const users = new Map<number, number>();
+      for (let n = 0; n < 1030; n++) {
+        const inode = inodeOf(volume, `f${n}`);
+        set(volume, inode, "user.same", "x");
+        users.set(inode.fileAcl, (users.get(inode.fileAcl) ?? 0) + 1);
+      }
+      assert.deepEqual([...users.values()], [1024, 6]);
+    });
+    changeImage(image, (volume) => {
+      for (let n = 0; n < 1030; n++) remove(volume, inodeOf(volume, `f${n}`), "user.same");
     });
   });
 
