@@ -132,7 +132,7 @@ describe("changes of broken directories", { skip: skipWithout("mke2fs", "e2fsck"
     let kind = "";
     for (let i = 0; i < 4000 && kind === ""; i++) {
       try {
-        broken.add(`new ${i}`, 1);
+        broken.add(`new ${i}`.padEnd(60), 1);
       } catch (error) {
         assert.ok(error instanceof CorruptionError, String(error));
         kind = error.kind;
