@@ -62,6 +62,7 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
   search.minimum = Math.max(1, Math.ceil((request.minimum ?? 1) / ratio));
   search.want = Math.min(Math.ceil(request.count / ratio), usableClusters(volume, allocator, request, ratio));
   search.ino = isFile ? inode.ino : 0;
+  search.error = undefined;
   setGoal(volume, request.goal, ratio);
   search.want = Math.min(search.want, volume.geometry.clustersPerGroup);
   search.room = roomToGrow(allocator, ratio);
@@ -138,6 +139,7 @@ function takeGoal(volume: Volume, allocator: Allocator, ratio: number): boolean 
     return !overlapsMetadata(volume, allocator, ratio);
   } catch (error) {
     if (!isEngineError(error)) throw error;
+    search.error = error;
     allocator.blockBitmapIsBad(group, error);
     return false;
   }

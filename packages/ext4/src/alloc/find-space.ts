@@ -47,7 +47,6 @@ export class SpaceSearch {
  * the longest. Fills in `found*`; foundCount is at most `want`, and 0 when there is nothing that will do.
  */
 export function findSpace(volume: Volume, allocator: Allocator, search: SpaceSearch): void {
-  search.error = undefined;
   search.damaged = 0;
   search.foundCount = 0;
   search.ignoreWindows = false;
