@@ -110,7 +110,8 @@ function place(handle: Handle, inode: Inode, found: Found, value: Uint8Array, pr
 }
 
 function stored({ index, name }: Found, value: Uint8Array): StoredXattr {
-  return { index, name, value, valueInode: 0, valueSize: value.length, hash: 0 };
+  // A copy: the value may be a window onto the inode or block that is about to be written anew.
+  return { index, name, value: value.slice(), valueInode: 0, valueSize: value.length, hash: 0 };
 }
 
 /** EXT4_XATTR_MIN_LARGE_EA_SIZE: beyond it, a block would hold the value and hardly anything else. */

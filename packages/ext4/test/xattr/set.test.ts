@@ -12,6 +12,7 @@ import { findInInode } from "../../src/xattr/in-inode.js";
 import { removeAllXattrs } from "../../src/xattr/remove-all.js";
 import { removeXattr, setXattr, XATTR_CREATE, XATTR_CREDITS, XATTR_REPLACE } from "../../src/xattr/set-xattr.js";
 import { setInInode } from "../../src/xattr/write-in-inode.js";
+import { getXattr } from "../../src/xattr/xattrs.js";
 import { ImageDirectory, missingLoopMount, missingTool, run } from "../images.js";
 import { changeImage, checkImage } from "../writable.js";
 import { askKernel, attributesOf, bytes, imageWithFiles, inodeOf, sorted } from "./changes.js";
@@ -64,6 +65,19 @@ describe("setting an attribute", { skip }, () => {
       fails("EPERM", () => set(volume, inode, "user.a", "4"));
       fails("EPERM", () => remove(volume, inode, "user.a"));
       inode.flags &= ~InodeFlag.immutable;
+    });
+  });
+
+  it("takes a value that is a window onto where it goes", () => {
+    const image = imageWithFiles(images, "window.img", "8M", ["-b", "1024"]);
+    changeImage(image, (volume) => {
+      const inode = inodeOf(volume, "f0");
+      for (const length of [10, 300]) {
+        set(volume, inode, "user.from", "v".repeat(length));
+        const window = getXattr(volume, inode, "user.from")!;
+        transact(volume, XATTR_CREDITS, (handle) => setXattr(handle, inode, "user.to", window));
+        assert.equal(attributesOf(volume, inode).get("user.to"), "v".repeat(length));
+      }
     });
   });
 
