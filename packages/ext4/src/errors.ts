@@ -39,6 +39,7 @@ export const corruptionKinds = {
   "journal-block": "a block of the journal is what its header says, and its tags stay inside the file system",
   "journal-checksum": "a journal block's checksum matches its contents",
   "quota-file": "a quota file's header, tree and lists are right",
+  mmp: "the block of multi-mount protection is right",
   "orphan-list": "the list of orphaned inodes ends",
 } as const;
 
@@ -120,6 +121,7 @@ export const errno = {
   ENXIO: 6,
   E2BIG: 7,
   EACCES: 13,
+  EBUSY: 16,
   EEXIST: 17,
   EXDEV: 18,
   ENODEV: 19,

@@ -14,8 +14,9 @@ import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
 import type { BlockMapping } from "./map/mapping.js";
 import { mountReadOnly } from "./mount/mount-read-only.js";
+import { mountReadWrite } from "./mount/mount-read-write.js";
 import { type ErrorsOption, errorsOf, type MountOptions } from "./mount/options.js";
-import { closeForWriting, openForWriting } from "./mount/writing.js";
+import type { WritableMount } from "./mount/writable-mount.js";
 import {
   type AttributeChanges,
   changeXattr,
@@ -33,6 +34,7 @@ import { fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
 import { deleteInode } from "./namespace/release.js";
 import { rename } from "./namespace/rename.js";
+import { cleanOrphans } from "./orphan/clean.js";
 import { ErrorRecord } from "./superblock/error-record.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { Features, Geometry, Volume } from "./volume.js";
@@ -58,9 +60,16 @@ export class FileSystem {
   readonly #record: ErrorRecord;
   readonly #minixDf: boolean;
   readonly #onPanic: ((error: unknown) => void) | undefined;
+  readonly #mount: WritableMount | undefined;
 
-  private constructor(volume: Volume, options: MountOptions, replay: ReplayReport | undefined) {
+  private constructor(
+    volume: Volume,
+    options: MountOptions,
+    replay: ReplayReport | undefined,
+    mount: WritableMount | undefined,
+  ) {
     this.#volume = volume;
+    this.#mount = mount;
     this.#record = new ErrorRecord(volume);
     this.#minixDf = options.minixDf ?? false;
     this.#onPanic = options.onPanic;
@@ -69,13 +78,16 @@ export class FileSystem {
   }
 
   /**
-   * Mounts read-only. The device is not written and not closed by a failure.
+   * Mounts, read-only unless `options.writable` says otherwise. The device is not closed by a failure, and a read-only mount never
+   * writes it.
    *
-   * A journal that needs recovery is replayed into memory, and what is seen is the state after the replay and before the clean-up
+   * A mount for writing replays a journal onto the device and ends what a crash left unfinished. Read-only, a journal that needs recovery is replayed into memory, and what is seen is the state after the replay and before the clean-up
    * of orphans that a mount for writing makes: see orphan/orphans.ts.
    *
    * @throws CorruptionError superblock-*, journal-*, inode-* (of the root) and what else is needed to reach the root
-   * @throws UnsupportedFeatureError for an incompatible feature that cannot be read, an external journal that is needed
+   * @throws UnsupportedFeatureError for an incompatible feature that cannot be read, an external journal that is needed; to mount
+   *   for writing, for what can only be read
+   * @throws FileSystemError EROFS, EBUSY for a mount for writing that cannot be
    * @throws DeviceError
    */
   static mount(
@@ -83,9 +95,18 @@ export class FileSystem {
     options: MountOptions = {},
     environment: Environment = systemEnvironment,
   ): FileSystem {
-    const { volume, replay } = mountReadOnly(device, options, environment);
-    if (options.writable === true) openForWriting(volume);
-    return new FileSystem(volume, options, replay);
+    if (options.writable !== true) {
+      const { volume, replay } = mountReadOnly(device, options, environment);
+      return new FileSystem(volume, options, replay, undefined);
+    }
+    const { volume, replay, mount } = mountReadWrite(device, options, environment);
+    const fs = new FileSystem(volume, options, replay, mount);
+    volume.report = (error) => fs.recordError(error);
+    cleanOrphans(volume, {
+      remove: (inode) => deleteInode(volume, inode),
+      truncate: (inode) => resize(volume, inode, inode.size),
+    });
+    return fs;
   }
 
   /** The device as it is read: under a replayed journal, the overlay. Addresses in mappings belong to it. */
@@ -325,8 +346,8 @@ export class FileSystem {
   }
 
   /** Makes an inode and its data durable, with `dataOnly` only what is needed to read the data. */
-  fsync(_inode: Inode, _dataOnly = false): void {
-    this.sync();
+  fsync(inode: Inode, dataOnly = false): void {
+    this.#volume.transactions?.sync(inode, dataOnly);
   }
 
   /** Makes all that was changed durable. */
@@ -348,11 +369,16 @@ export class FileSystem {
   }
 
   /** Does what is due by the clock: commits, MMP. To be called at `nextDeadline` at the latest. */
-  tick(): void {}
+  tick(): void {
+    this.#mount?.tick();
+  }
 
   /** Milliseconds until `tick` has something to do, -1 for never. */
   get nextDeadline(): number {
-    return -1;
+    const deadline = this.#mount?.deadline ?? Number.POSITIVE_INFINITY;
+    if (deadline === Number.POSITIVE_INFINITY) return -1;
+    const { seconds, nanoseconds } = this.#volume.environment.clock.now();
+    return Math.max(0, Math.ceil(deadline - seconds * 1000 - nanoseconds / 1_000_000));
   }
 
   /** Ends all changing at once, as EXT4_IOC_SHUTDOWN: 0 commits first, 1 flushes the log, 2 does neither. */
@@ -368,7 +394,7 @@ export class FileSystem {
     const volume = this.#volume;
     if (volume.transactions === undefined) return;
     if (volume.transactions.aborted === undefined) for (const ino of volume.inodes.kept()) this.release(ino);
-    closeForWriting(volume);
+    this.#mount?.close();
   }
 
   /** What statfs(2) answers. */
@@ -377,11 +403,12 @@ export class FileSystem {
   }
 
   /**
-   * Puts an error on record as ext4 does (s_error_count, s_first_error_*, s_last_error_*; in memory, as the mount is
-   * read-only), writes a log line, and obeys errors=: the file system is read-only already, and `panic` calls onPanic.
+   * Puts an error on record as ext4 does (s_error_count, s_first_error_*, s_last_error_*; on the device only when mounted for
+   * writing), writes a log line, and obeys errors=: `remount-ro` and `panic` end all changing, and `panic` calls onPanic.
    */
   recordError(error: unknown): void {
     this.#record.add(error);
+    this.#mount?.noteError(error, this.errors);
     if (this.errors === "panic") this.#onPanic?.(error);
   }
 

@@ -17,6 +17,8 @@ export interface BlockDevice {
   willRead?(offset: number, length: number): void;
   /** Writes `source` at byte `offset`. Throws on a read-only device. */
   write(offset: number, source: Uint8Array): void;
+  /** Bytes that were written since the last call, where a device counts them. */
+  takeWritten?(): number;
   /** Returns when all that was written is durable. */
   flush(): void;
   /** A hint that `length` bytes at byte `offset` hold nothing any more, where a device can make use of that. Never throws. */

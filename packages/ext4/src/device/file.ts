@@ -32,6 +32,7 @@ export class FileDevice implements BlockDevice {
   readonly #ownsDescriptor: boolean;
   /** Whether something was written that was not flushed. */
   #dirty = false;
+  #written = 0;
   #closed = false;
 
   /**
@@ -76,6 +77,7 @@ export class FileDevice implements BlockDevice {
       throw new DeviceError("write", offset, length, `the device ends at ${this.size}`);
     }
     this.#dirty = true;
+    this.#written += length;
     let done = 0;
     while (done < length) {
       let count: number;
@@ -87,6 +89,12 @@ export class FileDevice implements BlockDevice {
       if (count === 0) throw new DeviceError("write", offset, length, "nothing could be written");
       done += count;
     }
+  }
+
+  takeWritten(): number {
+    const written = this.#written;
+    this.#written = 0;
+    return written;
   }
 
   /** Costs nothing when nothing was written since the last time. */

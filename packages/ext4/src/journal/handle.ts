@@ -1,5 +1,6 @@
 import type { CachedBlock, Seal } from "../cache/block-cache.js";
-import { SUPERBLOCK_SIZE } from "../format/superblock.js";
+import { InodeLayout } from "../format/inode.js";
+import { SUPERBLOCK_SIZE, SuperblockLayout } from "../format/superblock.js";
 import {
   descriptorBlockOf,
   encodeDescriptor,
@@ -12,6 +13,7 @@ import { decodeInode } from "../inode/decode-inode.js";
 import { encodeInode } from "../inode/encode-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { inodeOffset, inodeTableBlock } from "../inode/inode-table.js";
+import { copyErrors } from "../superblock/error-record.js";
 import { bytesOf } from "../superblock/read-superblock.js";
 import type { Volume } from "../volume.js";
 import type { Transactions } from "./transactions.js";
@@ -161,7 +163,7 @@ export class Handle {
       const block = this.#blocks[n]!;
       block.data.set(block.saved!);
     }
-    if (this.#superblockSaved) bytesOf(volume.superblock).set(this.#superblock);
+    if (this.#superblockSaved) this.#restoreSuperblock();
     for (const descriptor of this.#groups) reloadDescriptor(volume, descriptor);
     for (const inode of this.#inodes) this.#reload(inode);
     for (let n = this.#undo.length - 1; n >= 0; n--) this.#undo[n]!();
@@ -173,11 +175,23 @@ export class Handle {
     this.#clear();
   }
 
+  /** What was put on record meanwhile stays. */
+  #restoreSuperblock(): void {
+    const { superblock } = this.volume;
+    copyErrors(superblock, SuperblockLayout.at(new DataView(this.#superblock.buffer), 0));
+    bytesOf(superblock).set(this.#superblock);
+  }
+
   #encode(): void {
     const { volume } = this;
+    // Where anything but inodes changed, fdatasync needs the transaction of all of them.
+    const onlyInodes = this.#blocks.length <= this.#inodes.length && this.#groups.length === 0;
     for (const inode of this.#inodes) {
       encodeInode(volume, inode);
-      inodeTableBlock(volume, inode.ino).data.set(inode.raw, inodeOffset(volume, inode.ino));
+      const { data } = inodeTableBlock(volume, inode.ino);
+      const offset = inodeOffset(volume, inode.ino);
+      if (!onlyInodes || changesData(data, offset, inode.raw)) inode.dataSyncTransaction = this.#transactions.tid;
+      data.set(inode.raw, offset);
     }
     for (const descriptor of this.#groups) encodeDescriptor(volume, descriptor);
   }
@@ -214,3 +228,21 @@ export class Handle {
 }
 
 const MOST_BUFFERS = 64;
+
+/** Bytes of an inode that fdatasync may leave behind: times, and the checksum. */
+const TIMES: readonly (readonly [start: number, end: number])[] = [
+  [InodeLayout.offset.atime, InodeLayout.offset.dtime],
+  [InodeLayout.offset.checksumLo, InodeLayout.offset.checksumLo + 2],
+  [InodeLayout.offset.checksumHi, InodeLayout.offset.crtime],
+];
+
+/** Whether an inode's new bytes differ from those at `offset` of its block in more than times. */
+function changesData(block: Uint8Array, offset: number, raw: Uint8Array): boolean {
+  let at = 0;
+  for (const [start, end] of TIMES) {
+    for (; at < start && at < raw.length; at++) if (block[offset + at] !== raw[at]) return true;
+    at = end;
+  }
+  for (; at < raw.length; at++) if (block[offset + at] !== raw[at]) return true;
+  return false;
+}

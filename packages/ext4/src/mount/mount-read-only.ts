@@ -28,7 +28,7 @@ export function mountReadOnly(device: BlockDevice, options: MountOptions, enviro
     if (options.loadJournal === false) {
       environment.log("warning", "the journal is not replayed: what is read may be inconsistent");
     } else {
-      const replayed = replayJournal(volume);
+      const replayed = replayJournal(volume, options.journalDevice);
       replay = replayed.report;
       volume = openVolume(replayed.device, options, environment);
       volume.superblock.featureIncompat &= ~incompatFeature.needs_recovery;
@@ -75,7 +75,7 @@ function needsRecovery(volume: Volume, options: MountOptions): boolean {
   if ((features.incompat & incompatFeature.needs_recovery) !== 0) return true;
   const primary = options.superblock === undefined || options.superblock === 1;
   if (primary || options.loadJournal === false) return false;
-  if (superblock.journalInode === 0) {
+  if (superblock.journalInode === 0 && options.journalDevice === undefined) {
     environment.log(
       "warning",
       "a copy of the superblock does not tell whether the journal, on another device, is needed",
@@ -83,7 +83,7 @@ function needsRecovery(volume: Volume, options: MountOptions): boolean {
     return false;
   }
   try {
-    return journalHasTransactions(volume);
+    return journalHasTransactions(volume, options.journalDevice);
   } catch (error) {
     if (!isEngineError(error)) throw error;
     environment.log("warning", `the journal is not looked at: ${String(error)}`);

@@ -1,3 +1,4 @@
+import type { BlockDevice } from "../device/device.js";
 import { ErrorsBehaviour, type SuperblockView } from "../format/superblock.js";
 
 export type ErrorsOption = "continue" | "remount-ro" | "panic";
@@ -9,6 +10,21 @@ export interface MountOptions {
   readonly superblock?: number;
   /** Whether to replay a journal that needs recovery (into memory; the device is not written). Default true; mount's `noload` is false. */
   readonly loadJournal?: boolean;
+  /** The device of a journal that is not in the file system: mount's `journal_path=`. It is closed with the file system. */
+  readonly journalDevice?: BlockDevice;
+  /** Seconds after which a change is committed at the latest: mount's `commit=`. Default 0, which means 5. */
+  readonly commitInterval?: number;
+  /** Whether writes are flushed in the order that a crash needs: mount's `barrier`. Default true. */
+  readonly barrier?: boolean;
+  /** Whether a commit block may be written before the blocks that it commits: mount's `journal_async_commit`. Default false. */
+  readonly asyncCommit?: boolean;
+  /** Where the file system is mounted, for the superblock's record; a byte a char. */
+  readonly mountPoint?: string;
+  /** Waits so many seconds, for multi-mount protection. Default: blocks the thread. */
+  readonly wait?: (seconds: number) => void;
+  /** Names of this machine and of the device, for multi-mount protection. */
+  readonly nodeName?: string;
+  readonly deviceName?: string;
   /** Bound of the cache of metadata blocks, in bytes. Default 32 MiB. */
   readonly cacheBytes?: number;
   /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */

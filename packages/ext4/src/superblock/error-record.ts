@@ -1,6 +1,7 @@
 import { CorruptionError, DeviceError } from "../errors.js";
-import { SuperblockState, type SuperblockView } from "../format/superblock.js";
+import { SuperblockLayout, SuperblockState, type SuperblockView } from "../format/superblock.js";
 import type { Volume } from "../volume.js";
+import { bytesOf } from "./read-superblock.js";
 
 /** s_first_error_errcode and s_last_error_errcode. */
 const ErrorCode = { unknown: 1, io: 2, checksum: 4, corrupted: 5 } as const;
@@ -54,6 +55,26 @@ export class ErrorRecord {
     const more = this.#lines > LINES ? "; more errors follow that are not logged" : "";
     this.#volume.environment.log("error", `${text}; run e2fsck on the image${more}`);
   }
+}
+
+/** The bytes of the record: s_error_count to s_last_error_func, and the high bits of the times and the codes. */
+const RECORD: readonly (readonly [start: number, end: number])[] = [
+  [SuperblockLayout.offset.errorCount, SuperblockLayout.offset.mountOptions],
+  [SuperblockLayout.offset.firstErrorTimeHi, SuperblockLayout.offset.encoding],
+];
+
+/** Copies the record of errors, and the bit that says that there were any. */
+export function copyErrors(from: SuperblockView, to: SuperblockView): void {
+  const source = bytesOf(from);
+  const target = bytesOf(to);
+  for (const [start, end] of RECORD) target.set(source.subarray(start, end), start);
+  to.state |= from.state & SuperblockState.error;
+}
+
+/** Keeps the record of errors that the replay of a journal, with an older superblock in it, has undone. */
+export function keepErrors(before: SuperblockView, after: SuperblockView): void {
+  if (before.errorCount > after.errorCount) copyErrors(before, after);
+  after.state |= before.state & SuperblockState.error;
 }
 
 function writeLast(superblock: SuperblockView, error: unknown, now: number): void {

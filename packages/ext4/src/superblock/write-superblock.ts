@@ -1,7 +1,14 @@
 import type { CachedBlock } from "../cache/block-cache.js";
 import { crc32c } from "../checksum/crc32c.js";
-import { SUPERBLOCK_OFFSET, SuperblockLayout } from "../format/superblock.js";
+import {
+  SUPERBLOCK_MAGIC,
+  SUPERBLOCK_OFFSET,
+  SUPERBLOCK_SIZE,
+  SuperblockLayout,
+  type SuperblockView,
+} from "../format/superblock.js";
 import type { Volume } from "../volume.js";
+import { copyErrors } from "./error-record.js";
 import { bytesOf } from "./read-superblock.js";
 
 /** The cached block that holds the primary superblock. */
@@ -23,12 +30,31 @@ export function writeSuperblock(volume: Volume): void {
   volume.device.write(SUPERBLOCK_OFFSET, bytesOf(volume.superblock));
 }
 
+/**
+ * Writes the record of errors to the device at once, and nothing else of the superblock in memory: what that says of a running
+ * transaction must not be there before its commit.
+ */
+export function writeErrors(volume: Volume): void {
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  volume.device.read(SUPERBLOCK_OFFSET, bytes);
+  const onDisk = SuperblockLayout.at(new DataView(bytes.buffer), 0);
+  if (onDisk.magic !== SUPERBLOCK_MAGIC) return;
+  copyErrors(volume.superblock, onDisk);
+  if (volume.features.metadataCsum) onDisk.checksum = checksumOf(onDisk);
+  volume.device.write(SUPERBLOCK_OFFSET, bytes);
+  volume.device.flush();
+}
+
+function checksumOf(superblock: SuperblockView): number {
+  return crc32c(0xffff_ffff, bytesOf(superblock), 0, SuperblockLayout.offset.checksum);
+}
+
 function prepare(volume: Volume): void {
   const { superblock } = volume;
+  const written = volume.device.takeWritten?.() ?? 0;
+  if (written > 0) superblock.kbytesWritten += Math.ceil(written / 1024);
   const now = volume.environment.clock.now().seconds;
   superblock.writeTime = now % 0x1_0000_0000;
   superblock.writeTimeHi = Math.floor(now / 0x1_0000_0000) & 0xff;
-  if (volume.features.metadataCsum) {
-    superblock.checksum = crc32c(0xffff_ffff, bytesOf(superblock), 0, SuperblockLayout.offset.checksum);
-  }
+  if (volume.features.metadataCsum) superblock.checksum = checksumOf(superblock);
 }

@@ -1,0 +1,88 @@
+import { FileSystemError } from "../errors.js";
+import { incompatFeature, roCompatFeature } from "../format/features.js";
+import { SuperblockState } from "../format/superblock.js";
+import type { Transactions } from "../journal/transactions.js";
+import { writeErrors, writeSuperblock } from "../superblock/write-superblock.js";
+import type { Volume } from "../volume.js";
+import type { MultiMountProtection } from "./mmp.js";
+import type { ErrorsOption } from "./options.js";
+
+/** What a mount for writing has to do from time to time, after an error and at its end. */
+export class WritableMount {
+  readonly #volume: Volume;
+  readonly #transactions: Transactions;
+  readonly #protection: MultiMountProtection | undefined;
+  readonly #wasValid: boolean;
+  #closed = false;
+
+  /** @param wasValid whether the superblock said that the file system was unmounted cleanly before */
+  constructor(volume: Volume, protection: MultiMountProtection | undefined, wasValid: boolean) {
+    this.#volume = volume;
+    this.#transactions = volume.transactions!;
+    this.#protection = protection;
+    this.#wasValid = wasValid;
+  }
+
+  /** When `tick` has something to do, in milliseconds since 1970; Infinity when it never has. */
+  get deadline(): number {
+    if (this.#closed) return Number.POSITIVE_INFINITY;
+    const commit = this.#transactions.aborted === undefined ? this.#transactions.deadline : Number.POSITIVE_INFINITY;
+    return Math.min(commit, (this.#protection?.deadline ?? Number.POSITIVE_INFINITY) * 1000);
+  }
+
+  /**
+   * Commits and updates the multi-mount protection, if that is due.
+   *
+   * @throws DeviceError; FileSystemError EBUSY when somebody else has taken the file system: everything is EROFS then
+   */
+  tick(): void {
+    if (this.#closed) return;
+    try {
+      this.#protection?.tick();
+    } catch (error) {
+      this.#transactions.abort(error);
+      throw error;
+    }
+    this.#transactions.tick();
+  }
+
+  /** An error has been put on record in memory: writes the record to the device at once, and ends all changing if `errors` says so. */
+  noteError(error: unknown, errors: ErrorsOption): void {
+    if (this.#closed) return;
+    try {
+      writeErrors(this.#volume);
+    } catch (cause) {
+      this.#volume.environment.log("error", `the error could not be put on record on the device: ${String(cause)}`);
+    }
+    if (errors === "continue") this.#transactions.superblockChanged = true;
+    else this.#transactions.abort(error instanceof FileSystemError ? new Error(error.message) : error);
+  }
+
+  /**
+   * Brings everything home and says in the superblock that the file system is clean. After an abort the journal and the superblock
+   * stay as they are, for a replay.
+   *
+   * @throws DeviceError
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      const aborted = this.#transactions.aborted !== undefined;
+      this.#transactions.close();
+      if (!aborted) this.#markUnmounted();
+    } finally {
+      this.#volume.transactions = undefined;
+      this.#protection?.release();
+    }
+  }
+
+  #markUnmounted(): void {
+    const { superblock, orphans, device } = this.#volume;
+    superblock.featureIncompat &= ~incompatFeature.needs_recovery;
+    if ((orphans?.size ?? 0) === 0) superblock.featureRoCompat &= ~roCompatFeature.orphan_present;
+    if (this.#wasValid) superblock.state |= SuperblockState.valid;
+    writeSuperblock(this.#volume);
+    device.flush();
+  }
+}
