@@ -5,7 +5,7 @@ import { MAX_FILE_BLOCKS } from "./mapping.js";
 import { removeIndirect } from "./write-indirect.js";
 
 /** Blocks with which removeRange, shiftRange and the conversions do a step; with fewer they restart the handle. */
-export { MAP_CREDITS as REMOVE_CREDITS } from "./map-allocation.js";
+export { MAP_CREDITS } from "./map-allocation.js";
 
 /**
  * Unmaps and frees the file blocks from `fileBlock` to `endBlock - 1`, last first. Restarts the handle when it runs out of
