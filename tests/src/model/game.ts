@@ -5,6 +5,7 @@ import { run } from "../system/process.js";
 import { compareWalks } from "../walk/compare.js";
 import { kernelWalk, libraryWalk } from "../walk/truth.js";
 import type { Operation } from "./action.js";
+import { mistaken } from "./mistakes.js";
 import { Model } from "./model.js";
 import { kernelMounter, servedMounter } from "./mounters.js";
 import { Player, type Refusals } from "./play.js";
@@ -21,6 +22,8 @@ export interface Game {
   readonly operations: readonly Operation[];
   /** Whether after each turn the kernel's walk of the image and ours are compared as well. */
   readonly walks?: boolean;
+  /** One of MISTAKES, which the subject is to make. */
+  readonly mistake?: string;
 }
 
 /** Turns of the kernel and ours on one image. */
@@ -64,7 +67,8 @@ export async function playGame(game: Game, image: string): Promise<Refusals> {
   const share = Math.ceil(game.operations.length / turns);
   for (const [turn, name] of game.subjects.entries()) {
     player.note(`${name} mounts`);
-    const subject = await startSubject(name, variant, image);
+    const honest = await startSubject(name, variant, image);
+    const subject = game.mistake === undefined ? honest : mistaken(honest, game.mistake);
     await takeTurn(player, subject, game.operations.slice(turn * share, (turn + 1) * share));
     checkImage(image);
     if (game.walks === true) await compareViews(image);
