@@ -40,9 +40,9 @@ export function shiftUp(handle: Handle, inode: Inode, from: number, delta: numbe
   for (let cursor = MAX_FILE_BLOCKS; cursor >= from; ) {
     makeRoomForStep(handle, inode);
     const leaf = path.find(cursor).depth;
+    if (path.index[leaf] === 0) break; // nothing is left before what has moved
     const first = entryFileBlock(path.view(leaf), path.at(leaf, 1));
     shiftLeaf(handle, path, from, delta);
-    if (first === 0) break;
     cursor = first - 1;
   }
 }
