@@ -1,5 +1,6 @@
 import { freeInode } from "../alloc/free-inode.js";
-import { FileType, InodeFlag } from "../format/inode.js";
+import { FileType } from "../format/inode.js";
+import { isFastSymlink } from "../inode/decode-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { transact } from "../journal/transactions.js";
 import { MAX_FILE_BLOCKS } from "../map/mapping.js";
@@ -18,8 +19,9 @@ const RELEASE_CREDITS = 64;
 export function deleteInode(volume: Volume, inode: Inode): void {
   transact(volume, RELEASE_CREDITS, (handle) => {
     handle.modifyInode(inode);
+    const mapped = hasBlocks(volume, inode);
     inode.size = 0;
-    if (hasBlocks(volume, inode)) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
+    if (mapped) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
     if (handle.room < RELEASE_CREDITS) handle.restart(RELEASE_CREDITS);
     handle.modifyInode(inode);
     removeAllXattrs(handle, inode);
@@ -33,9 +35,6 @@ export function deleteInode(volume: Volume, inode: Inode): void {
 /** Whether i_block maps blocks: not in device files, pipes, sockets, fast links and inodes with inline data. */
 function hasBlocks(volume: Volume, inode: Inode): boolean {
   if (inode.hasInlineData) return false;
-  if (inode.isSymlink) {
-    const attributes = inode.fileAcl === 0 ? 0 : volume.geometry.clusterSize / 512;
-    return inode.has(InodeFlag.extents) || inode.blocks > attributes;
-  }
+  if (inode.isSymlink) return !isFastSymlink(volume, inode);
   return inode.type === FileType.regular || inode.type === FileType.directory;
 }
