@@ -3,7 +3,7 @@ import type { Inode } from "./inode.js";
 
 /** Sets ctime to now: something of the inode changed. Announces the change. */
 export function touchChanged(handle: Handle, inode: Inode): void {
-  handle.modifyInode(inode);
+  handle.modifyInode(inode, true);
   const now = handle.volume.environment.clock.now();
   inode.ctime = now.seconds;
   inode.ctimeNanoseconds = now.nanoseconds;

@@ -104,8 +104,13 @@ export class Handle {
     this.#forgotten.push({ block, count });
   }
 
-  /** Announces a change of an inode's fields or raw bytes. It is encoded when the handle stops. */
-  modifyInode(inode: Inode): void {
+  /**
+   * Announces a change of an inode's fields or raw bytes. It is encoded when the handle stops.
+   *
+   * @param timesOnly nothing changes that reading the data needs, so that fdatasync need not wait for it
+   */
+  modifyInode(inode: Inode, timesOnly = false): void {
+    if (!timesOnly) inode.dataSyncTransaction = this.#transactions.tid;
     if (inode.modifiedIn === this.number) return;
     inode.modifiedIn = this.number;
     this.modify(inodeTableBlock(this.volume, inode.ino));

@@ -80,7 +80,7 @@ export function checkChangeable(inode: Inode): void {
 /** Notes that an inode was read. No other time changes. */
 export function setAccessTime(volume: Volume, inode: Inode): void {
   transact(volume, 2, (handle) => {
-    handle.modifyInode(inode);
+    handle.modifyInode(inode, true);
     const now = volume.environment.clock.now();
     inode.atime = now.seconds;
     inode.atimeNanoseconds = now.nanoseconds;
