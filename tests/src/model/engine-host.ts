@@ -66,7 +66,7 @@ export function openEngine(image: string): EngineHost {
     fs: fileSystem,
     host,
     close() {
-      fileSystem.sync();
+      fileSystem.unmount();
       fileSystem.close();
     },
   };

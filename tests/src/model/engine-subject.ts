@@ -6,6 +6,7 @@ import type { Range } from "./contents.js";
 import { type EngineHost, openEngine } from "./engine-host.js";
 import type { Status, Subject, Target } from "./subject.js";
 import { kindOf } from "./system-subject.js";
+import { keptTime, type ModelVariant } from "./variants.js";
 
 const ROOT_CREDENTIALS = { uid: 0, gid: 0, privileged: true } as const;
 const SET_USER_ID = 0o4000;
@@ -17,6 +18,7 @@ const ZERO_RANGE = 0x10;
 const EINVAL = 22;
 const EPERM = 1;
 const ENOENT = 2;
+const EEXIST = 17;
 const ENOTEMPTY = 39;
 
 interface Handle {
@@ -31,13 +33,15 @@ interface Place {
 
 export class EngineSubject implements Subject {
   readonly #image: string;
+  readonly #variant: ModelVariant;
   readonly #handles = new Map<number, Handle>();
   /** Files of O_TMPFILE that have no name yet. */
   readonly #temporaries = new Set<number>();
   #engine: EngineHost;
 
-  constructor(image: string) {
+  constructor(image: string, variant: ModelVariant) {
     this.#image = image;
+    this.#variant = variant;
     this.#engine = openEngine(image);
   }
 
@@ -101,7 +105,8 @@ export class EngineSubject implements Subject {
   link(from: string, to: string): void {
     const inode = this.#inode(from);
     const place = this.#place(to);
-    if (this.#find(place) === 0 && inode.isDirectory) fail("link", EPERM);
+    if (this.#find(place) !== 0) fail("link", EEXIST);
+    if (inode.isDirectory) fail("link", EPERM);
     this.#fs.link(inode, place.directory, place.name);
   }
   unlink(path: string): void {
@@ -212,8 +217,8 @@ export class EngineSubject implements Subject {
     this.#fs.setAttributes(inode, { uid, gid, mode, privileged: true });
   }
   setTimes(path: string, atime: bigint, mtime: bigint): void {
-    const at = split(atime);
-    const mt = split(mtime);
+    const at = split(keptTime(this.#variant, atime));
+    const mt = split(keptTime(this.#variant, mtime));
     this.#fs.setAttributes(this.#inode(path), {
       atime: at.seconds,
       atimeNanoseconds: at.nanoseconds,

@@ -52,7 +52,7 @@ export async function startSubject(name: SubjectName, variant: ModelVariant, ima
       return SystemSubject.start(servedMounter(image), false);
     case "engine": {
       const { EngineSubject } = await import("./engine-subject.js");
-      return new EngineSubject(image);
+      return new EngineSubject(image, variant);
     }
   }
 }

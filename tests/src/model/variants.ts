@@ -284,3 +284,14 @@ export function playable(subject: SubjectName): readonly ModelVariant[] {
   if (subject === "kernel") return MODEL_VARIANTS.filter(({ kernel }) => kernel === "writes");
   return MODEL_VARIANTS;
 }
+
+const SECOND = 1_000_000_000n;
+
+/** What becomes of a time in nanoseconds: Linux cuts it to what the inodes can hold, and the fraction of the first and last second off. */
+export function keptTime({ finestTime, earliest, latest }: ModelVariant, time: bigint): bigint {
+  const fraction = ((time % SECOND) + SECOND) % SECOND;
+  const seconds = (time - fraction) / SECOND;
+  if (seconds <= earliest) return earliest * SECOND;
+  if (seconds >= latest) return latest * SECOND;
+  return time - (fraction % finestTime);
+}

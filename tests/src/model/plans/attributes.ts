@@ -2,6 +2,7 @@
 import { type Plan, show } from "../action.js";
 import { pattern } from "../contents.js";
 import { FLAGS, type Node } from "../model.js";
+import { keptTime } from "../variants.js";
 
 const ANY = ["file", "directory", "symlink", "fifo", "character"] as const;
 const SET_USER_ID = 0o4000;
@@ -51,7 +52,6 @@ const SECOND = 1_000_000_000n;
 const setTimes: Plan = (draw) => {
   const some = draw.some(...ANY);
   if (some === undefined) return undefined;
-  const { finestTime, earliest, latest } = draw.variant;
   const moment = (): bigint => {
     const seconds = draw.oneOf(
       0n,
@@ -65,20 +65,14 @@ const setTimes: Plan = (draw) => {
     );
     return seconds * SECOND + BigInt(draw.oneOf(0, 1, 999_999_999, draw.below(1_000_000_000)));
   };
-  const kept = (time: bigint): bigint => {
-    const seconds = time / SECOND - (time % SECOND < 0n ? 1n : 0n);
-    if (seconds < earliest) return earliest * SECOND;
-    if (seconds >= latest) return latest * SECOND;
-    return seconds <= earliest ? earliest * SECOND : time - (((time % finestTime) + finestTime) % finestTime);
-  };
   const atime = moment();
   const mtime = moment();
   return {
     text: `set times of ${show(some.path)} to ${atime} and ${mtime}`,
     perform: (subject) => subject.setTimes(some.path, atime, mtime),
     done: () => {
-      some.node.atime = { exactly: kept(atime) };
-      some.node.mtime = { exactly: kept(mtime) };
+      some.node.atime = { exactly: keptTime(draw.variant, atime) };
+      some.node.mtime = { exactly: keptTime(draw.variant, mtime) };
     },
     touches: [some.node],
   };
