@@ -189,7 +189,7 @@ export class IomapHost<F extends HostFile> {
    *
    * @returns bytes copied, fewer than `length` at the end of `from` or after an error with progress; or a negative errno
    */
-  copy(from: F, pos: number, to: F, target: number, length: number): number {
+  copy(from: F, pos: number, to: F, target: number, length: number, operation: number = Operation.write): number {
     this.#buffer ??= new Uint8Array(COPY_BUFFER);
     let done = 0;
     while (done < length) {
@@ -197,7 +197,7 @@ export class IomapHost<F extends HostFile> {
       const window = wanted === COPY_BUFFER ? this.#buffer : this.#buffer.subarray(0, wanted);
       const got = this.read(from, pos + done, window);
       if (got <= 0) return done > 0 ? done : got;
-      const put = this.write(to, target + done, got === wanted ? window : window.subarray(0, got));
+      const put = this.write(to, target + done, got === wanted ? window : window.subarray(0, got), operation);
       if (put < 0) return done > 0 ? done : put;
       done += put;
       if (put < wanted) break;

@@ -239,6 +239,8 @@ export class Ext4Server {
       // The kernel caches pages for as long as the inode: nobody changes files behind its back. O_TRUNC has to come as
       // SETATTR, because files are opened without asking.
       without: ["AUTO_INVAL_DATA", "ATOMIC_O_TRUNC"],
+      // Inodes of 128 bytes hold whole seconds.
+      timeGran: this.fs.geometry.inodeSize > 128 ? 1 : 1_000_000_000,
       toErrno: (error) => this.toErrno(error),
       log(message, error) {
         if (!isExpected(error)) log(message, error);

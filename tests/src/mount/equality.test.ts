@@ -19,7 +19,7 @@ describe("a mount, beside the kernel's of the same image", { skip: withoutMountT
     const image = bench.path("image");
     makeTree(image);
     theirs = bench.loop(image);
-    ours = (await bench.serve(image, ["allow_other", "suid", "dev"])).mountPoint;
+    ours = (await bench.serve(image, ["ro", "allow_other", "suid", "dev"])).mountPoint;
   });
   after(() => bench.clear());
 

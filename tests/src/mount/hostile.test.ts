@@ -44,6 +44,7 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
   it("damaged inodes are EUCLEAN, the rest is read, the log says what and where once", async () => {
     const served = await bench.serve(
       copy("damaged", "set_inode_field files/small mode 0", "set_inode_field dirs/a mode 0"),
+      ["ro"],
     );
     for (const path of ["files/small", "dirs/a", "dirs/a/b", "links/hard"]) {
       const { code, stderr } = ask("stat", [path], served.mountPoint);
@@ -65,7 +66,7 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
       writeFileSync(path, damagedImage(damage));
       let served: ServedMount;
       try {
-        served = await bench.serve(path);
+        served = await bench.serve(path, ["ro"]);
       } catch (error) {
         assert.match(String(error), /exit 3: .*corrupt: /, "refused for what it is");
         assert.match(damage.kind, /^(superblock|group-descriptor|journal)-/);
@@ -84,7 +85,7 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
 
   it("errors=panic ends the server at the first damage, and the mount answers ENOTCONN", async () => {
     const path = copy("panic", "set_inode_field files/small mode 0");
-    const served = await bench.serve(path, ["errors=panic"]);
+    const served = await bench.serve(path, ["ro", "errors=panic"]);
     assert.equal(ask("cat", ["files/empty"], served.mountPoint).code, 0);
     const { stderr } = ask("cat", ["files/small"], served.mountPoint);
     assert.notEqual(stderr, "");
@@ -97,10 +98,10 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
   it("errors=panic in the superblock counts, the option overrides it", async () => {
     const path = copy("panic-sb", "set_inode_field files/small mode 0");
     run("tune2fs", ["-e", "panic", path]);
-    const panics = await bench.serve(path);
+    const panics = await bench.serve(path, ["ro"]);
     ask("cat", ["files/small"], panics.mountPoint);
     assert.notEqual((await panics.end()).code, 0);
-    const goesOn = await bench.serve(path, ["errors=continue"]);
+    const goesOn = await bench.serve(path, ["ro", "errors=continue"]);
     ask("cat", ["files/small"], goesOn.mountPoint);
     assert.equal(ask("cat", ["files/empty"], goesOn.mountPoint).code, 0);
     await goesOn.stop();
@@ -108,7 +109,7 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
 
   it("an image that is cut short while it is mounted gives EIO, and the server lives", async () => {
     const path = copy("shrinking");
-    const served = await bench.serve(path);
+    const served = await bench.serve(path, ["ro"]);
     assert.equal(ask("cat", ["files/small"], served.mountPoint).code, 0);
     truncateSync(path, 64 * 1024);
     assert.match(ask("cat", ["files/big"], served.mountPoint).stderr, new RegExp(EIO));
@@ -130,7 +131,7 @@ describe("a mount of an image that is not what it should be", { skip: withoutMou
     run("tune2fs", ["-O", "encrypt", path]);
     const flags = 0x8_0000 | 0x800;
     debugfs(path, 0, [`set_inode_field plain/blocks flags ${flags}`]);
-    const served = await bench.serve(path);
+    const served = await bench.serve(path, ["ro"]);
     const { code, stderr } = ask("cat", ["plain/blocks"], served.mountPoint);
     assert.notEqual(code, 0);
     assert.match(stderr, new RegExp(ENOKEY));

@@ -18,7 +18,7 @@ export interface ServedOptions {
 }
 
 /**
- * Mounts `image` with `bulkhead mount --foreground`, hands the mount point to `work`, and unmounts. The server stays in
+ * Mounts `image` read-only with `bulkhead mount --foreground`, hands the mount point to `work`, and unmounts. The server stays in
  * this process's group, so whoever kills the group ends the mount as well.
  *
  * @throws when the mount does not come up, or the server does not end cleanly after the unmount
@@ -30,7 +30,7 @@ export async function withServedMount<T>(
 ): Promise<T> {
   const mountPoint = scratchDirectory("served");
   const given = (options.options ?? []).flatMap((option) => ["-o", option]);
-  const args = [COMMAND, "mount", "--foreground", ...given, image, mountPoint];
+  const args = [COMMAND, "mount", "--foreground", "-o", "ro", ...given, image, mountPoint];
   const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   const said: Buffer[] = [];
   server.stdout.on("data", (chunk: Buffer) => said.push(chunk));

@@ -31,7 +31,7 @@ export function fileWritingOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       const failure = zeroEdges(inode, request.mode, request.offset, request.length);
       if (failure !== 0) return failure;
-      fs.fallocate(inode, request.mode, request.offset, request.length);
+      allocate(inode, request.mode, request.offset, request.length);
       server.changed(inode);
       return 0;
     },
@@ -51,12 +51,24 @@ export function fileWritingOperations(server: Ext4Server) {
     },
   } satisfies Handlers;
 
+  /** What the engine is told of a write: whether the times are its business. */
+  function writeOperation(): number {
+    return server.kernelKeepsTimes ? Operation.write | Operation.writeback : Operation.write;
+  }
+
+  /** As FileSystem.fallocate; the kernel's times stay, where it keeps them. */
+  function allocate(inode: Inode, mode: number, offset: number, length: number): void {
+    const { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds } = inode;
+    fs.fallocate(inode, mode, offset, length);
+    if (server.kernelKeepsTimes) fs.setAttributes(inode, { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds });
+  }
+
   /**
    * Bytes written, or a negative errno. The kernel takes a page of its cache for written unless there is an error: what could
    * be written in part only has to fail there.
    */
   function write(inode: Inode, offset: number, data: Uint8Array, cached: boolean): number {
-    const operation = server.kernelKeepsTimes ? Operation.write | Operation.writeback : Operation.write;
+    const operation = writeOperation();
     let done = host.write(inode, offset, data, operation);
     while (cached && done >= 0 && done < data.length) {
       const more = host.write(inode, offset + done, data.subarray(done), operation);
@@ -110,7 +122,7 @@ export function fileWritingOperations(server: Ext4Server) {
     if (from.isDirectory || to.isDirectory) return -errno.EISDIR;
     if (!from.isRegular || !to.isRegular) return -errno.EINVAL;
     const length = Math.min(request.len, MOST_COPIED);
-    const copied = host.copy(from, request.off_in, to, request.off_out, length);
+    const copied = host.copy(from, request.off_in, to, request.off_out, length, writeOperation());
     if (copied > 0) server.changed(to);
     return copied;
   }

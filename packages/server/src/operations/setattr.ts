@@ -71,27 +71,37 @@ export function setattrOperations(server: Ext4Server) {
       changes.atime = now.seconds;
       changes.atimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.ATIME) !== 0) {
-      changes.atime = signed(request.atimeLo, request.atimeHi);
-      changes.atimeNanoseconds = request.atimensec;
+      changes.atime = storable(inode, request.atimeLo, request.atimeHi);
+      changes.atimeNanoseconds = nanoseconds(inode, request.atimensec);
     }
     if ((valid & Fattr.MTIME_NOW) !== 0) {
       changes.mtime = now.seconds;
       changes.mtimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.MTIME) !== 0) {
-      changes.mtime = signed(request.mtimeLo, request.mtimeHi);
-      changes.mtimeNanoseconds = request.mtimensec;
+      changes.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
+      changes.mtimeNanoseconds = nanoseconds(inode, request.mtimensec);
     }
     if ((valid & Fattr.CTIME) !== 0) {
-      changes.ctime = signed(request.ctimeLo, request.ctimeHi);
-      changes.ctimeNanoseconds = request.ctimensec;
+      changes.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
+      changes.ctimeNanoseconds = nanoseconds(inode, request.ctimensec);
     }
     fs.setAttributes(inode, changes);
   }
 }
 
-/** Seconds of a time: the wire has u64, whose bits are a signed number's. */
-function signed(low: number, high: number): number {
-  return (high | 0) * 2 ** 32 + low;
+/** The earliest second that an inode can hold, and the last one: of inodes with room for more than 32 bits, and of small ones. */
+const FIRST_SECOND = -(2 ** 31);
+const LAST_SECOND = 2 ** 34 - 2 ** 31 - 1;
+const LAST_SECOND_OF_SMALL = 2 ** 31 - 1;
+
+/** Seconds of a time on the wire, whose 64 bits are a signed number's; the nearest that the inode can hold. */
+function storable(inode: Inode, low: number, high: number): number {
+  const seconds = (high | 0) * 2 ** 32 + low;
+  return Math.max(FIRST_SECOND, Math.min(seconds, inode.hasCrtime ? LAST_SECOND : LAST_SECOND_OF_SMALL));
+}
+
+function nanoseconds(inode: Inode, given: number): number {
+  return inode.hasCrtime ? Math.min(given, 999_999_999) : 0;
 }
 
 /**
