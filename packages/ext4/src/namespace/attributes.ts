@@ -8,7 +8,7 @@ import { transact } from "../journal/transactions.js";
 import { transferQuota } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
 import { chmodAcl } from "../xattr/chmod-acl.js";
-import { removeXattr, setXattr, XATTR_CREDITS } from "../xattr/set-xattr.js";
+import { removeXattr, setXattr, xattrCredits } from "../xattr/set-xattr.js";
 
 /** What setattr changes; what is absent stays. Times are whole seconds since 1970, negative before, and nanoseconds. */
 export interface AttributeChanges {
@@ -151,7 +151,7 @@ export function changeXattr(
   flags: number,
 ): void {
   checkChangeable(inode);
-  transact(volume, XATTR_CREDITS, (handle) => {
+  transact(volume, xattrCredits(volume, value?.length ?? 0), (handle) => {
     if (value === undefined) removeXattr(handle, inode, name);
     else setXattr(handle, inode, name, value, flags);
     touchChanged(handle, inode);

@@ -3,6 +3,7 @@ import { InodeFlag } from "../format/inode.js";
 import { XattrIndex } from "../format/xattr.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import type { Volume } from "../volume.js";
 import { type AclEntry, isEquivalentToMode, modeOfAcl, parseUserAcl, storedAcl } from "./acl-entries.js";
 import { checkedNamespace, type Namespace } from "./names.js";
 import { storeXattr, XATTR_REPLACE } from "./store.js";
@@ -26,6 +27,15 @@ export interface SetXattrOptions {
  * 64 blocks replaces another one.
  */
 export const XATTR_CREDITS = 160;
+
+/** Blocks without value inodes: the inode, the old block and the new one, bitmaps, descriptors, three quota files. */
+const CREDITS_IN_SPACE = 40;
+
+/** As XATTR_CREDITS, for a value of `length` bytes: operations that ask for less leave a transaction more room. */
+export function xattrCredits(volume: Volume, length: number): number {
+  if (!volume.features.eaInode) return CREDITS_IN_SPACE;
+  return Math.min(XATTR_CREDITS, 2 * CREDITS_IN_SPACE + Math.ceil(length / volume.geometry.blockSize));
+}
 
 /**
  * Sets an extended attribute. ACLs come in the form of system calls; an access ACL changes the mode, and one that says no more
