@@ -37,6 +37,12 @@ export function encodeInode(volume: Volume, inode: Inode): void {
   view.setUint32(at.dtime, inode.dtime, true);
   if (inodeSize > GOOD_OLD_INODE_SIZE) view.setUint16(at.extraInodeSize, inode.extraSize, true);
 
+  if (inodeSize === GOOD_OLD_INODE_SIZE) {
+    // There are whole seconds only, and nobody shall see more until the inode is read again.
+    inode.atimeNanoseconds = 0;
+    inode.mtimeNanoseconds = 0;
+    inode.ctimeNanoseconds = 0;
+  }
   encodeTime(inode, at.atime, at.atimeExtra, inode.atime, inode.atimeNanoseconds);
   encodeTime(inode, at.mtime, at.mtimeExtra, inode.mtime, inode.mtimeNanoseconds);
   encodeTime(inode, at.ctime, at.ctimeExtra, inode.ctime, inode.ctimeNanoseconds);
