@@ -129,11 +129,11 @@ export class EngineSubject implements Subject {
     const moved = this.#find(source);
     if (moved === 0) fail("rename", ENOENT);
     const replaced = this.#find(target);
-    if (replaced !== 0 && (flags & RenameFlag.noReplace) === 0) {
-      if (moved === replaced) return;
-      if (isInside(from, to)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
-    }
-    if (isInside(to, from) && !(exchange && replaced === 0)) fail("rename", EINVAL);
+    if (replaced !== 0 && (flags & RenameFlag.noReplace) !== 0) fail("rename", EEXIST);
+    if (replaced === 0 && exchange) fail("rename", ENOENT);
+    if (isInside(to, from)) fail("rename", EINVAL);
+    if (replaced !== 0 && isInside(from, to)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
+    if (moved === replaced) return;
     this.#fs.rename(source.directory, source.name, target.directory, target.name, flags);
     if (!exchange) this.#forget(replaced);
   }
@@ -163,11 +163,21 @@ export class EngineSubject implements Subject {
   write(target: Target, offset: number, bytes: Buffer): number {
     const inode = this.#inode(target);
     const append = typeof target === "number" && this.#handle(target).append;
-    return count(this.#engine.host.write(inode, append ? inode.size : offset, bytes), "write");
+    return this.#write(inode, append ? inode.size : offset, bytes);
   }
   append(target: Target, bytes: Buffer): number {
     const inode = this.#inode(target);
-    return count(this.#engine.host.write(inode, inode.size, bytes), "write");
+    return this.#write(inode, inode.size, bytes);
+  }
+  /** The engine hears nothing of a write to space that is mapped already; the times are the kernel's to set then. */
+  #write(inode: Inode, offset: number, bytes: Buffer): number {
+    const written = count(this.#engine.host.write(inode, offset, bytes), "write");
+    this.#touch(inode);
+    return written;
+  }
+  #touch(inode: Inode): void {
+    const now = split(BigInt(Date.now()) * 1_000_000n);
+    this.#fs.setAttributes(inode, { mtime: now.seconds, mtimeNanoseconds: now.nanoseconds });
   }
   read(target: Target, offset: number, length: number): Buffer {
     const out = Buffer.alloc(length);
@@ -195,7 +205,9 @@ export class EngineSubject implements Subject {
     const destination = this.#inode(to);
     const most = Math.max(0, Math.min(length, source.size - fromOffset));
     if (source === destination && Math.abs(fromOffset - toOffset) < most) fail("copy_file_range", EINVAL);
-    return count(this.#engine.host.copy(source, fromOffset, destination, toOffset, most), "copy_file_range");
+    const copied = count(this.#engine.host.copy(source, fromOffset, destination, toOffset, most), "copy_file_range");
+    if (copied > 0) this.#touch(destination);
+    return copied;
   }
   sync(target: Target, dataOnly: boolean): void {
     this.#fs.fsync(this.#inode(target), dataOnly);
