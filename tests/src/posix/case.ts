@@ -25,6 +25,11 @@ export interface Case {
   readonly run: Run;
 }
 
+/** How a case is named everywhere: no two have the same. */
+export function titleOf(one: Pick<Case, "group" | "name">): string {
+  return `${one.group}: ${one.name}`;
+}
+
 type Terms = Pick<Case, "needs" | "alone">;
 type Qualified = { readonly run: Run } & Partial<Terms>;
 

@@ -8,8 +8,9 @@ import { chmodSync, readFileSync } from "node:fs";
 import { withLoopMountAsync } from "../system/loop.js";
 import { scratchDirectory } from "../system/scratch.js";
 import { withServedMount } from "../walk/served.js";
-import type { Case, Place } from "./case.js";
+import { type Case, type Place, titleOf } from "./case.js";
 import { CASES } from "./cases/index.js";
+import { EXCLUSIONS } from "./exclusions.js";
 import { type Facts, imageFacts } from "./facts.js";
 import { stillLife } from "./prepare.js";
 import { type Outcome, runCases } from "./run.js";
@@ -22,15 +23,18 @@ const MOUNTINGS: Readonly<Record<string, Mounting>> = {
     withServedMount(image, { options: ["allow_other", "suid", "dev", ...options] }, work),
 };
 
-async function everywhere(mounting: Mounting, image: string, smallImage: string, journal: string): Promise<void> {
+async function everywhere(kind: string, image: string, smallImage: string, journal: string): Promise<void> {
+  const mounting = MOUNTINGS[kind];
+  if (mounting === undefined) throw new Error(`posix: kernel, bulkhead or here, not ${kind}`);
+  const asked = kind === "kernel" ? CASES : CASES.filter((one) => !(titleOf(one) in EXCLUSIONS));
   const elsewhere = openDirectory();
   const facts = imageFacts(image, true);
   const run = (place: Place, on: Facts, mountPoint: string, base: string, readOnly = false): Promise<void> => {
-    const cases = CASES.filter((one) => one.place === place);
+    const cases = asked.filter((one) => one.place === place);
     return runCases(cases, { mountPoint, facts: on, elsewhere, base, readOnly }, journal);
   };
-  await mounting(image, [], (at) => run("main", facts, at, at));
-  await mounting(smallImage, [], (at) => run("full", imageFacts(smallImage, false), at, at));
+  await mounting(image, ["rw"], (at) => run("main", facts, at, at));
+  await mounting(smallImage, ["rw"], (at) => run("full", imageFacts(smallImage, false), at, at));
   await mounting(image, ["ro"], (at) => run("read-only", facts, at, stillLife(at), true));
 }
 
@@ -42,8 +46,7 @@ function openDirectory(): string {
 }
 
 async function here(mountPoint: string, image: string, journal: string, words: readonly string[]): Promise<void> {
-  const wanted = (one: Case): boolean =>
-    one.place === "main" && words.every((word) => `${one.group}: ${one.name}`.includes(word));
+  const wanted = (one: Case): boolean => one.place === "main" && words.every((word) => titleOf(one).includes(word));
   const facts = imageFacts(image, true);
   const ground = { mountPoint, facts, elsewhere: openDirectory(), base: mountPoint };
   await runCases(CASES.filter(wanted), ground, journal);
@@ -56,7 +59,5 @@ async function here(mountPoint: string, image: string, journal: string, words: r
 }
 
 const [kind = "", first = "", second = "", journal = "", ...words] = process.argv.slice(2);
-const mounting = MOUNTINGS[kind];
-if (mounting !== undefined) await everywhere(mounting, first, second, journal);
-else if (kind === "here") await here(first, second, journal, words);
-else throw new Error(`posix: kernel, bulkhead or here, not ${kind}`);
+if (kind === "here") await here(first, second, journal, words);
+else await everywhere(kind, first, second, journal);

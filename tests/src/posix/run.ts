@@ -1,7 +1,7 @@
 /** Runs cases on a mount, each in a directory of its own. */
 import { appendFileSync, chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Case } from "./case.js";
+import { type Case, titleOf } from "./case.js";
 import type { Facts } from "./facts.js";
 import { Subject } from "./subject.js";
 
@@ -50,7 +50,7 @@ function runCase(one: Case, number: number, ground: Ground, journal: string): Pr
     note(journal, { group, name, milliseconds: 0, skipped: missing.name });
     return undefined;
   }
-  note(journal, { started: `${group}: ${name}` });
+  note(journal, { started: titleOf(one) });
   const start = performance.now();
   let subject: Subject | undefined;
   const end = (error?: unknown): void => {

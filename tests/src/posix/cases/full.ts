@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   linkSync,
   mkdirSync,
@@ -11,7 +12,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { fallocate, lgetxattr, lsetxattr, mknod, rename, statfs, syncfs } from "@bulkhead/linux";
-import { O, pread, pwrite, S, write } from "../calls.js";
+import { aligned, O, pread, preadInto, pwrite, S, write } from "../calls.js";
 import { alone, group, needing } from "../case.js";
 import { allBytes, codeOf, refused } from "../expect.js";
 import { Needs } from "../facts.js";
@@ -31,14 +32,17 @@ function untilFull(step: (i: number) => void, limit = 100_000): number {
   assert.fail(`not full after ${limit} steps`);
 }
 
-/** Writes to a file until nothing more goes in, byte by byte in the end. The file's descriptor. */
+/**
+ * Writes to a file until nothing more goes in, directly: what goes into the page cache is only a promise, and whoever made
+ * it learns at fsync that it cannot be kept. The file's descriptor.
+ */
 function fillBlocks(s: Subject, name = "filler"): number {
-  const fd = s.open(s.path(name), O.RDWR | O.CREAT);
+  const fd = s.open(s.path(name), O.RDWR | O.CREAT | O.DIRECT);
   let position = 0;
-  for (const length of [1 << 16, 1 << 12, 1 << 10, 1]) {
+  for (const length of [1 << 16, s.facts.blockSize]) {
+    const bytes = aligned(length, 0x66);
     untilFull(() => {
-      position += pwrite(fd, Buffer.alloc(length, 0x66), position);
-      if (length > 1) syncfs(fd); // delayed allocation only promises
+      position += pwrite(fd, bytes, position);
     });
   }
   return fd;
@@ -62,12 +66,27 @@ function emptied(s: Subject, fd: number, name = "filler"): void {
 export const full = group(
   "full",
   {
-    "ENOSPC for a write, and what was written stays": alone((s) => {
+    "ENOSPC for a direct write, and what was written stays": alone((s) => {
       const fd = fillBlocks(s);
       const { size } = fstatSync(fd);
-      refused("ENOSPC", () => write(s.open(s.path("filler"), O.WRONLY | O.APPEND), Buffer.alloc(1 << 16)));
-      assert.ok(fstatSync(fd).size >= size);
-      for (let at = 0; at + 4096 <= size; at += 1 << 18) allBytes(pread(fd, 4096, at), 0x66);
+      refused("ENOSPC", () => pwrite(fd, aligned(1 << 16, 0x66), size));
+      assert.equal(fstatSync(fd).size, size);
+      const bytes = aligned(4096);
+      for (let at = 0; at + 4096 <= size; at += 1 << 18) {
+        preadInto(fd, bytes, at);
+        allBytes(bytes, 0x66);
+      }
+    }),
+    "ENOSPC for a write or the fsync behind it, and what was synced stays": alone((s) => {
+      const fd = s.opened("file");
+      let synced = 0;
+      untilFull((i) => {
+        pwrite(fd, Buffer.alloc(1 << 16, 0x66), i << 16);
+        fsyncSync(fd);
+        synced = (i + 1) << 16;
+      });
+      assert.ok(synced > 1 << 18);
+      allBytes(readFileSync(s.path("file")).subarray(0, synced), 0x66);
     }),
     "what is there is overwritten": alone((s) => {
       const file = s.opened("file", Buffer.alloc(20_000, 0x61));

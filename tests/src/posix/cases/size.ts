@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fstatSync, fsyncSync, mkdirSync, readFileSync, type Stats, symlinkSync, unlinkSync } from "node:fs";
 import { ftruncate, lstatx, mknod, truncate, withFileSizeLimit } from "@bulkhead/linux";
-import { O, pread, pwrite, read, S, write } from "../calls.js";
+import { aligned, O, pread, pwrite, read, S, write } from "../calls.js";
 import { group, needing } from "../case.js";
 import { allBytes, refused } from "../expect.js";
 import { Needs } from "../facts.js";
@@ -130,6 +130,12 @@ export const sizes = group("size", {
     refused("EFBIG", () => pwrite(fd, "z", maxFileSize));
     assert.equal(pwrite(fd, "0123456789", maxFileSize - 3), 3);
     ftruncate(fd, 0);
+  },
+  "EFBIG for a direct write beyond the longest file": (s) => {
+    const fd = s.open(s.file("file"), O.RDWR | O.DIRECT);
+    const page = Math.ceil(s.facts.maxFileSize / 4096) * 4096;
+    refused("EFBIG", () => pwrite(fd, aligned(4096), page));
+    assert.equal(fstatSync(fd).size, 0);
   },
   "EFBIG for a write beyond the process's limit, and one that ends there is short": (s) => {
     const fd = s.opened("file");

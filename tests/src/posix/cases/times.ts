@@ -39,7 +39,7 @@ import {
   utimens,
   utimensNow,
 } from "@bulkhead/linux";
-import { O, pwrite, read, S, write } from "../calls.js";
+import { aligned, O, preadInto, pwrite, read, S, write } from "../calls.js";
 import { type Case, group, needing } from "../case.js";
 import { nanoseconds, refused, touched, touchedEach } from "../expect.js";
 import { Needs } from "../facts.js";
@@ -308,6 +308,16 @@ const others = group("times", {
     const path = s.file("file", "x");
     const fd = s.open(path, O.RDONLY);
     assert.equal(await touched(s, path, () => read(fd, 1)), "atime");
+  },
+  "reading directly changes atime, when it is no later than mtime": async (s) => {
+    const path = s.file("file", Buffer.alloc(4096));
+    const fd = s.open(path, O.RDONLY | O.DIRECT);
+    assert.equal(await touched(s, path, () => preadInto(fd, aligned(4096), 0)), "atime");
+  },
+  "SETFLAGS changes ctime of a directory": async (s) => {
+    const fd = s.open(s.folder("folder"), O.RDONLY);
+    const changed = await touched(s, s.path("folder"), () => setInodeFlags(fd, getInodeFlags(fd) | InodeFlag.NODUMP));
+    assert.equal(changed, "ctime");
   },
   "reading again soon changes no time": async (s) => {
     const path = s.file("file", "x");
