@@ -20,11 +20,13 @@ export const EXCLUSIONS: Readonly<Record<string, string>> = {
   "fallocate: EFBIG for INSERT_RANGE beyond the longest file": NO_SHIFTING,
   "size: EFBIG for a write that begins beyond the longest file, and one that ends there is short": NOT_ASKED,
   "immutable and append-only: EPERM for writing to an immutable file through a descriptor from before": NOT_ASKED,
+  "utimensat: takes the nearest modification time it can keep": `${LOCAL_TIMES}; it knows no range of times`,
   "times: SETFLAGS changes ctime": LOCAL_TIMES,
   "times: truncate to the same size changes mtime and ctime": `${LOCAL_TIMES}; it changes them only when the size does`,
   "times: reading changes atime, when it is no later than mtime":
     "what the page cache holds is read without the server",
-  "SETFLAGS: statx shows immutable, append-only and nodump": "FUSE passes no statx attributes on",
+  "SETFLAGS: statx shows immutable, append-only and nodump":
+    "Linux 6.18's fuse_do_statx() takes basic fields and the time of birth alone",
   "immutable and append-only: EACCES or EPERM for access(W_OK) of an immutable file":
     "with default_permissions the kernel answers access(2) from owner, mode and ACL alone, and knows no immutable inodes",
 };

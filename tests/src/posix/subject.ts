@@ -83,6 +83,18 @@ export class Subject {
     await sleep(this.facts.inodeSize > 128 ? TICK : WHOLE_SECOND);
   }
 
+  /** Asks until `claim` holds: for what may follow a call, and has to within a second or two. */
+  async soon(claim: () => void): Promise<void> {
+    for (let left = 200; ; left--) {
+      try {
+        return claim();
+      } catch (error) {
+        if (left === 0) throw error;
+        await sleep(10);
+      }
+    }
+  }
+
   /** Undoes what was deferred, all of it whatever fails, and closes what is still open. */
   finish(): void {
     const failures: unknown[] = [];
