@@ -1,11 +1,11 @@
 import { CorruptionError, FileSystemError, isEngineError } from "../errors.js";
-import { EXTENT_MAGIC, EXTENT_ROOT_CAPACITY, ExtentHeaderLayout } from "../format/extent.js";
 import { roCompatFeature } from "../format/features.js";
 import { GroupFlag } from "../format/group-descriptor.js";
-import { FileType, GOOD_OLD_INODE_SIZE, I_BLOCK_OFFSET, InodeFlag, InodeLayout } from "../format/inode.js";
+import { FileType, GOOD_OLD_INODE_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
 import { type GroupDescriptor, groupDescriptor } from "../groups/group-table.js";
 import { Inode, inodeChecksumSeed } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { initExtentRoot } from "../map/extent-edit.js";
 import { chargeInode } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
 import { type Allocator, allocatorOf } from "./allocator.js";
@@ -206,7 +206,7 @@ function fill(volume: Volume, allocator: Allocator, inode: Inode, request: Inode
   }
   const type = mode & FileType.mask;
   if (features.extents && (type === FileType.regular || type === FileType.directory || type === FileType.symlink)) {
-    initExtentTree(inode);
+    initExtentRoot(inode);
   }
 }
 
@@ -217,12 +217,4 @@ function extraSize({ superblock, features, geometry }: Volume): number {
     size = Math.max(size, superblock.wantExtraInodeSize, superblock.minExtraInodeSize);
   }
   return size > geometry.inodeSize - GOOD_OLD_INODE_SIZE || (size & 3) !== 0 ? KNOWN_EXTRA_SIZE : size;
-}
-
-function initExtentTree(inode: Inode): void {
-  const { magic, max } = ExtentHeaderLayout.offset;
-  inode.flags |= InodeFlag.extents;
-  inode.view.setUint16(I_BLOCK_OFFSET + magic, EXTENT_MAGIC, true);
-  inode.view.setUint16(I_BLOCK_OFFSET + max, EXTENT_ROOT_CAPACITY, true);
-  inode.extentRootVerified = true;
 }

@@ -6,7 +6,9 @@ import { allocateInode } from "../../src/alloc/allocate-inode.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
 import { freeInode } from "../../src/alloc/free-inode.js";
 import { FileSystemError } from "../../src/errors.js";
+import { GroupFlag } from "../../src/format/group-descriptor.js";
 import { FileType } from "../../src/format/inode.js";
+import { groupDescriptor } from "../../src/groups/group-table.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import { decodeInode } from "../../src/inode/decode-inode.js";
 import type { Inode } from "../../src/inode/inode.js";
@@ -60,6 +62,16 @@ function takeAllInodes(volume: Volume): Inode[] {
   return inodes;
 }
 
+function freeByNumber(volume: Volume, ino: number): void {
+  transact(volume, 16, (handle) => {
+    const inode = readRawInode(volume, ino);
+    decodeInode(volume, inode, true);
+    handle.modifyInode(inode);
+    inode.dtime = 1_700_000_000;
+    freeInode(handle, inode);
+  });
+}
+
 describe("all blocks and inodes of an image can be allocated and freed again", { skip }, () => {
   const images = new ImageDirectory();
   after(() => images.remove());
@@ -86,19 +98,49 @@ describe("all blocks and inodes of an image can be allocated and freed again", {
 
       withVolume(image, (volume) => {
         for (const ino of taken.inodes) {
-          transact(volume, 16, (handle) => {
-            const inode = readRawInode(volume, ino);
-            decodeInode(volume, inode, true);
-            handle.modifyInode(inode);
-            inode.dtime = 1_700_000_000;
-            freeInode(handle, inode);
-          });
+          freeByNumber(volume, ino);
         }
         for (const { block, count } of taken.runs) {
           transact(volume, 16, (handle) =>
             freeBlocks(handle, undefined, block, Math.ceil(count / taken.ratio) * taken.ratio),
           );
         }
+      });
+      checkImage(image);
+      assert.deepEqual(dumpe2fsCounts(image), before);
+    });
+  }
+});
+
+describe("an inode in a table that holds old contents", { skip }, () => {
+  const images = new ImageDirectory();
+  after(() => images.remove());
+
+  for (const features of ["metadata_csum", "^metadata_csum,uninit_bg"]) {
+    it(`is alone in its block, and what lies before it is zeroed: ${features}`, () => {
+      const options = ["-t", "ext4", "-b", "1024", "-O", features];
+      const image = makeOverGarbage(images, { name: "", size: "60M", options });
+      const before = dumpe2fsCounts(image);
+      const inodes = withVolume(image, (volume) => {
+        const { groupCount, inodesPerGroup } = volume.geometry;
+        const parent = cachedInode(volume, 2);
+        const made = { parent, mode: FileType.regular | 0o600, uid: 0, gid: 0 };
+        const created: Inode[] = [];
+        for (let group = 1; group < groupCount; group++) {
+          // Somewhere in the middle, further on, and in between.
+          for (const index of [30 + group, 200, 100]) {
+            const goal = group * inodesPerGroup + index + 1;
+            created.push(transact(volume, 16, (handle) => allocateInode(handle, { ...made, goal })));
+            assert.equal(created.at(-1)!.ino, goal);
+          }
+          const { flags, unusedInodes } = groupDescriptor(volume, group);
+          assert.equal(flags & (GroupFlag.inodeUninit | GroupFlag.blockUninit), 0);
+          assert.equal(unusedInodes, inodesPerGroup - 201);
+        }
+        return created;
+      });
+      withVolume(image, (volume) => {
+        for (const { ino } of inodes) freeByNumber(volume, ino);
       });
       checkImage(image);
       assert.deepEqual(dumpe2fsCounts(image), before);

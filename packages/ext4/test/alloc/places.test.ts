@@ -118,6 +118,18 @@ describe("blocks are placed", { skip }, () => {
     });
   });
 
+  it("to the last, though files that grow have room kept for them", () => {
+    const small = images.make("small", "20M", ["-t", "ext4", "-b", "1024", "-N", "64", "-m", "0"]);
+    withVolume(small, (volume) => {
+      const root = cachedInode(volume, 2);
+      const writers = [1, 2, 3].map(() => new Writer(volume, root));
+      for (let n = 0; n < 20; n++) for (const writer of writers) writer.append(20);
+      const run = { block: 0, count: 0 };
+      const request = { goal: 0, count: 7, inode: undefined, metadata: false, privileged: false };
+      while (freeBlockCount(volume) > 0) transact(volume, 16, (handle) => allocateBlocks(handle, request, run));
+    });
+  });
+
   it("in whole groups for one large request", () => {
     withVolume(image, (volume) => {
       const writer = new Writer(volume, cachedInode(volume, 2));
