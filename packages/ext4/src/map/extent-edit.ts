@@ -157,7 +157,7 @@ function addLevel(handle: Handle, path: ExtentPath, goal: number, privileged: bo
   if (depth >= MAX_EXTENT_DEPTH) {
     throw new FileSystemError("EFBIG", `the extent tree of inode ${inode.ino} has ${depth} levels already`);
   }
-  const node = createNode(handle, inode, goal, privileged);
+  const node = createNode(handle, path, goal, privileged);
   const { view } = inode;
   const count = entryCount(view, I_BLOCK_OFFSET);
   writeHeader(node.view, 0, count, nodeCapacity(handle.volume), depth);
@@ -179,7 +179,7 @@ function splitNode(handle: Handle, path: ExtentPath, level: number, goal: number
   const keep = path.index[level] === count ? count - 1 : count >> 1;
   const { block } = path.node(level)!;
   if (keep < 1) throw new CorruptionError("extent-header", { inode: path.inode.ino, block }, "room for a single entry");
-  const node = createNode(handle, path.inode, goal, privileged);
+  const node = createNode(handle, path, goal, privileged);
   writeHeader(node.view, 0, count - keep, nodeCapacity(handle.volume), path.depth - level);
 
   modifyNode(handle, path, level);
@@ -211,8 +211,13 @@ export function pullUp(handle: Handle, inode: Inode): void {
   }
 }
 
-function createNode(handle: Handle, inode: Inode, goal: number, privileged: boolean): CachedBlock {
+function createNode(handle: Handle, path: ExtentPath, goal: number, privileged: boolean): CachedBlock {
+  const { inode } = path;
   const { block } = allocateForMap(handle, inode, goal, 1, true, privileged);
+  for (let level = 1; level <= path.depth; level++) {
+    if (path.node(level)!.block !== block) continue;
+    throw new CorruptionError("block-range", { inode: inode.ino, block }, "the bitmap calls a node of the tree free");
+  }
   const node = handle.create(block, sealExtentNode, inode.checksumSeed);
   node.verifiedAs = Verified.extents;
   node.verifiedFor = inode.ino;
