@@ -5,13 +5,13 @@ import type { Inode } from "../inode/inode.js";
 import { readFileBlock } from "../map/read-data.js";
 import type { Volume } from "../volume.js";
 import { boundedBlocksOf, nextMappedBlock, prefetchAround, readDirectoryBlock } from "./blocks.js";
-import { advance, descend, HASH_END, IndexPath, nextHash, openIndex } from "./htree.js";
+import { advance, descend, HASH_END, type IndexPath, nextHash, openIndex } from "./htree.js";
 import { defaultHashVersion, hashesInEntries, isCaseInsensitive, isIndexed, isListedByHash } from "./kind.js";
 import { inodeOf, recordLength, verifyLeaf } from "./leaf.js";
+import { Listing, mostLeavesOfHash } from "./listing.js";
 import { forgive, inlineBytes, lookupDot } from "./lookup.js";
 import { directoryHash } from "./name-query.js";
-import { NokeyName } from "./nokey-name.js";
-import { entryHash, SortedEntries } from "./sorted-entries.js";
+import { entryHash } from "./sorted-entries.js";
 
 /**
  * Takes one entry of a listing.
@@ -40,59 +40,10 @@ const directoryTypes = new Uint8Array([0, 8, 4, 2, 6, 1, 12, 10]);
 /** Bytes of the records of `.` and `..` at the start of a directory's first block. */
 const DOT_RECORD = recordSize(1);
 const dots = new Uint8Array([0x2e, 0x2e]);
-/**
- * Leaves that continue each other are sorted together, so many bytes or blocks of them at most. Names of equal hashes are rare:
- * an honest run is two or three leaves, and a hostile one is to cost little each time that a listing comes by.
- */
-const BATCH_BYTES = 256 * 1024;
-const BATCH_BLOCKS = 4;
 /** Entries of a listing that is kept for the next call: those of any one leaf. */
 const MOST_KEPT_ENTRIES = 8192;
 /** Cookies of an ordinary entry: above those of `.` and `..`. */
 const FIRST_LOW = 2;
-
-/** What a listing works with; a visitor may list another directory meanwhile, so each listing takes one of its own. */
-class Listing {
-  readonly path = new IndexPath();
-  readonly entries = new SortedEntries();
-  readonly nokey = new NokeyName();
-  /** Cookie of the last entry that was numbered. */
-  high = 0;
-  low = 0;
-  /** Directory whose one leaf `entries` holds, sorted, and as of which change. Then the range of hashes that it was checked to be in. */
-  sortedFor: Inode | undefined = undefined;
-  sortedAt = 0;
-  sortedFrom = 0;
-  sortedTo = 0;
-  sortedBy = 0;
-
-  /** Sorts the entries of one leaf, for the next call as well. */
-  sortLeaf(dir: Inode, from: number, to: number, version: number): void {
-    this.entries.sort();
-    this.sortedFor = dir;
-    this.sortedAt = dir.entryChanges;
-    this.sortedFrom = from;
-    this.sortedTo = to;
-    this.sortedBy = version;
-  }
-
-  /** Whether `entries` are those of this leaf already: the same bytes, and nothing has changed in the directory. */
-  holds(dir: Inode, leaf: Uint8Array, from: number, to: number, version: number): boolean {
-    return (
-      this.sortedFor === dir &&
-      this.sortedAt === dir.entryChanges &&
-      this.entries.regions[0] === leaf &&
-      this.sortedFrom === from &&
-      this.sortedTo === to &&
-      this.sortedBy === version
-    );
-  }
-
-  startBatch(): void {
-    this.entries.clear();
-    this.sortedFor = undefined;
-  }
-}
 
 /** The listing that was last at work on a volume: the next call goes on with the same leaf as a rule, and finds it sorted. */
 const idle = new WeakMap<Volume, Listing>();
@@ -193,11 +144,6 @@ function listByHash(
   visitSorted(volume, dir, high, low, visit, listing, version);
 }
 
-/** Most leaves that names of one hash may fill. */
-export function mostLeavesOfHash(volume: Volume): number {
-  return Math.max(BATCH_BLOCKS, BATCH_BYTES / volume.geometry.blockSize);
-}
-
 /** Leaf by leaf from the one that holds the cookie's hash on. The path is at the root. */
 function listIndexed(
   volume: Volume,
@@ -214,12 +160,13 @@ function listIndexed(
   const most = mostLeavesOfHash(volume);
   descend(volume, dir, path, high * 2);
   do {
+    let shared = -1;
     for (let count = 1; ; count++) {
       prefetchAround(volume, dir, path.leaf);
       const block = readDirectoryBlock(volume, dir, path.leaf);
       verifyLeaf(volume, dir, block, path.leaf);
       const next = nextHash(path);
-      if (count === 1) {
+      if (shared === -1) {
         if (listing.holds(dir, block.data, path.leafHash, next, path.hashVersion)) break;
         listing.startBatch();
       }
@@ -227,9 +174,17 @@ function listIndexed(
       entries.add(block.data, 0, blockSize, blockSize, hash, path.hashVersion, fold);
       checkRange(dir, listing, first);
       if ((next & 1) === 0 || next === HASH_END) {
-        if (count === 1) listing.sortLeaf(dir, path.leafHash, next, path.hashVersion);
+        if (shared === -1) listing.sortLeaf(dir, path.leafHash, next, path.hashVersion);
         else entries.sort();
         break;
+      }
+      if (next - 1 !== shared) {
+        // The next leaf goes on with this hash; what sorts before it is complete.
+        shared = next - 1;
+        count = 1;
+        entries.sort();
+        if (!visitSorted(volume, dir, high, low, visit, listing, path.hashVersion, shared)) return;
+        entries.keepOnly(shared);
       }
       if (count >= most || !advance(volume, dir, path)) {
         throw new CorruptionError(
@@ -267,7 +222,7 @@ function checkRange(dir: Inode, { path, entries }: Listing, first: number): void
   }
 }
 
-/** Shows the sorted entries whose cookies are the given one and above; false when the visitor stopped. */
+/** Shows the sorted entries below the hash `end` whose cookies are the given one and above; false when the visitor stopped. */
 function visitSorted(
   volume: Volume,
   dir: Inode,
@@ -276,10 +231,12 @@ function visitSorted(
   visit: DirectoryVisitor,
   listing: Listing,
   version: number,
+  end = HASH_END,
 ): boolean {
   const { entries } = listing;
   for (let i = 0; i < entries.length; i++) {
     const entry = entries.order[i]!;
+    if (entries.major[entry]! >= end) break;
     const entryHigh = entries.major[entry]! >>> 1;
     let entryLow = entries.minor[entry]!;
     // Equal hashes: each name gets a number of its own, in an order that does not depend on where it lies.

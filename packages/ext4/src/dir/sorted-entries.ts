@@ -71,6 +71,19 @@ export class SortedEntries {
     }
   }
 
+  /** Drops all entries but those of one major hash, all of which lie in the region that was added last. */
+  keepOnly(major: number): void {
+    let kept = 0;
+    for (let i = 0; i < this.length; i++) {
+      if (this.major[i] !== major) continue;
+      this.major[kept] = major;
+      this.minor[kept] = this.minor[i]!;
+      this.place[kept++] = this.place[i]! & 0xffff;
+    }
+    this.length = kept;
+    this.regions.splice(0, this.regions.length - 1);
+  }
+
   /** Puts `order` in order: a heap sort, which needs no memory and no more time on hostile input than on any other. */
   sort(): void {
     const { length, order } = this;

@@ -172,7 +172,7 @@ fcntl.ioctl(fd2, SET_POLICY, struct.pack("<BBBBB3s16s", 2, 1, 4, 3, 0, b"", byte
 for i in range(24): os.close(os.open(os.path.join(root, "t", str(i)), os.O_CREAT))
 for i in range(300):
     path = os.path.join(d, "%d-" % i + "x" * (i % 220))
-    if i % 5 == 0: os.close(os.open(path, os.O_CREAT)); last = path
+    if i % 100 == 0: os.close(os.open(path, os.O_CREAT)); last = path
     else: os.link(last, path)
 print("filled", end="")
 `;
