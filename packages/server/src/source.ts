@@ -167,6 +167,8 @@ function reason(error: unknown): string {
       return "permission denied";
     case "EROFS":
       return "it is write-protected";
+    case "EISDIR":
+      return "it is neither a file nor a block device";
     case "EBUSY":
       return "it is in use: mounted, part of another device, or served by another process";
     default:

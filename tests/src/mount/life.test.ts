@@ -62,7 +62,7 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
     it(`${signal} unmounts and ends the server in order`, async () => {
       const served = await bench.serve(image);
       served.signal(signal);
-      assert.deepEqual(await served.end(), { code: 0, signal: null });
+      assert.deepEqual(await served.end(), { code: 0, signal: null }, served.output);
       assert.ok(!isMounted(served.mountPoint));
     });
   }
@@ -138,6 +138,7 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
     assert.equal(bulkhead("umount", served.mountPoint).code, 0);
     assert.equal(mountsAt(served.mountPoint), 1);
     assert.equal(ask("cat", ["files/small"], served.mountPoint).stdout, "content\n");
+    await served.stop();
   });
 
   describe("says in one line why it cannot mount", () => {
