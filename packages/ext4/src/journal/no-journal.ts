@@ -35,6 +35,4 @@ export class NoJournal implements TransactionLog {
   empty(): void {}
 
   noteError(): void {}
-
-  close(): void {}
 }

@@ -25,8 +25,6 @@ export interface TransactionLog {
   empty(): void;
   /** Notes for the next mount that something went wrong, as far as that can be done; `errno` is negative. Does not throw. */
   noteError(errno: number): void;
-  /** Closes what it has opened. */
-  close(): void;
 }
 
 export interface TransactionOptions {
@@ -298,7 +296,6 @@ export class Transactions {
       this.commit();
       this.checkpoint();
     }
-    this.#log.close();
     this.#aborted ??= new FileSystemError("EROFS", "the file system is unmounted");
   }
 

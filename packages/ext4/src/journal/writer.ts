@@ -115,8 +115,4 @@ export class JournalWriter implements TransactionLog {
       if (!isEngineError(error)) throw error;
     }
   }
-
-  close(): void {
-    if (this.#log.storage.device !== this.#volume.device) this.#log.storage.device.close();
-  }
 }

@@ -10,7 +10,7 @@ export interface MountOptions {
   readonly superblock?: number;
   /** Whether to replay a journal that needs recovery (into memory; the device is not written). Default true; mount's `noload` is false. */
   readonly loadJournal?: boolean;
-  /** The device of a journal that is not in the file system: mount's `journal_path=`. It is closed with the file system. */
+  /** The device of a journal that is not in the file system: mount's `journal_path=`. The caller closes it. */
   readonly journalDevice?: BlockDevice;
   /** Seconds after which a change is committed at the latest: mount's `commit=`. Default 0, which means 5. */
   readonly commitInterval?: number;
