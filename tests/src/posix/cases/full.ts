@@ -90,10 +90,10 @@ export const full = group(
     }),
     "what is there is overwritten": alone((s) => {
       const file = s.opened("file", Buffer.alloc(20_000, 0x61));
-      syncfs(file);
+      fsyncSync(file);
       fillBlocks(s);
       pwrite(file, Buffer.alloc(20_000, 0x62), 0);
-      syncfs(file);
+      fsyncSync(file);
       allBytes(readFileSync(s.path("file")), 0x62);
     }),
     "all of it is free again when the file is gone": alone(async (s) => {

@@ -1,7 +1,17 @@
 /** chown(2), lchown(2), fchown(2); set-id bits and capabilities that go. */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, fchownSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
-import { Capability, Falloc, fallocate, lchown, lgetxattr, lsetxattr, lstatx, truncate } from "@bulkhead/linux";
+import {
+  Capability,
+  copyFileRange,
+  Falloc,
+  fallocate,
+  lchown,
+  lgetxattr,
+  lsetxattr,
+  lstatx,
+  truncate,
+} from "@bulkhead/linux";
 import { O, S, write } from "../calls.js";
 import { group, needing } from "../case.js";
 import { refused } from "../expect.js";
@@ -144,6 +154,13 @@ export const stripping = group("set-id bits", {
     as(ALICE, () => fallocate(fd, Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, 0, 4));
     assert.equal(lstatx(path).mode, S.REG | 0o755);
   }),
+  "go when the owner copies a range into it": (s) => {
+    const path = setIdFile(s);
+    const source = s.opened("source", "copied");
+    const fd = as(ALICE, () => s.open(path, O.WRONLY));
+    as(ALICE, () => copyFileRange(source, 0, fd, 0, 6));
+    assert.equal(lstatx(path).mode, S.REG | 0o755);
+  },
   "a write of nothing changes nothing": (s) => {
     const path = setIdFile(s);
     const fd = as(ALICE, () => s.open(path, O.WRONLY));
@@ -187,6 +204,12 @@ export const capabilities = group("file capabilities", {
     truncate(path, 3);
     assert.equal(lgetxattr(path, CAPABILITY), undefined);
   },
+  "go when a range is allocated": needing(Needs.extents, (s) => {
+    const path = s.file("file", "contents");
+    lsetxattr(path, CAPABILITY, CAPABILITY_VALUE);
+    fallocate(s.open(path, O.RDWR), 0, 0, 100_000);
+    assert.equal(lgetxattr(path, CAPABILITY), undefined);
+  }),
   "go when the file changes hands": (s) => {
     const path = s.file("file");
     lsetxattr(path, CAPABILITY, CAPABILITY_VALUE);
