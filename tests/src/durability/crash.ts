@@ -107,7 +107,9 @@ export async function crash(image: string, plan: Crash): Promise<Note[]> {
       const tarball = join(directory, "noise.tar");
       writeTarball(tarball, NOISE_FILES, plan.seed);
       workers.push(start("tar", ["--extract", "-f", tarball, "-C", victim.mountPoint]));
-      workers.push(start("python3", [FSX, victim.mountPoint, String(plan.seed), String(NOISE_OPERATIONS)]));
+      workers.push(
+        start("python3", [FSX, victim.mountPoint, String(plan.seed), String(NOISE_OPERATIONS), "4096", "noshift"]),
+      );
     }
     await noted(notebook, plan.notes, plan.recorders);
     await sleep(plan.seed % 97);

@@ -39,12 +39,15 @@ export class Draw {
   readonly variant: ModelVariant;
   /** Nanoseconds since 1970. */
   readonly now: bigint;
+  /** See Subject. */
+  readonly shiftsRanges: boolean;
   readonly #random: Random;
 
-  constructor(model: Model, variant: ModelVariant, seed: number, now: bigint) {
+  constructor(model: Model, variant: ModelVariant, subject: Subject, seed: number) {
     this.model = model;
     this.variant = variant;
-    this.now = now;
+    this.shiftsRanges = subject.shiftsRanges;
+    this.now = BigInt(Date.now()) * 1_000_000n;
     this.#random = new Random(seed);
   }
 

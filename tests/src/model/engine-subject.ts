@@ -32,6 +32,7 @@ interface Place {
 }
 
 export class EngineSubject implements Subject {
+  readonly shiftsRanges = true;
   readonly #image: string;
   readonly #variant: ModelVariant;
   readonly #handles = new Map<number, Handle>();

@@ -47,9 +47,9 @@ export function makeModelImage(variant: ModelVariant, path: string): void {
 export async function startSubject(name: SubjectName, variant: ModelVariant, image: string): Promise<Subject> {
   switch (name) {
     case "kernel":
-      return SystemSubject.start(kernelMounter(image, variant.kernelOptions), true);
+      return SystemSubject.start(kernelMounter(image, variant.kernelOptions), { vagueHoles: true, shiftsRanges: true });
     case "served":
-      return SystemSubject.start(servedMounter(image), false);
+      return SystemSubject.start(servedMounter(image), { vagueHoles: false, shiftsRanges: false });
     case "engine": {
       const { EngineSubject } = await import("./engine-subject.js");
       return new EngineSubject(image, variant);

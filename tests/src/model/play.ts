@@ -81,7 +81,7 @@ export class Player {
   #step(subject: Subject, { kind, seed }: Operation): void {
     const plan = PLANS[kind];
     if (plan === undefined) throw new Error(`there is no operation ${kind}`);
-    const action = plan(new Draw(this.model, this.#variant, seed, BigInt(Date.now()) * 1_000_000n));
+    const action = plan(new Draw(this.model, this.#variant, subject, seed));
     if (action === undefined) return;
     this.#trace.push(`${String(this.#played).padStart(6)}  ${action.text}`);
     const failure = this.#perform(subject, action);

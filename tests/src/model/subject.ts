@@ -21,6 +21,8 @@ export interface Status {
 
 /** Every call either does what its name says or throws an error whose `code` is an errno's name. */
 export interface Subject {
+  /** Whether ranges can be cut out of files and put in: Linux asks no file system in user space for that. */
+  readonly shiftsRanges: boolean;
   create(path: string, mode: number): void;
   mkdir(path: string, mode: number): void;
   /** @param mode with the type's bits */

@@ -38,24 +38,32 @@ export interface Mounter {
   unmount(): Promise<void>;
 }
 
+/** What differs between the kernel's own file system and one that it asks through FUSE. */
+export interface Manners {
+  /**
+   * Whether to live with what the kernel's ext4 does to SEEK_HOLE: ENOENT where inline data ends before the file, the start of
+   * the data as its end where pages are larger than blocks and not written back yet.
+   */
+  readonly vagueHoles: boolean;
+  readonly shiftsRanges: boolean;
+}
+
 export class SystemSubject implements Subject {
+  readonly shiftsRanges: boolean;
   readonly #mounter: Mounter;
   readonly #vagueHoles: boolean;
   readonly #handles = new Map<number, { fd: number; append: boolean }>();
   #root: Buffer;
 
-  private constructor(mounter: Mounter, mountPoint: string, vagueHoles: boolean) {
+  private constructor(mounter: Mounter, mountPoint: string, manners: Manners) {
     this.#mounter = mounter;
-    this.#vagueHoles = vagueHoles;
+    this.#vagueHoles = manners.vagueHoles;
+    this.shiftsRanges = manners.shiftsRanges;
     this.#root = Buffer.from(`${mountPoint}/`);
   }
 
-  /**
-   * @param vagueHoles whether to live with what the kernel's ext4 does to SEEK_HOLE: ENOENT where inline data ends before the
-   *   file, the start of the data as its end where pages are larger than blocks and not written back yet
-   */
-  static async start(mounter: Mounter, vagueHoles: boolean): Promise<SystemSubject> {
-    return new SystemSubject(mounter, await mounter.mount(), vagueHoles);
+  static async start(mounter: Mounter, manners: Manners): Promise<SystemSubject> {
+    return new SystemSubject(mounter, await mounter.mount(), manners);
   }
 
   #path(path: string): Buffer {

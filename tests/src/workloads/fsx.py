@@ -1,7 +1,7 @@
 """Random input and output on one file, through every door there is, compared byte by byte with a copy in memory.
 
-usage: fsx.py DIRECTORY SEED OPERATIONS [BLOCK [nofalloc]]
-BLOCK is what ranges that are shifted are multiples of. Prints the last operations when something differs.
+usage: fsx.py DIRECTORY SEED OPERATIONS [BLOCK [nofalloc|noshift]]
+BLOCK is what ranges that are shifted are multiples of; Linux lets no file system in user space shift them. Prints the last operations when something differs.
 """
 import ctypes
 import mmap
@@ -22,13 +22,13 @@ def fallocate(fd, mode, offset, length):
 
 
 class Fsx:
-    def __init__(self, directory, seed, block, falloc):
+    def __init__(self, directory, seed, block, without):
         self.random = random.Random(seed)
         self.path = os.path.join(directory, "fsx-%d" % seed)
         self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         self.truth = bytearray()
         self.block = block
-        self.falloc = falloc
+        self.without = without
         self.log = []
         self.aligned = mmap.mmap(-1, LIMIT)
 
@@ -230,8 +230,10 @@ class Fsx:
     def play(self, operations):
         kinds = [self.write] * 6 + [self.read] * 5 + [self.mapread] * 3 + [self.mapwrite] * 4 + [self.direct] * 3
         kinds += [self.append] * 2 + [self.truncate] * 2 + [self.copy] * 2 + [self.sync, self.reopen, self.forget, self.punch]
-        if self.falloc:
-            kinds += [self.allocate, self.zero, self.collapse, self.insert, self.punch]
+        if "nofalloc" not in self.without:
+            kinds += [self.allocate, self.zero, self.punch]
+            if "noshift" not in self.without:
+                kinds += [self.collapse, self.insert]
         for number in range(operations):
             self.random.choice(kinds)()
             assert os.fstat(self.fd).st_size == len(self.truth), "the size is %d, not %d" % (
@@ -245,7 +247,7 @@ class Fsx:
 def main():
     directory, seed, operations = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     block = int(sys.argv[4]) if len(sys.argv) > 4 else DIRECT
-    fsx = Fsx(directory, seed, block, "nofalloc" not in sys.argv[5:])
+    fsx = Fsx(directory, seed, block, sys.argv[5:])
     try:
         fsx.play(operations)
     except (AssertionError, OSError) as error:

@@ -10,7 +10,7 @@ async function main([subject, name = "", image = "", seed = "1", long]: readonly
   const mounter = subject === "kernel" ? kernelMounter(image) : servedMounter(image);
   const mountPoint = await mounter.mount();
   try {
-    workload.run(mountPoint, { long: long === "long", seed: Number(seed) });
+    workload.run(mountPoint, { long: long === "long", native: subject === "kernel", seed: Number(seed) });
   } finally {
     await mounter.unmount();
   }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Random } from "../images/random.js";
 import { withScratch } from "../system/scratch.js";
 import { writeTarball } from "./tarball.js";
-import { command, type Scale, type Workload } from "./workload.js";
+import { command, type Workload } from "./workload.js";
 
 const MIB = 1 << 20;
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -193,22 +193,21 @@ const stress: Workload = {
 };
 
 /** Judge: a copy in memory, compared byte by byte. */
-function fsx(name: string, ...more: readonly string[]): Workload {
-  return {
-    name,
-    about: `random input and output on one file, mapped, direct, shifted, ${more.join(" ")}`,
-    tools: ["python3"],
-    size: 128 * MIB,
-    timeout: 300_000,
-    run(mountPoint, { long, seed }: Scale) {
-      for (let round = 0; round < (long ? 6 : 1); round++) {
-        command(mountPoint, "python3", [FSX, mountPoint, String(seed + round), long ? "8000" : "1500", ...more]);
-      }
-    },
-  };
-}
+const fsx: Workload = {
+  name: "fsx",
+  about: "random input and output on one file: mapped, direct, punched, shifted, copied",
+  tools: ["python3"],
+  size: 128 * MIB,
+  timeout: 300_000,
+  run(mountPoint, { long, native, seed }) {
+    for (let round = 0; round < (long ? 6 : 1); round++) {
+      const args = [mountPoint, String(seed + round), long ? "8000" : "1500", "4096", ...(native ? [] : ["noshift"])];
+      command(mountPoint, "python3", [FSX, ...args]);
+    }
+  },
+};
 
-export const WORKLOADS: readonly Workload[] = [untar, git, sqlite, npm, fio, stress, fsx("fsx", "4096")];
+export const WORKLOADS: readonly Workload[] = [untar, git, sqlite, npm, fio, stress, fsx];
 
 export function findWorkload(name: string): Workload {
   const workload = WORKLOADS.find((one) => one.name === name);

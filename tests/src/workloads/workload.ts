@@ -16,6 +16,8 @@ export interface Workload {
 /** How much there is to do: little in every run of the tests, all of it in long ones. */
 export interface Scale {
   readonly long: boolean;
+  /** Whether Linux's own file system is under it, which can do what FUSE cannot: cut ranges out of files. */
+  readonly native: boolean;
   readonly seed: number;
 }
 

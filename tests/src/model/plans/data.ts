@@ -156,7 +156,7 @@ const shift: Plan = (draw) => {
   const offset = draw.below(Math.min(blocks, 300) + 1) * unit;
   const length = (1 + draw.below(Math.min(20, Math.max(blocks, 1)))) * unit + crooked;
   let fails: string | undefined;
-  if (!draw.variant.extents) fails = "EOPNOTSUPP";
+  if (!draw.variant.extents || !draw.shiftsRanges) fails = "EOPNOTSUPP";
   else if (crooked !== 0) fails = "EINVAL";
   else if (collapse ? offset + length >= contents.size : offset >= contents.size) fails = "EINVAL";
   else if (!collapse && contents.size + length > draw.variant.farthest * 2) return undefined;
@@ -227,6 +227,10 @@ const fill: Plan = (draw) => {
   let writes = 0;
   const written = (subject: Subject): void => {
     const { size } = subject.stat(path);
+    if (size === node.contents.size) {
+      node.mtime = undefined;
+      return;
+    }
     while (node.contents.size < size) {
       node.contents.write(node.contents.size, bytes.subarray(0, Math.min(bytes.length, size - node.contents.size)));
     }
