@@ -35,6 +35,7 @@ import { link, rmdir, unlink } from "./namespace/link.js";
 import { deleteInode } from "./namespace/release.js";
 import { rename } from "./namespace/rename.js";
 import { cleanOrphans } from "./orphan/clean.js";
+import { enableQuota } from "./quota/quota.js";
 import { ErrorRecord } from "./superblock/error-record.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { Features, Geometry, Volume } from "./volume.js";
@@ -102,6 +103,7 @@ export class FileSystem {
     const { volume, replay, mount } = mountReadWrite(device, options, environment);
     const fs = new FileSystem(volume, options, replay, mount);
     volume.report = (error) => fs.recordError(error);
+    if (options.quota !== undefined) enableQuota(volume, options.quota);
     cleanOrphans(volume, {
       remove: (inode) => deleteInode(volume, inode),
       truncate: (inode) => resize(volume, inode, inode.size),

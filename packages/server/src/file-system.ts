@@ -1,6 +1,8 @@
 /** What runs in the serving thread: the module that `mountAndServe` is given. */
 import * as fs from "node:fs";
-import { type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
+import { hostname } from "node:os";
+import { basename } from "node:path";
+import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
 import { Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
 import { Ext4Server, type ServerOptions } from "./server.js";
@@ -9,8 +11,13 @@ import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 /** What the serving thread is told; plain data. */
 export interface ServeData {
   readonly source: SourceOptions;
-  readonly engine: MountOptions;
+  /** The device of an external journal. */
+  readonly journal: SourceOptions | undefined;
+  /** Without what only this thread has. */
+  readonly engine: Omit<MountOptions, "journalDevice" | "onPanic" | "wait">;
   readonly serving: Omit<ServerOptions, "onChange">;
+  /** Whether the device is told what is free, when the mount ends. */
+  readonly discard: boolean;
   /** A line per request. */
   readonly debug: boolean;
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
@@ -27,7 +34,10 @@ const io: SourceIo = {
 /** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
 const LEAST_WAIT = 50;
 
-const create: CreateFileSystem<ServeData> = ({ source, engine, serving, debug, posixAcl }, { log, timers }) => {
+const create: CreateFileSystem<ServeData> = (
+  { source, journal, engine, serving, discard, debug, posixAcl },
+  { log, timers },
+) => {
   const device = openSource(source, io, engine.writable);
   const environment: Environment = {
     ...systemEnvironment,
@@ -36,14 +46,24 @@ const create: CreateFileSystem<ServeData> = ({ source, engine, serving, debug, p
     },
   };
   let filesystem: FileSystem;
+  let journalDevice: BlockDevice | undefined;
   try {
     // A timer's exception ends the serving thread, and the mount with it: what a kernel's panic is to its machine.
     const onPanic = () =>
       timers.after(0, () => {
         throw new Error(`${source.path}: the file system is corrupt and was mounted with errors=panic`);
       });
-    filesystem = FileSystem.mount(device, { ...engine, onPanic }, environment);
+    if (journal !== undefined) journalDevice = openSource(journal, io, engine.writable);
+    const options: MountOptions = {
+      nodeName: hostname(),
+      deviceName: basename(source.path),
+      ...engine,
+      ...(journalDevice === undefined ? {} : { journalDevice }),
+      onPanic,
+    };
+    filesystem = FileSystem.mount(device, options, environment);
   } catch (error) {
+    journalDevice?.close();
     device.close();
     throw error;
   }
@@ -67,12 +87,14 @@ const create: CreateFileSystem<ServeData> = ({ source, engine, serving, debug, p
       : session,
     close() {
       try {
+        if (discard && engine.writable === true) filesystem.trim(0, Number.MAX_SAFE_INTEGER, 0);
         filesystem.unmount();
       } catch (error) {
         server.toErrno(error);
         log(`${source.path}: not unmounted cleanly: ${error instanceof Error ? error.message : String(error)}`);
       } finally {
         filesystem.close();
+        journalDevice?.close();
         device.close();
       }
     },

@@ -9,16 +9,20 @@ const READ_AHEAD_KIB = 1024;
 
 export interface MountImageOptions {
   readonly source: SourceOptions;
+  /** The device or file of a journal that is not in the file system. */
+  readonly journal?: SourceOptions;
   /** An existing directory. */
   readonly mountpoint: string;
-  /** Read-only or not is `access`'s business. */
-  readonly engine?: Omit<EngineOptions, "writable">;
+  /** Read-only or not is `access`'s business; what cannot go to another thread is left out. */
+  readonly engine?: Omit<EngineOptions, "writable" | "journalDevice" | "onPanic" | "wait">;
   /**
    * `read-write` fails when the source is write-protected; `read-write if possible`, the default, is then read-only, with a
    * line in the log.
    */
   readonly access?: "read-only" | "read-write" | "read-write if possible";
   readonly serving?: Omit<ServerOptions, "onChange">;
+  /** Tell the device which blocks are free, when the mount ends. Default false. */
+  readonly discard?: boolean;
   /** What the kernel is told of the mount; whether it is read-only follows from `access`. */
   readonly kernel?: KernelOptions;
   /** Log a line per request. Default false. */
@@ -43,8 +47,10 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
     options.kernel?.defaultPermissions ?? (process.getuid?.() === 0 || options.kernel?.allowOther === true);
   const data: ServeData = {
     source: options.source,
-    engine: { ...options.engine, writable },
+    journal: options.journal,
+    engine: { mountPoint: Buffer.from(options.mountpoint).toString("latin1"), ...options.engine, writable },
     serving: options.serving ?? {},
+    discard: options.discard ?? false,
     debug: options.debug ?? false,
     posixAcl: checkPermissions,
   };

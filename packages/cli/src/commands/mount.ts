@@ -7,10 +7,12 @@ import { parseMountOptions } from "../mount/options.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];
+  const settings = parseMountOptions(given.values("options"));
+  if (settings.journalPath !== undefined) settings.journalPath = resolve(settings.journalPath);
   const request = {
     source: resolve(source),
     mountpoint: resolve(mountpoint),
-    settings: parseMountOptions(given.values("options")),
+    settings,
     logFile: given.value("log") === undefined ? undefined : resolve(given.value("log")!),
   };
   checkExistence(source, mountpoint);

@@ -25,9 +25,9 @@ export interface MountSettings {
   noDirAtime: boolean;
   /** Seconds between commits; 0 stands for the default. */
   commitSeconds?: number;
-  data?: DataOption;
-  /** Path of an external journal's device. */
+  /** Path of an external journal's device, as it was given. */
   journalPath?: string;
+  asyncCommit: boolean;
   discard: boolean;
   /** Whether the device's cache is flushed around commits. */
   barrier: boolean;
@@ -43,8 +43,7 @@ export interface MountSettings {
 /** Read-only by a write-protected source, if not said otherwise. */
 export type AccessOption = "read-only" | "read-write" | "read-write if possible";
 
-const dataOptions = ["ordered", "writeback", "journal"] as const;
-export type DataOption = (typeof dataOptions)[number];
+const dataOptions = ["ordered"] as const;
 
 export type QuotaOption = "user" | "group" | "project";
 
@@ -273,11 +272,11 @@ export const mountOptions: readonly MountOption[] = [
     value: "MODE",
     choices: dataOptions,
     description:
-      "What a crash may do to the data of files that were being written: ordered (the default) shows no old contents of the device, writeback may, journal writes data through the journal as well.",
-    apply(settings, value) {
-      const found = dataOptions.find((option) => option === value);
-      if (found === undefined) throw new UsageError(`data= is one of ${dataOptions.join(", ")}, not ${value}`);
-      settings.data = found;
+      "ordered: after a crash, no file shows what the device held before it was written. The default, and the only mode of this version.",
+    apply(_settings, value) {
+      if (!dataOptions.some((option) => option === value)) {
+        throw new UsageError(`data= is ${dataOptions.join(", ")} and nothing else in this version, not ${value}`);
+      }
     },
   },
   {
@@ -289,8 +288,17 @@ export const mountOptions: readonly MountOption[] = [
     },
   },
   {
+    name: "journal_async_commit",
+    description:
+      "Write a transaction's commit record without waiting for its blocks first; the journal's checksums tell.",
+    apply(settings) {
+      settings.asyncCommit = true;
+    },
+  },
+  {
     name: "discard",
-    description: "Tell SOURCE which blocks are free: an image gets holes there, a device can reuse them.",
+    description:
+      "Tell SOURCE which blocks are free when it is unmounted: an image gets holes there, a device can reuse them.",
     apply(settings) {
       settings.discard = true;
     },
@@ -437,6 +445,7 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
     access: "read-write if possible",
     noAtime: false,
     noDirAtime: false,
+    asyncCommit: false,
     discard: false,
     barrier: true,
     sync: false,

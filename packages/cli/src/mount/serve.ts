@@ -35,17 +35,19 @@ export async function mount(request: MountRequest, log: (message: string) => voi
 }
 
 function mountImageOptions({ source, mountpoint, settings }: MountRequest): MountImageOptions {
-  const { offset, partition, access } = settings;
+  const { offset, partition, access, journalPath } = settings;
   return {
     source: {
       path: source,
       ...(offset === undefined ? {} : { offset }),
       ...(partition === undefined ? {} : { partition }),
     },
+    ...(journalPath === undefined ? {} : { journal: { path: journalPath } }),
     mountpoint,
     access,
     engine: engineOptions(settings),
     serving: servingOptions(settings),
+    discard: settings.discard,
     kernel: {
       allowOther: settings.allowOther,
       noSuid: settings.noSuid,
@@ -59,9 +61,13 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
 }
 
 function engineOptions(settings: MountSettings): EngineOptions {
-  const { superblock, cacheBytes, errors } = settings;
+  const { superblock, cacheBytes, errors, commitSeconds, quota } = settings;
   return {
     loadJournal: !settings.noLoad,
+    barrier: settings.barrier,
+    asyncCommit: settings.asyncCommit,
+    quota: Object.fromEntries((quota ?? []).map((kind) => [kind, true])),
+    ...(commitSeconds === undefined ? {} : { commitInterval: commitSeconds }),
     minixDf: settings.minixDf,
     blockValidity: settings.blockValidity,
     ...(superblock === undefined ? {} : { superblock }),

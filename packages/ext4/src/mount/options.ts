@@ -1,5 +1,6 @@
 import type { BlockDevice } from "../device/device.js";
 import { ErrorsBehaviour, type SuperblockView } from "../format/superblock.js";
+import type { QuotaEnforcement } from "../quota/quota.js";
 
 export type ErrorsOption = "continue" | "remount-ro" | "panic";
 
@@ -18,6 +19,8 @@ export interface MountOptions {
   readonly barrier?: boolean;
   /** Whether a commit block may be written before the blocks that it commits: mount's `journal_async_commit`. Default false. */
   readonly asyncCommit?: boolean;
+  /** Whose limits are enforced: mount's `usrquota`, `grpquota`, `prjquota`. Default nobody's; usage is counted in any case. */
+  readonly quota?: QuotaEnforcement;
   /** Where the file system is mounted, for the superblock's record; a byte a char. */
   readonly mountPoint?: string;
   /** Waits so many seconds, for multi-mount protection. Default: blocks the thread. */
