@@ -155,6 +155,7 @@ export const full = group(
       alone(async (s) => {
         const before = statfs(s.mountPoint);
         const fd = s.opened("file", "kept");
+        fsyncSync(fd);
         refused("ENOSPC", () => fallocate(fd, 0, 0, 1 << 30));
         assert.equal(pread(fd, 4, 0).toString(), "kept");
         emptied(s, fd, "file");

@@ -1,6 +1,6 @@
 /** truncate(2), ftruncate(2), and how long a file can be. */
 import assert from "node:assert/strict";
-import { fstatSync, fsyncSync, mkdirSync, readFileSync, type Stats, symlinkSync, unlinkSync } from "node:fs";
+import { fstatSync, fsyncSync, mkdirSync, readFileSync, symlinkSync, unlinkSync } from "node:fs";
 import { ftruncate, lstatx, mknod, truncate, withFileSizeLimit } from "@bulkhead/linux";
 import { aligned, O, pread, pwrite, read, S, write } from "../calls.js";
 import { group, needing } from "../case.js";
@@ -107,12 +107,6 @@ export const truncating = group("truncate", {
   },
 });
 
-/** What fstat says when nothing of the file waits for allocation any more. */
-function synced(fd: number): Stats {
-  fsyncSync(fd);
-  return fstatSync(fd);
-}
-
 export const sizes = group("size", {
   "a byte at the end of the longest file is written and read": (s) => {
     const fd = s.opened("file");
@@ -156,15 +150,28 @@ export const sizes = group("size", {
     ftruncate(fd, 0);
     assert.equal(fstatSync(fd).blocks, 0);
   },
-  "i_blocks counts data and the blocks that map it": needing([Needs.noExtents], (s) => {
+  "i_blocks counts data and the blocks that map it": needing([Needs.noExtents], async (s) => {
     const fd = s.opened("file");
     const unit = s.facts.blockSize / 512;
-    pwrite(fd, "x", 0);
-    assert.equal(synced(fd).blocks, unit);
-    pwrite(fd, "x", 12 * s.facts.blockSize);
-    assert.equal(synced(fd).blocks, 3 * unit);
-    pwrite(fd, "x", (12 + s.facts.blockSize / 4) * s.facts.blockSize);
-    assert.equal(synced(fd).blocks, 6 * unit);
+    const pointers = s.facts.blockSize / 4;
+    for (const [block, blocks] of [
+      [0, 1],
+      [12, 3],
+      [12 + pointers, 6],
+    ] as const) {
+      pwrite(fd, "x", block * s.facts.blockSize);
+      fsyncSync(fd);
+      await s.soon(() => assert.equal(fstatSync(fd).blocks, blocks * unit));
+    }
+  }),
+  "i_blocks follows what is written": needing(Needs.noInlineData, async (s) => {
+    const fd = s.opened("file");
+    for (let i = 1; i <= 4; i++) {
+      assert.ok(fstatSync(fd).blocks <= ((i - 1) * s.facts.clusterSize) / 512);
+      pwrite(fd, Buffer.alloc(s.facts.clusterSize, i), (i - 1) * s.facts.clusterSize);
+      fsyncSync(fd);
+      await s.soon(() => assert.equal(fstatSync(fd).blocks, (i * s.facts.clusterSize) / 512));
+    }
   }),
   "a thousand pieces with holes between them": (s) => {
     const fd = s.opened("file");

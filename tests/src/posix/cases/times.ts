@@ -320,6 +320,13 @@ const others = group("times", {
     rename(path, s.path("new"));
     assert.deepEqual(lstatx(s.path("new")).btime, btime);
   }),
+  "an inode of 128 bytes has no time of birth": needing(Needs.smallInodes, (s) => {
+    assert.equal(lstatx(s.file("file")).mask & STATX_BTIME, 0);
+  }),
+  "times of small inodes are whole seconds from the start": needing(Needs.smallInodes, (s) => {
+    const { atime, mtime, ctime } = lstatx(s.file("file", "contents"));
+    assert.deepEqual([atime.nanoseconds, mtime.nanoseconds, ctime.nanoseconds], [0, 0, 0]);
+  }),
   "reading changes atime, when it is no later than mtime": async (s) => {
     const path = s.file("file", "x");
     const fd = s.open(path, O.RDONLY);
