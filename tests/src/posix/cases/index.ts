@@ -1,5 +1,6 @@
 /** Every case of the suite. */
 import type { Case } from "../case.js";
+import { acls } from "./acls.js";
 import { mkdir, readdir, rmdir } from "./directories.js";
 import { extended, immutable, inodeFlags, versions } from "./flags.js";
 import { full } from "./full.js";
@@ -15,11 +16,12 @@ import { copying, fallocating, seeking } from "./ranges.js";
 import { readOnly } from "./read-only.js";
 import { renaming } from "./rename.js";
 import { sizes, truncating } from "./size.js";
-import { stamping, utimensat } from "./times.js";
+import { stamping } from "./stamps.js";
+import { utimensat } from "./times.js";
 import { tmpfile } from "./tmpfile.js";
 import { busy, linkLimits, statistics } from "./whole.js";
 import { appending, direct, mapping, reading, synchronous, syncing, writing } from "./writing.js";
-import { acls, namespaces, xattrs } from "./xattrs.js";
+import { namespaces, xattrs } from "./xattrs.js";
 
 export const CASES: readonly Case[] = [
   ...[paths, names, opening, mkdir, rmdir, readdir, nodes, link, symlink, unlink, renaming],
