@@ -10,6 +10,7 @@ export {
   type Mounted,
   mountFuse,
   resolveMountpoint,
+  setDirtyShare,
   setReadAhead,
   type UnmountOptions,
   unmount,

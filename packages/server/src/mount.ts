@@ -7,6 +7,9 @@ import { SourceError, type SourceOptions, writeProtection } from "./source.js";
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
 const READ_AHEAD_KIB = 1024;
 
+/** Percent of the kernel's cache for written pages that a mount may take: as much as a disk's. */
+const DIRTY_SHARE = 100;
+
 export interface MountImageOptions {
   readonly source: SourceOptions;
   /** The device or file of a journal that is not in the file system. */
@@ -66,6 +69,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
       readOnly: !writable,
     },
     readAheadKb: READ_AHEAD_KIB,
+    dirtyShare: DIRTY_SHARE,
     log,
   });
 }

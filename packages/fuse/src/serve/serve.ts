@@ -1,7 +1,8 @@
+import { spawn } from "node:child_process";
 import { Worker } from "node:worker_threads";
 import { LinuxError } from "@bulkhead/linux";
 import { Wakeup } from "../loop/wakeup.js";
-import { isMounted, type Mounted, mountFuse, setReadAhead, unmount } from "../mount/mount.js";
+import { isMounted, type Mounted, mountFuse, setDirtyShare, setReadAhead, unmount } from "../mount/mount.js";
 import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
@@ -18,6 +19,8 @@ export interface ServeOptions<Data = unknown> {
   readonly mount?: MountOptions;
   /** The mount's read-ahead in KiB; only root can set it. */
   readonly readAheadKb?: number;
+  /** How much of the kernel's cache written pages may take, see `setDirtyShare`; only root can set it. Default FUSE's 1 %. */
+  readonly dirtyShare?: number;
   /** Unmount on SIGINT, SIGTERM and SIGHUP; default true. */
   readonly signals?: boolean;
   /** After a signal: how long open files may keep an unmounted file system alive, in ms; default 5000. */
@@ -91,6 +94,7 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
         : new Error(`interrupted by ${signals.first} before the mount answered`);
     }
     if (options.readAheadKb !== undefined) setReadAhead(mounted.info, options.readAheadKb);
+    if (options.dirtyShare !== undefined) setDirtyShare(mounted.info, options.dirtyShare);
     return served;
   } catch (error) {
     await serving.stop().catch(noop);
@@ -165,7 +169,7 @@ class ServingThread {
 function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, graceMs: number): Served {
   let ending: Promise<void> | undefined;
   const end = async () => {
-    if (isMounted(mounted)) detach(mounted.mountpoint);
+    if (isMounted(mounted)) await detach(mounted.mountpoint, graceMs);
     const timer = setTimeout(() => serving.wakeup.stop(), graceMs);
     try {
       await serving.finished;
@@ -183,11 +187,22 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
   };
 }
 
-function detach(mountpoint: string): void {
+async function detach(mountpoint: string, graceMs: number): Promise<void> {
   try {
     unmount(mountpoint);
   } catch (error) {
     if (!(error instanceof LinuxError && error.code === "EBUSY")) throw error;
+    // A lazy unmount writes nothing back, and whoever is served no longer loses what the kernel's cache has for it.
+    await writeBack(mountpoint, graceMs);
     unmount(mountpoint, { lazy: true });
   }
+}
+
+/** Has a process of its own do it, as the serving thread answers the writes; without sync(1), nothing happens. */
+function writeBack(mountpoint: string, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const sync = spawn("sync", ["-f", mountpoint], { stdio: "ignore", timeout: graceMs, killSignal: "SIGKILL" });
+    sync.on("error", () => resolve());
+    sync.on("exit", () => resolve());
+  });
 }

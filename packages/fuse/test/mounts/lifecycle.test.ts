@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortConnection, findMount, setReadAhead, unmount } from "../../src/index.js";
+import { abortConnection, findMount, setDirtyShare, setReadAhead, unmount } from "../../src/index.js";
 import { cannotMount, Fixture, within } from "./fixture.js";
 import { Cell, FILE_ID } from "./fixture-filesystem.js";
 
@@ -166,6 +166,9 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
     assert.equal(alone, pages);
     assert.ok(ahead > 0 && ahead <= pages / 8, `${ahead} READs`);
     assert.equal(setReadAhead({ ...info, minor: 1_000_000 }, 128), false);
+    assert.equal(setDirtyShare(info, 60), true);
+    assert.equal(readFileSync(readAhead.replace("read_ahead_kb", "max_ratio"), "utf8").trim(), "60");
+    assert.equal(setDirtyShare({ ...info, minor: 1_000_000 }, 60), false);
   });
 
   for (const [how, code] of [
