@@ -9,6 +9,7 @@ import { cachedInode } from "./inode/cached-inode.js";
 import type { Inode } from "./inode/inode.js";
 import { readLink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
+import { journalsData, readJournalled, writeJournalled } from "./journal/file-data.js";
 import type { ReplayReport } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
@@ -27,7 +28,7 @@ import {
   setProject,
 } from "./namespace/attributes.js";
 import { type Creation, create, mkdir, symlink, tmpfile } from "./namespace/create.js";
-import { beginWrite, endOfWrite, resize, writeInline } from "./namespace/data.js";
+import { beginWrite, checkWritable, endOfWrite, resize, writeInline } from "./namespace/data.js";
 import { discardFree } from "./namespace/discard.js";
 import { entryInode, lookupEntry } from "./namespace/entry.js";
 import { fallocate } from "./namespace/fallocate.js";
@@ -104,10 +105,15 @@ export class FileSystem {
     const fs = new FileSystem(volume, options, replay, mount);
     volume.report = (error) => fs.recordError(error);
     if (options.quota !== undefined) enableQuota(volume, options.quota);
-    cleanOrphans(volume, {
-      remove: (inode) => deleteInode(volume, inode),
-      truncate: (inode) => resize(volume, inode, inode.size),
-    });
+    try {
+      cleanOrphans(volume, {
+        remove: (inode) => deleteInode(volume, inode),
+        truncate: (inode) => resize(volume, inode, inode.size),
+      });
+    } catch (error) {
+      mount.close();
+      throw error;
+    }
     return fs;
   }
 
@@ -345,6 +351,22 @@ export class FileSystem {
   /** Writes into inline data. False: it has moved out to a block, and the write goes on there. */
   writeInline(inode: Inode, pos: number, bytes: Uint8Array): boolean {
     return writeInline(this.#volume, inode, pos, bytes);
+  }
+
+  /** Whether a file's data goes through the journal: it is then read and written by the two below, and never on the device. */
+  journalsData(inode: Inode): boolean {
+    return journalsData(this.#volume, inode);
+  }
+
+  /** Writes file data through the journal; see journal/file-data.ts. */
+  writeJournalled(inode: Inode, pos: number, bytes: Uint8Array, privileged = false): number {
+    checkWritable(inode);
+    return writeJournalled(this.#volume, inode, pos, bytes, privileged);
+  }
+
+  /** Reads file data that may be in the journal only; the range ends where the file does, or before. */
+  readJournalled(inode: Inode, pos: number, target: Uint8Array): void {
+    readJournalled(this.#volume, inode, pos, target);
   }
 
   /** Makes an inode and its data durable, with `dataOnly` only what is needed to read the data. */

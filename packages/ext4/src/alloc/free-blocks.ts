@@ -43,6 +43,7 @@ export function freeBlocks(handle: Handle, inode: Inode | undefined, block: numb
     );
   }
   if ((flags & FreeFlag.metadata) !== 0) handle.forget(block, count);
+  else handle.forgetData(block, count);
 
   const ratio = clusterRatio(volume);
   let freed = 0;

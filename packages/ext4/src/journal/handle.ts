@@ -1,5 +1,4 @@
 import type { CachedBlock, Seal } from "../cache/block-cache.js";
-import { InodeLayout } from "../format/inode.js";
 import { SUPERBLOCK_SIZE, SuperblockLayout } from "../format/superblock.js";
 import {
   descriptorBlockOf,
@@ -104,6 +103,11 @@ export class Handle {
     this.#forgotten.push({ block, count });
   }
 
+  /** Says that blocks are free that held file data. Where that goes through the journal, it is treated as metadata is. */
+  forgetData(block: number, count: number): void {
+    if (this.#transactions.hasJournalledData) this.forget(block, count);
+  }
+
   /**
    * Announces a change of an inode's fields or raw bytes. It is encoded when the handle stops.
    *
@@ -189,14 +193,9 @@ export class Handle {
 
   #encode(): void {
     const { volume } = this;
-    // Where anything but inodes changed, fdatasync needs the transaction of all of them.
-    const onlyInodes = this.#blocks.length <= this.#inodes.length && this.#groups.length === 0;
     for (const inode of this.#inodes) {
       encodeInode(volume, inode);
-      const { data } = inodeTableBlock(volume, inode.ino);
-      const offset = inodeOffset(volume, inode.ino);
-      if (!onlyInodes || changesData(data, offset, inode.raw)) inode.dataSyncTransaction = this.#transactions.tid;
-      data.set(inode.raw, offset);
+      inodeTableBlock(volume, inode.ino).data.set(inode.raw, inodeOffset(volume, inode.ino));
     }
     for (const descriptor of this.#groups) encodeDescriptor(volume, descriptor);
   }
@@ -233,21 +232,3 @@ export class Handle {
 }
 
 const MOST_BUFFERS = 64;
-
-/** Bytes of an inode that fdatasync may leave behind: times, and the checksum. */
-const TIMES: readonly (readonly [start: number, end: number])[] = [
-  [InodeLayout.offset.atime, InodeLayout.offset.dtime],
-  [InodeLayout.offset.checksumLo, InodeLayout.offset.checksumLo + 2],
-  [InodeLayout.offset.checksumHi, InodeLayout.offset.crtime],
-];
-
-/** Whether an inode's new bytes differ from those at `offset` of its block in more than times. */
-function changesData(block: Uint8Array, offset: number, raw: Uint8Array): boolean {
-  let at = 0;
-  for (const [start, end] of TIMES) {
-    for (; at < start && at < raw.length; at++) if (block[offset + at] !== raw[at]) return true;
-    at = end;
-  }
-  for (; at < raw.length; at++) if (block[offset + at] !== raw[at]) return true;
-  return false;
-}

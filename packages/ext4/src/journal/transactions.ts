@@ -1,4 +1,4 @@
-import type { CachedBlock } from "../cache/block-cache.js";
+import { type CachedBlock, Verified } from "../cache/block-cache.js";
 import { errno, FileSystemError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
 import { inodeTableBlock } from "../inode/inode-table.js";
@@ -30,6 +30,8 @@ export interface TransactionLog {
 export interface TransactionOptions {
   /** Milliseconds after which a change is committed at the latest (mount's `commit`, there in seconds). Default 5000. */
   readonly commitInterval?: number;
+  /** Whether the data of all files goes through the journal (mount's `data=journal`). Default false. */
+  readonly journalData?: boolean;
 }
 
 /** Who has to do something around commits. */
@@ -50,6 +52,10 @@ export class Transactions {
   superblockChanged = false;
   /** Whether to commit before the next operation, or part of one, begins. */
   commitSoon = false;
+  /** Whether the data of all files goes through the journal, not of those only that have the flag. */
+  readonly journalsAllData: boolean;
+  /** Whether any file's data has gone through the journal: freed data is then looked at as freed metadata is. */
+  hasJournalledData = false;
   readonly #volume: Volume;
   readonly #log: TransactionLog;
   readonly #handle: Handle;
@@ -74,6 +80,7 @@ export class Transactions {
     this.#volume = volume;
     this.#log = log;
     this.#commitInterval = options.commitInterval ?? DEFAULT_COMMIT_INTERVAL;
+    this.journalsAllData = options.journalData === true && log.journalled;
     this.#handle = new Handle(volume, this);
   }
 
@@ -286,16 +293,21 @@ export class Transactions {
     this.#stale.clear();
     for (const block of blocks) {
       block.dirty = false;
-      if (block.transaction === 0) cache.unpin(block);
+      // File data is not kept: from here on it may be written without the journal.
+      if (block.verifiedAs === Verified.data) cache.drop(block);
+      else if (block.transaction === 0) cache.unpin(block);
     }
+  }
+
+  /** Commits and brings everything home: before something is written past the journal that went through it. */
+  settle(): void {
+    this.commit();
+    this.checkpoint();
   }
 
   /** Commits, brings everything home and leaves an empty log. Nothing changes after that. */
   close(): void {
-    if (this.#aborted === undefined) {
-      this.commit();
-      this.checkpoint();
-    }
+    if (this.#aborted === undefined) this.settle();
     this.#aborted ??= new FileSystemError("EROFS", "the file system is unmounted");
   }
 

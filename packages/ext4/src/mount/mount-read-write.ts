@@ -14,7 +14,7 @@ import type { Volume } from "../volume.js";
 import { MultiMountProtection } from "./mmp.js";
 import { checkVolume } from "./mount-read-only.js";
 import { clearJournalError, emptyJournal, takeJournalError } from "./open-journal.js";
-import type { MountOptions } from "./options.js";
+import { dataModeOf, type MountOptions } from "./options.js";
 import { checkWritable } from "./writable-features.js";
 import { WritableMount } from "./writable-mount.js";
 
@@ -68,7 +68,10 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
     checkVolume(volume);
     const wasValid = (volume.superblock.state & SuperblockState.valid) !== 0;
     const interval = options.commitInterval ?? 0;
-    volume.transactions = new Transactions(volume, log, interval > 0 ? { commitInterval: interval * 1000 } : {});
+    volume.transactions = new Transactions(volume, log, {
+      ...(interval > 0 ? { commitInterval: interval * 1000 } : {}),
+      journalData: (options.data ?? dataModeOf(volume.superblock)) === "journal",
+    });
     markMounted(volume, options);
     return { volume, replay, mount: new WritableMount(volume, protection, wasValid) };
   } catch (error) {

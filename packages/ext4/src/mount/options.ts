@@ -4,6 +4,9 @@ import type { QuotaEnforcement } from "../quota/quota.js";
 
 export type ErrorsOption = "continue" | "remount-ro" | "panic";
 
+/** `ordered` and `writeback` write file data to its place, before the metadata that leads to it; `journal` logs it first. */
+export type DataMode = "ordered" | "writeback" | "journal";
+
 export interface MountOptions {
   /** Whether to mount for writing. Default false: the device is not written. */
   readonly writable?: boolean;
@@ -15,6 +18,8 @@ export interface MountOptions {
   readonly journalDevice?: BlockDevice;
   /** Seconds after which a change is committed at the latest: mount's `commit=`. Default 0, which means 5. */
   readonly commitInterval?: number;
+  /** What becomes of file data: mount's `data=`. Default: what the superblock says, or else `ordered`. */
+  readonly data?: DataMode;
   /** Whether writes are flushed in the order that a crash needs: mount's `barrier`. Default true. */
   readonly barrier?: boolean;
   /** Whether a commit block may be written before the blocks that it commits: mount's `journal_async_commit`. Default false. */
@@ -52,4 +57,13 @@ export function errorsOf(superblock: SuperblockView): ErrorsOption {
     default:
       return "continue";
   }
+}
+
+/** EXT4_DEFM_JMODE of s_default_mount_opts, and the one of its values that is not as the default. */
+const DATA_MODE = 0x60;
+const DATA_JOURNAL = 0x20;
+
+/** What the superblock says of file data. */
+export function dataModeOf(superblock: SuperblockView): DataMode {
+  return (superblock.defaultMountOptions & DATA_MODE) === DATA_JOURNAL ? "journal" : "ordered";
 }

@@ -110,6 +110,8 @@ export function setFlags(volume: Volume, inode: Inode, flags: number): void {
     if (!isEmpty(volume, inode))
       throw new FileSystemError("ENOTEMPTY", "only an empty directory changes how names compare");
   }
+  // What is in the journal comes home before data is written past it.
+  if ((changed & InodeFlag.journalData) !== 0) volume.transactions?.settle();
   transact(volume, 4, (handle) => {
     touchChanged(handle, inode);
     inode.flags = ((inode.flags & ~USER_MODIFIABLE) | (flags & USER_MODIFIABLE)) >>> 0;
