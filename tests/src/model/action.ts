@@ -22,8 +22,10 @@ export interface Action {
   perform(subject: Subject): unknown;
   /** Tells the model that it was done. */
   done?(result: unknown): void;
-  /** Tells the model that it failed, where something may have changed all the same. */
+  /** Tells the model that it was refused for lack of room, where something may have changed all the same. */
   refused?(subject: Subject): void;
+  /** Tells the model that it failed as it had to; nothing changes then but times, in the kernel's ext4. */
+  failed?(): void;
   /** Nodes to look at afterwards. */
   readonly touches: readonly Node[];
 }

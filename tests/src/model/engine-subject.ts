@@ -193,13 +193,13 @@ export class EngineSubject implements Subject {
     const inode = this.#inode(target);
     const { blockSize } = this.#fs.geometry;
     const end = offset + length;
+    this.#fs.fallocate(inode, mode, offset, length);
     if ((mode & (PUNCH_HOLE | ZERO_RANGE)) !== 0) {
       const firstWhole = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
       const lastWhole = Math.max(firstWhole, Math.floor(end / blockSize) * blockSize);
       count(this.#engine.host.zero(inode, offset, firstWhole - offset), "zero");
       count(this.#engine.host.zero(inode, lastWhole, end - lastWhole), "zero");
     }
-    this.#fs.fallocate(inode, mode, offset, length);
   }
   copyRange(from: Target, fromOffset: number, to: Target, toOffset: number, length: number): number {
     const source = this.#inode(from);

@@ -49,7 +49,11 @@ export async function startSubject(name: SubjectName, variant: ModelVariant, ima
     case "kernel":
       return SystemSubject.start(kernelMounter(image, variant.kernelOptions), { vagueHoles: true, shiftsRanges: true });
     case "served":
-      return SystemSubject.start(servedMounter(image), { vagueHoles: false, shiftsRanges: false });
+      // What the kernel has cached is refused only when it is written back, and then it is lost.
+      return SystemSubject.start(servedMounter(image, variant.roomy ? [] : ["nowriteback_cache"]), {
+        vagueHoles: false,
+        shiftsRanges: false,
+      });
     case "engine": {
       const { EngineSubject } = await import("./engine-subject.js");
       return new EngineSubject(image, variant);

@@ -87,8 +87,11 @@ export class Player {
     const failure = this.#perform(subject, action);
     if (failure !== undefined) {
       this.#trace.push(`        ${failure}`);
-      if (failure !== action.fails) this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
-      action.refused?.(subject);
+      if (failure === action.fails) action.failed?.();
+      else {
+        this.refusals.set(kind, (this.refusals.get(kind) ?? 0) + 1);
+        action.refused?.(subject);
+      }
     }
     for (const node of action.touches) checkNode(subject, this.model, node, this.#variant.finestTime);
   }

@@ -122,6 +122,9 @@ function allocate(draw: Draw, mode: number): ReturnType<Plan> {
       if (grows) contents.size = Math.max(contents.size, offset + length);
       node.mtime = undefined;
     },
+    failed: () => {
+      node.mtime = undefined;
+    },
     refused: (subject) => {
       if ((mode & (PUNCH_HOLE | ZERO_RANGE)) !== 0) zeroedInPart(subject, target, node, offset, length);
       followSize(subject, target, node, grows ? Math.max(contents.size, offset + length) : contents.size);
@@ -170,6 +173,9 @@ const shift: Plan = (draw) => {
       if (collapse) contents.collapse(offset, length);
       else contents.insert(offset, length);
       node.mtime = { since: draw.now };
+    },
+    failed: () => {
+      node.mtime = undefined;
     },
     refused: () => {
       node.mtime = undefined;

@@ -157,6 +157,10 @@ const rename: Plan = (draw) => {
   const flags = draw.chance(0.6) ? 0 : draw.oneOf(1, 2, 2, 4, 5, 3, 6);
   const moved = from.entry?.node;
   const replaced = to.entry?.node;
+  // A whiteout is made first, and taken back when the rename fails.
+  const takenBack = (): void => {
+    if ((flags & RenameFlag.whiteout) !== 0) from.directory.mtime = undefined;
+  };
   return {
     text: `rename ${show(from.path)} to ${show(to.path)} flags ${flags}`,
     fails: refuseRename(draw, from, to, flags),
@@ -181,10 +185,8 @@ const rename: Plan = (draw) => {
         model.link(from.directory, from.name, whiteout, now);
       }
     },
-    // A whiteout is made first, and taken back.
-    refused: () => {
-      if ((flags & RenameFlag.whiteout) !== 0) from.directory.mtime = undefined;
-    },
+    failed: takenBack,
+    refused: takenBack,
     touches: [from.directory, to.directory, ...[moved, replaced].filter((node) => node !== undefined)],
   };
 };
