@@ -1,4 +1,4 @@
-import type { FileSystem, Inode } from "@bulkhead/ext4";
+import { type FileSystem, type Inode, isEngineError } from "@bulkhead/ext4";
 import { type Mapping, type MappingServer, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap";
 
 /** Operations during which an error must not throw away what was done before it: they answer in errnos. */
@@ -26,7 +26,7 @@ export class EngineMappings implements MappingServer<Inode> {
       this.#map(inode, pos, count, operation, read, write);
       return 0;
     } catch (error) {
-      return -this.#toErrno(error);
+      return this.#failure(error);
     }
   }
 
@@ -41,7 +41,7 @@ export class EngineMappings implements MappingServer<Inode> {
       this.#fs.iomapEnd(inode, pos, count, written, operation, mapping);
       return 0;
     } catch (error) {
-      return -this.#toErrno(error);
+      return this.#failure(error);
     }
   }
 
@@ -56,7 +56,13 @@ export class EngineMappings implements MappingServer<Inode> {
     try {
       return this.#fs.writeInline(inode, pos, source) ? source.length : 0;
     } catch (error) {
-      return -this.#toErrno(error);
+      return this.#failure(error);
     }
+  }
+
+  /** What the engine threw, as an answer. Anything else is a mistake of ours, and not to be hidden. */
+  #failure(error: unknown): number {
+    if (!isEngineError(error)) throw error;
+    return -this.#toErrno(error);
   }
 }

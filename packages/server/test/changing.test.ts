@@ -118,6 +118,10 @@ test("an unlinked inode lives until the kernel has forgotten every look-up of it
   for (const name of ["f", "g"]) assert.equal(client.ask("UNLINK", ROOT, { names: [bytes(name)] }).error, 0);
   assert.equal(client.attributes(node).nlink, 0);
   assert.deepEqual(client.read(node, 0, 5000), pattern(5000));
+  const times = { valid: Fattr.MTIME | Fattr.CTIME, mtime: 77, ctime: 88, mtimensec: 9, ctimensec: 10 };
+  assert.equal(client.ask("SETATTR", node, { request: times }).error, 0);
+  const { mtime, ctime, mtimensec, ctimensec } = client.attributes(node);
+  assert.deepEqual([mtime, ctime, mtimensec, ctimensec], [77, 88, 9, 10]);
   client.forget(node, 3);
   assert.ok(client.isThere(node));
   client.forget(node);
@@ -493,6 +497,16 @@ test("access times follow relatime, O_NOATIME and the options", { skip }, () => 
   const { atime } = client.attributes(dir);
   client.names(dir);
   assert.equal(client.attributes(dir).atime, atime);
+});
+
+test("a mistake of ours while writing is EIO, and a line in the log", { skip }, () => {
+  const client = new Writer();
+  const node = client.make("f");
+  client.fs.iomapBegin = () => {
+    throw new TypeError("a bug");
+  };
+  assert.equal(client.write(node, 0, bytes("x")), -5);
+  assert.match(client.lines[0] ?? "", /WRITE of nodeid \d+ failed.*a bug/);
 });
 
 test("errors of a file's space leave no line in the log", { skip }, () => {

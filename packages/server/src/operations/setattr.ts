@@ -21,6 +21,9 @@ const INODE_BITS =
   Fattr.CTIME |
   Fattr.KILL_SUIDGID;
 
+/** What the kernel's cache sends of an inode that it changed, and as last words of one that has just lost its name. */
+const WRITTEN_TIMES = Fattr.MTIME | Fattr.CTIME | Fattr.FH;
+
 /** SETATTR. A handle in it says nothing that the node id does not. */
 export function setattrOperations(server: Ext4Server) {
   const { fs } = server;
@@ -34,7 +37,8 @@ export function setattrOperations(server: Ext4Server) {
         const failure = resize(inode, request.size);
         if (failure !== 0) return failure;
       }
-      if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
+      if (inode.linksCount === 0 && (valid & ~WRITTEN_TIMES) === 0) keepTimes(inode, request);
+      else if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
       server.changed(inode);
       out.attr_valid = VALID_SECONDS;
       fillAttributes(out.attr, inode, blockSize);
@@ -86,6 +90,18 @@ export function setattrOperations(server: Ext4Server) {
       changes.ctimeNanoseconds = nanoseconds(inode, request.ctimensec);
     }
     fs.setAttributes(inode, changes);
+  }
+}
+
+/** The times of an inode without a name are for those who have it open; none of it has to reach the device. */
+function keepTimes(inode: Inode, request: View<typeof FuseSetattrIn>): void {
+  if ((request.valid & Fattr.MTIME) !== 0) {
+    inode.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
+    inode.mtimeNanoseconds = nanoseconds(inode, request.mtimensec);
+  }
+  if ((request.valid & Fattr.CTIME) !== 0) {
+    inode.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
+    inode.ctimeNanoseconds = nanoseconds(inode, request.ctimensec);
   }
 }
 
