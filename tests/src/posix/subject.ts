@@ -98,14 +98,15 @@ export class Subject {
   /** Undoes what was deferred, all of it whatever fails, and closes what is still open. */
   finish(): void {
     const failures: unknown[] = [];
-    for (let work = this.#deferred.pop(); work !== undefined; work = this.#deferred.pop()) {
+    const attempt = (work: () => void): void => {
       try {
         work();
       } catch (error) {
         failures.push(error);
       }
-    }
-    for (const fd of this.#descriptors) closeSync(fd);
+    };
+    for (let work = this.#deferred.pop(); work !== undefined; work = this.#deferred.pop()) attempt(work);
+    for (const fd of this.#descriptors) attempt(() => closeSync(fd));
     this.#descriptors.clear();
     if (failures.length > 0) throw failures[0];
   }

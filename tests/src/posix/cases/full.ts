@@ -112,12 +112,13 @@ export const full = group(
     "the reserved blocks are root's": alone((s) => {
       const { bfree, bavail } = statfs(s.mountPoint);
       assert.ok(bavail < bfree);
-      const fd = as(ALICE, () => fillBlocks(s));
+      as(ALICE, () => fillBlocks(s));
       const left = statfs(s.mountPoint);
       assert.ok(left.bavail <= 1 && left.bfree > 1, `${left.bavail} of ${left.bfree} left`);
-      refused("ENOSPC", () => as(ALICE, () => s.file("hers", Buffer.alloc(2 * s.facts.clusterSize, 1))));
-      s.file("roots", Buffer.alloc(2 * s.facts.blockSize, 1));
-      syncfs(fd);
+      const bytes = aligned(4 * 4096, 1);
+      const hers = as(ALICE, () => s.open(s.path("hers"), O.RDWR | O.CREAT | O.DIRECT));
+      refused("ENOSPC", () => as(ALICE, () => pwrite(hers, bytes, 0)));
+      assert.equal(pwrite(s.open(s.path("roots"), O.RDWR | O.CREAT | O.DIRECT), bytes, 0), bytes.length);
     }),
     "ENOSPC for mkdir, a long symbolic link, a large attribute, and nothing is left of them": alone((s) => {
       s.file("file");
@@ -142,7 +143,7 @@ export const full = group(
       linkSync(s.path("file"), s.path(`${"n".repeat(200)}0`)); // there is room again, for what hashes to the same block
     }),
     "renaming and removing need no space": alone((s) => {
-      for (const name of ["a", "b", "c"]) s.file(name, Buffer.alloc(3 * s.facts.blockSize, 1));
+      for (const name of ["a", "b", "c"]) fsyncSync(s.opened(name, Buffer.alloc(3 * s.facts.blockSize, 1)));
       s.folder("folder");
       fillBlocks(s);
       rename(s.path("a"), s.path("d"));
