@@ -33,7 +33,7 @@ import { discardFree } from "./namespace/discard.js";
 import { entryInode, lookupEntry } from "./namespace/entry.js";
 import { fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
-import { deleteInode } from "./namespace/release.js";
+import { deleteInode, truncateOrphan } from "./namespace/release.js";
 import { rename } from "./namespace/rename.js";
 import { cleanOrphans } from "./orphan/clean.js";
 import { enableQuota } from "./quota/quota.js";
@@ -83,8 +83,9 @@ export class FileSystem {
    * Mounts, read-only unless `options.writable` says otherwise. The device is not closed by a failure, and a read-only mount never
    * writes it.
    *
-   * A mount for writing replays a journal onto the device and ends what a crash left unfinished. Read-only, a journal that needs recovery is replayed into memory, and what is seen is the state after the replay and before the clean-up
-   * of orphans that a mount for writing makes: see orphan/orphans.ts.
+   * A mount for writing replays a journal onto the device and ends what a crash left unfinished. Read-only, a journal that needs
+   * recovery is replayed into memory, and what is seen is the state after the replay and before the clean-up of orphans that a
+   * mount for writing makes: see orphan/orphans.ts.
    *
    * @throws CorruptionError superblock-*, journal-*, inode-* (of the root) and what else is needed to reach the root
    * @throws UnsupportedFeatureError for an incompatible feature that cannot be read, an external journal that is needed; to mount
@@ -104,11 +105,11 @@ export class FileSystem {
     const { volume, replay, mount } = mountReadWrite(device, options, environment);
     const fs = new FileSystem(volume, options, replay, mount);
     volume.report = (error) => fs.recordError(error);
-    if (options.quota !== undefined) enableQuota(volume, options.quota);
     try {
+      if (options.quota !== undefined) enableQuota(volume, options.quota);
       cleanOrphans(volume, {
         remove: (inode) => deleteInode(volume, inode),
-        truncate: (inode) => resize(volume, inode, inode.size),
+        truncate: (inode) => truncateOrphan(volume, inode),
       });
     } catch (error) {
       mount.close();
@@ -196,11 +197,19 @@ export class FileSystem {
    *
    * @param operation fuse-iomap operation flags
    * @param read the mapping: of what is there, or for operations that write, of what to write to until `iomapEnd`
+   * @param privileged whether the blocks reserved for the superuser may be used
    * @throws FileSystemError ENOKEY for an encrypted file; for those that write ENOSPC, EDQUOT, EFBIG, EPERM, EROFS
    */
-  iomapBegin(inode: Inode, pos: number, count: number, operation: number, read: IomapMapping): void {
+  iomapBegin(
+    inode: Inode,
+    pos: number,
+    count: number,
+    operation: number,
+    read: IomapMapping,
+    privileged = false,
+  ): void {
     if ((operation & WRITING) !== 0) {
-      beginWrite(this.#volume, inode, pos, count, operation, this.deviceId, read);
+      beginWrite(this.#volume, inode, pos, count, operation, this.deviceId, read, privileged);
       return;
     }
     if (inode.has(InodeFlag.encrypt)) this.checkReadable(inode);
@@ -306,8 +315,8 @@ export class FileSystem {
   }
 
   /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, before. */
-  fallocate(inode: Inode, mode: number, offset: number, length: number): void {
-    fallocate(this.#volume, inode, mode, offset, length);
+  fallocate(inode: Inode, mode: number, offset: number, length: number, privileged = false): void {
+    fallocate(this.#volume, inode, mode, offset, length, privileged);
   }
 
   /** @param flags XATTR_CREATE 1, XATTR_REPLACE 2. @throws FileSystemError EEXIST, ENODATA, ENOSPC, EOPNOTSUPP, … */

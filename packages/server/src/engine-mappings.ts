@@ -6,6 +6,8 @@ const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation
 
 /** The engine as the iomap host's server, over a function call. */
 export class EngineMappings implements MappingServer<Inode> {
+  /** Whether whoever writes now may use the blocks reserved for the superuser. */
+  privileged = false;
   readonly #fs: FileSystem;
   readonly #dev: number;
   readonly #toErrno: (error: unknown) => number;
@@ -31,7 +33,7 @@ export class EngineMappings implements MappingServer<Inode> {
   }
 
   #map(inode: Inode, pos: number, count: number, operation: number, read: Mapping, write: Mapping): void {
-    this.#fs.iomapBegin(inode, pos, count, operation, read);
+    this.#fs.iomapBegin(inode, pos, count, operation, read, this.privileged);
     if (read.type === MappingType.mapped || read.type === MappingType.unwritten) read.dev = this.#dev;
     write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
   }

@@ -15,7 +15,7 @@ export interface ServeData {
   readonly journal: SourceOptions | undefined;
   /** Without what only this thread has. */
   readonly engine: Omit<MountOptions, "journalDevice" | "onPanic" | "wait">;
-  readonly serving: Omit<ServerOptions, "onChange">;
+  readonly serving: Omit<ServerOptions, "onChange" | "expire">;
   /** Whether the device is told what is free, when the mount ends. */
   readonly discard: boolean;
   /** A line per request. */
@@ -36,7 +36,7 @@ const LEAST_WAIT = 50;
 
 const create: CreateFileSystem<ServeData> = (
   { source, journal, engine, serving, discard, debug, posixAcl },
-  { log, timers },
+  { log, timers, notifier },
 ) => {
   const device = openSource(source, io, engine.writable);
   const environment: Environment = {
@@ -68,7 +68,12 @@ const create: CreateFileSystem<ServeData> = (
     throw error;
   }
   const deadlines = new Deadlines(filesystem, timers, (error) => server.toErrno(error));
-  const server = new Ext4Server(filesystem, { ...serving, onChange: () => deadlines.arm() });
+  const server = new Ext4Server(filesystem, {
+    ...serving,
+    onChange: () => deadlines.arm(),
+    // From a timer: the kernel waits for the answer before it lets go of the inode.
+    expire: (nodeid) => void timers.after(0, () => notifier().invalInode(nodeid, -1, 0)),
+  });
   deadlines.arm();
   const session = server.sessionOptions(posixAcl, (message, error) => {
     // Only what should not happen comes here: where in the program it did is what a report of it needs.

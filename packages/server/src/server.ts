@@ -75,14 +75,17 @@ export interface ServerOptions {
   readonly reservedGid?: number;
   /** Told, after the request that changed something, that the engine may have new deadlines. */
   readonly onChange?: () => void;
+  /** Asked to have the kernel drop what it knows of an inode's attributes, after the request: they changed without its knowing. */
+  readonly expire?: (nodeid: number) => void;
 }
 
-const CAPABILITIES = "security.capability";
+export const CAPABILITIES = "security.capability";
 
 /** What the handlers share. */
 export class Ext4Server {
   readonly fs: FileSystem;
   readonly host: IomapHost<Inode>;
+  readonly mappings: EngineMappings;
   /** Whether anything can be changed. */
   readonly writable: boolean;
   /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
@@ -107,8 +110,8 @@ export class Ext4Server {
     // File blocks are 32-bit numbers, so no file is longer than this.
     const maxBytes = 2 ** 32 * blockSize;
     const limits = { blockSize, maxBytes };
-    const mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
-    this.host = new IomapHost(mappings, devices, limits, (error) => fs.logError(error));
+    this.mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
+    this.host = new IomapHost(this.mappings, devices, limits, (error) => fs.logError(error));
   }
 
   /** The time that changes bear. */
@@ -158,6 +161,12 @@ export class Ext4Server {
   changed(inode: Inode): void {
     if (this.#options.sync === true || inode.has(InodeFlag.sync)) this.fs.sync();
     this.#options.onChange?.();
+  }
+
+  /** An inode was changed in a way that the kernel knows nothing of. */
+  changedUnseen(inode: Inode): void {
+    this.changed(inode);
+    this.#options.expire?.(nodeId(inode.ino));
   }
 
   /** Names in a directory were changed. */

@@ -183,7 +183,10 @@ export class Transactions {
   }
 
   #checkAlive(): void {
-    if (this.#aborted !== undefined) throw new FileSystemError("EROFS", "the journal has been aborted after an error");
+    if (this.#aborted === undefined) return;
+    // After a shutdown everything is an I/O error, as in the kernel.
+    if (this.#aborted instanceof FileSystemError) throw this.#aborted;
+    throw new FileSystemError("EROFS", "the journal has been aborted after an error");
   }
 
   /** Makes a block part of the running transaction; false if it is already. The business of Handle. */

@@ -64,6 +64,7 @@ export function beginWrite(
   operation: number,
   dev: number,
   out: IomapMapping,
+  privileged: boolean,
 ): void {
   checkWritable(inode);
   checkAppend(inode, pos);
@@ -83,7 +84,7 @@ export function beginWrite(
       throw new FileSystemError("EFBIG", `a write at ${pos}`);
     }
     spillToBlock(handle, inode);
-    mapBytesForWrite(handle, inode, pos, count, operation, dev, out);
+    mapBytesForWrite(handle, inode, pos, count, operation, dev, out, privileged);
   });
 }
 

@@ -31,6 +31,7 @@ const CREDITS = Math.max(ALLOCATE_CREDITS, MAP_CREDITS) + 8;
  * @param mode see FallocateMode
  * @param offset bytes, 0 or more
  * @param length bytes, 1 or more
+ * @param privileged whether the blocks reserved for the superuser may be used
  * @throws FileSystemError EOPNOTSUPP, EINVAL, EFBIG, ENOSPC, EPERM
  */
 export function fallocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number): void {
@@ -54,8 +55,8 @@ export function fallocate(volume: Volume, inode: Inode, mode: number, offset: nu
     if (mode & punchHole) punch(handle, inode, offset, length);
     else if (mode & collapseRange) collapse(handle, inode, offset, length);
     else if (mode & insertRange) insert(handle, inode, offset, length);
-    else if (mode & zeroRange) zero(handle, inode, offset, length, (mode & keepSize) !== 0);
-    else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0);
+    else if (mode & zeroRange) zero(handle, inode, offset, length, (mode & keepSize) !== 0, privileged);
+    else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0, privileged);
     touchModified(handle, inode);
   });
 }
@@ -122,18 +123,32 @@ function insert(handle: Handle, inode: Inode, offset: number, length: number): v
 }
 
 /** What is mapped becomes unwritten, what is not is allocated so. */
-function zero(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
+function zero(
+  handle: Handle,
+  inode: Inode,
+  offset: number,
+  length: number,
+  keepSize: boolean,
+  privileged: boolean,
+): void {
   const { blockSize } = handle.volume.geometry;
   const first = Math.ceil(offset / blockSize);
   const stop = Math.floor((offset + length) / blockSize);
   if (stop > first) convertToUnwritten(handle, inode, first, stop - first);
-  preallocate(handle, inode, offset, length, keepSize);
+  preallocate(handle, inode, offset, length, keepSize, privileged);
 }
 
 const mapping = new BlockMapping();
 
 /** Allocates what is a hole as unwritten. A part that was allocated before the space ran out stays, as in the kernel. */
-function preallocate(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
+function preallocate(
+  handle: Handle,
+  inode: Inode,
+  offset: number,
+  length: number,
+  keepSize: boolean,
+  privileged: boolean,
+): void {
   const { volume } = handle;
   const { blockSize } = volume.geometry;
   const stop = Math.min(Math.ceil((offset + length) / blockSize), MAX_FILE_BLOCKS);
@@ -143,7 +158,7 @@ function preallocate(handle: Handle, inode: Inode, offset: number, length: numbe
     const count = Math.min(mapping.length, stop - block);
     if (mapping.type === MappingType.hole) {
       room(handle);
-      allocateRange(handle, inode, block, count, { unwritten: true }, mapping);
+      allocateRange(handle, inode, block, count, { unwritten: true, privileged }, mapping);
     }
     block += Math.min(mapping.length, stop - block);
     // The size follows what is allocated, so that blocks behind it are never more than asked for.

@@ -4,7 +4,7 @@ import { isFastSymlink } from "../inode/decode-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { transact } from "../journal/transactions.js";
 import { MAX_FILE_BLOCKS } from "../map/mapping.js";
-import { removeRange } from "../map/remove-range.js";
+import { removeRange, truncateBlocks } from "../map/remove-range.js";
 import { removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { removeAllXattrs } from "../xattr/remove-all.js";
@@ -30,6 +30,15 @@ export function deleteInode(volume: Volume, inode: Inode): void {
     freeInode(handle, inode);
   });
   volume.inodes.delete(inode.ino);
+}
+
+/** Frees what lies behind the size of an inode that a crash left half truncated. Nothing else of it changes. */
+export function truncateOrphan(volume: Volume, inode: Inode): void {
+  if (!hasBlocks(volume, inode)) return;
+  transact(volume, RELEASE_CREDITS, (handle) => {
+    handle.modifyInode(inode);
+    truncateBlocks(handle, inode, Math.ceil(inode.size / volume.geometry.blockSize));
+  });
 }
 
 /** Whether i_block maps blocks: not in device files, pipes, sockets, fast links and inodes with inline data. */

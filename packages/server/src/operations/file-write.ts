@@ -1,4 +1,4 @@
-import { errno, FallocateMode, type Inode } from "@bulkhead/ext4";
+import { errno, FallocateMode, type Inode, InodeFlag } from "@bulkhead/ext4";
 import { type Handlers, WriteFlag } from "@bulkhead/fuse";
 import { Operation } from "@bulkhead/iomap";
 import { type Ext4Server, inodeNumber } from "../server.js";
@@ -18,7 +18,10 @@ export function fileWritingOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       const { offset, write_flags: how, flags } = request;
       if ((how & WriteFlag.KILL_SUIDGID) !== 0) server.dropPrivileges(inode);
-      const written = write(inode, offset, data, (how & WriteFlag.CACHE) !== 0);
+      const cached = (how & WriteFlag.CACHE) !== 0;
+      // The cache has told its writer that the bytes are written: rather the superuser's blocks than their loss.
+      server.mappings.privileged = cached || server.isPrivileged(context);
+      const written = write(inode, offset, data, cached);
       if (written < 0) return written;
       server.changed(inode);
       // Pages of the cache are written for whoever: their file's fsync comes after them.
@@ -29,6 +32,7 @@ export function fileWritingOperations(server: Ext4Server) {
 
     FALLOCATE(context, request) {
       const inode = server.inode(context.nodeid);
+      server.mappings.privileged = server.isPrivileged(context);
       const failure = zeroEdges(inode, request.mode, request.offset, request.length);
       if (failure !== 0) return failure;
       allocate(inode, request.mode, request.offset, request.length);
@@ -59,7 +63,7 @@ export function fileWritingOperations(server: Ext4Server) {
   /** As FileSystem.fallocate; the kernel's times stay, where it keeps them. */
   function allocate(inode: Inode, mode: number, offset: number, length: number): void {
     const { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds } = inode;
-    fs.fallocate(inode, mode, offset, length);
+    fs.fallocate(inode, mode, offset, length, server.mappings.privileged);
     if (server.kernelKeepsTimes) fs.setAttributes(inode, { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds });
   }
 
@@ -76,6 +80,22 @@ export function fileWritingOperations(server: Ext4Server) {
       done += more;
     }
     return done;
+  }
+
+  /**
+   * Writes a page of the cache to an append-only file: it begins with what the file holds there, if nobody but O_APPEND was at
+   * it. The kernel would tell at the open, but does not know of the flag.
+   */
+  function append(inode: Inode, offset: number, data: Uint8Array): number {
+    const there = Math.min(Math.max(inode.size - offset, 0), data.length);
+    if (there === 0) return write(inode, offset, data, true);
+    const old = new Uint8Array(there);
+    const got = host.read(inode, offset, old);
+    if (got < there) return got < 0 ? got : -errno.EIO;
+    for (let at = 0; at < there; at++) if (old[at] !== data[at]) return -errno.EPERM;
+    if (there === data.length) return there;
+    const written = write(inode, offset + there, data.subarray(there), true);
+    return written < 0 ? written : there + written;
   }
 
   /** Zeros the parts of blocks that a range which will read as zeros has at its ends, and the end of a file that grows. */

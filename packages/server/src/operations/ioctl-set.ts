@@ -66,7 +66,7 @@ export function setByIoctl(
     default:
       return NOT_SETTING;
   }
-  server.changed(inode);
+  server.changedUnseen(inode);
   return 0;
 }
 
@@ -76,7 +76,7 @@ function setExtended(server: Ext4Server, inode: Inode, xflags: number, project: 
   for (const { xflag, flag } of extendedFlags) if ((xflags & xflag) !== 0) flags |= flag;
   if (flags !== (inode.flags | 0)) server.fs.setFlags(inode, flags >>> 0);
   if (project !== inode.projectId) server.fs.setProject(inode, project);
-  server.changed(inode);
+  server.changedUnseen(inode);
   return 0;
 }
 

@@ -1,6 +1,6 @@
-import { errno, InodeFlag } from "@bulkhead/ext4";
+import { errno, type Inode, InodeFlag } from "@bulkhead/ext4";
 import { type Handlers, SetxattrFlag } from "@bulkhead/fuse";
-import type { Ext4Server } from "../server.js";
+import { CAPABILITIES, type Ext4Server } from "../server.js";
 
 /** Names are bytes; a latin1 string holds one a character. */
 function latin1(bytes: Uint8Array): string {
@@ -9,6 +9,8 @@ function latin1(bytes: Uint8Array): string {
   return text;
 }
 
+/** Bytes of a capability attribute of version 2. */
+const CAPABILITY_SIZE = 20;
 const ACL_ACCESS = "system.posix_acl_access";
 const S_ISGID = 0o2000;
 
@@ -17,8 +19,10 @@ export function xattrOperations(server: Ext4Server) {
   const { fs } = server;
   return {
     GETXATTR(context, _request, name, window) {
-      const value = fs.getXattr(server.inode(context.nodeid), latin1(name));
-      if (value === undefined) return -errno.ENODATA;
+      const inode = server.inode(context.nodeid);
+      const attribute = latin1(name);
+      const value = fs.getXattr(inode, attribute);
+      if (value === undefined) return refusesWrites(inode, attribute, window) ? CAPABILITY_SIZE : -errno.ENODATA;
       if (value.length <= window.length) window.set(value);
       return value.length;
     },
@@ -39,6 +43,14 @@ export function xattrOperations(server: Ext4Server) {
       return length;
     },
   } satisfies Handlers;
+
+  /**
+   * Before the first write to a file the kernel asks how long its capabilities are, to take them away. It does not know that a
+   * file is immutable, and would collect what is written to it; but it gives up when it may not take them away.
+   */
+  function refusesWrites(inode: Inode, attribute: string, window: Uint8Array): boolean {
+    return server.writable && window.length === 0 && inode.has(InodeFlag.immutable) && attribute === CAPABILITIES;
+  }
 }
 
 /** SETXATTR, REMOVEXATTR. Who may is the kernel's business, immutable and append-only inodes aside. */
