@@ -34,7 +34,14 @@ const CREDITS = Math.max(ALLOCATE_CREDITS, MAP_CREDITS) + 8;
  * @param privileged whether the blocks reserved for the superuser may be used
  * @throws FileSystemError EOPNOTSUPP, EINVAL, EFBIG, ENOSPC, EPERM
  */
-export function fallocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number): void {
+export function fallocate(
+  volume: Volume,
+  inode: Inode,
+  mode: number,
+  offset: number,
+  length: number,
+  privileged: boolean,
+): void {
   const { keepSize, punchHole, collapseRange, zeroRange, insertRange } = FallocateMode;
   checkMode(mode);
   checkWritable(inode);
