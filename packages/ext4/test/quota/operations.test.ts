@@ -84,7 +84,7 @@ function randomOperation(volume: Volume, random: (bound: number) => number, name
   else if (kind === 9) resize(volume, inode, random(50_000));
   else if (inode.has(InodeFlag.extents)) {
     const mode = kind === 10 ? FallocateMode.punchHole | FallocateMode.keepSize : FallocateMode.keepSize;
-    fallocate(volume, inode, mode, random(40_000), 1 + random(20_000));
+    fallocate(volume, inode, mode, random(40_000), 1 + random(20_000), true);
   }
 }
 
