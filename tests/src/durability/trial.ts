@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runApart } from "../system/process.js";
+import { run, runApart } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
 import { type Crash, crash } from "./crash.js";
@@ -25,6 +25,10 @@ export async function stand(trial: Trial): Promise<void> {
     makeWorkloadImage(image, SIZE, trial.mke2fs);
     const notes = await crash(image, trial);
     rmSync(image);
+    // Otherwise nothing was interrupted, and this shows nothing.
+    if (trial.journal && !/^Filesystem features:.* needs_recovery/m.test(header(`${image}.crashed`))) {
+      throw new Error("the crash left a journal that needs no recovery");
+    }
     const complaints = judge(`${image}.crashed`, notes, trial);
     if (complaints.length > 0) {
       throw new Error(
@@ -34,6 +38,10 @@ export async function stand(trial: Trial): Promise<void> {
   } finally {
     removeScratch(directory);
   }
+}
+
+function header(image: string): string {
+  return run("dumpe2fs", ["-h", image]).stdout.toString("latin1");
 }
 
 /** The same in a process and a mount namespace of its own. */
