@@ -417,11 +417,20 @@ test("immutable and append-only inodes refuse what they should", { skip }, () =>
   });
   const all = { write: EPERM, truncate: EPERM, chmod: EPERM, unlink: EPERM, rename: EPERM, link: EPERM, xattr: EPERM };
   assert.equal(client.write(node, 0, bytes("some")), 4);
+  const capabilities = (size: number) =>
+    client.ask("GETXATTR", node, { request: { size }, names: [bytes("security.capability")] }, size).error;
+  assert.deepEqual([capabilities(0), capabilities(100)], [ENODATA, ENODATA]);
   assert.equal(flags(0x10), 0);
+  assert.deepEqual([capabilities(0), capabilities(100)], [0, ENODATA], "so that write(2) itself fails");
   assert.deepEqual(attempts(), { ...all, touch: EPERM });
   assert.equal(flags(0x20), 0);
   assert.deepEqual(attempts(), { ...all, touch: 0 });
   assert.equal(client.write(node, 4, bytes(" more")), 5);
+  assert.equal(client.write(node, 0, bytes("some more"), WriteFlag.CACHE), 9, "a page of which nothing changed");
+  assert.equal(client.write(node, 0, bytes("some more, too"), WriteFlag.CACHE), 14);
+  assert.equal(client.write(node, 0, bytes("Some more, too"), WriteFlag.CACHE), EPERM);
+  assert.equal(client.write(node, 2, bytes("me more?"), WriteFlag.CACHE), EPERM);
+  assert.equal(text(client.read(node, 0, 100)), "some more, too");
   assert.equal(flags(0), 0);
   assert.equal(client.write(node, 0, bytes("S")), 1);
   client.closed();

@@ -249,11 +249,28 @@ def attributes():
         finally:
             os.close(fd)
 
+    def late(path, how, data):
+        """A write and what it comes to: without OPEN, our answer may come no earlier than the write's."""
+        try:
+            fd = os.open(path, how)
+            try:
+                os.write(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            return errno.errorcode[error.errno]
+
     show("nodump", lambda: flags(0x40))
     show("append", lambda: flags(0x20))
+    for line in (b"one\n", b"two\n", b"three\n"):
+        show("appending", lambda: late("f", os.O_WRONLY | os.O_APPEND, line))
+    show("overwriting", lambda: late("f", os.O_WRONLY, b"0"))
     show("unlink", lambda: os.unlink("f"))
     show("truncate", lambda: os.truncate("f", 0))
     show("immutable", lambda: flags(0x10))
+    show("writing", lambda: late("f", os.O_WRONLY, b"0"))
+    show("appending", lambda: late("f", os.O_WRONLY | os.O_APPEND, b"0"))
     show("chmod", lambda: os.chmod("f", 0o600))
     show("link", lambda: os.link("f", "g"))
     show("rename", lambda: os.rename("f", "g"))

@@ -21,7 +21,8 @@ export function fileWritingOperations(server: Ext4Server) {
       const cached = (how & WriteFlag.CACHE) !== 0;
       // The cache has told its writer that the bytes are written: rather the superuser's blocks than their loss.
       server.mappings.privileged = cached || server.isPrivileged(context);
-      const written = write(inode, offset, data, cached);
+      const appends = cached && inode.has(InodeFlag.append);
+      const written = appends ? append(inode, offset, data) : write(inode, offset, data, cached);
       if (written < 0) return written;
       server.changed(inode);
       // Pages of the cache are written for whoever: their file's fsync comes after them.
