@@ -125,8 +125,9 @@ export class SystemSubject implements Subject {
     linkDescriptor(this.#handle(slot), this.#path(path));
   }
   close(slot: number): void {
-    closeSync(this.#handle(slot));
+    const fd = this.#handle(slot);
     this.#handles.delete(slot);
+    closeSync(fd);
   }
 
   write(target: Target, offset: number, bytes: Buffer): number {
@@ -257,9 +258,17 @@ export class SystemSubject implements Subject {
     this.#root = Buffer.from(`${await this.#mounter.mount()}/`);
   }
   async end(): Promise<void> {
-    for (const { fd } of this.#handles.values()) closeSync(fd);
+    let failure: unknown;
+    for (const { fd } of this.#handles.values()) {
+      try {
+        closeSync(fd); // closes it also when what was cached finds no room
+      } catch (error) {
+        failure = error;
+      }
+    }
     this.#handles.clear();
     await this.#mounter.unmount();
+    if (failure !== undefined) throw failure;
   }
 }
 
