@@ -1,6 +1,8 @@
 /** Runs cases on a mount, each in a directory of its own. */
 import { appendFileSync, chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { statfs } from "@bulkhead/linux";
 import { type Case, titleOf } from "./case.js";
 import type { Facts } from "./facts.js";
 import { Subject } from "./subject.js";
@@ -36,9 +38,24 @@ export async function runCases(cases: readonly Case[], ground: Ground, journal: 
   try {
     const running = cases.map((one, number) => (one.alone ? undefined : runCase(one, number, ground, journal)));
     await Promise.all(running);
-    for (const [number, one] of cases.entries()) if (one.alone) await runCase(one, number, ground, journal);
+    for (const [number, one] of cases.entries()) {
+      if (!one.alone) continue;
+      await settled(ground.mountPoint);
+      await runCase(one, number, ground, journal);
+    }
   } finally {
     process.off("SIGXFSZ", ignoreSizeLimit);
+  }
+}
+
+/** Waits until what the last case removed is counted as free, which may follow its removal. */
+async function settled(mountPoint: string): Promise<void> {
+  let last = statfs(mountPoint);
+  for (let again = 0; again < 100; again++) {
+    await sleep(5);
+    const now = statfs(mountPoint);
+    if (now.bfree === last.bfree && now.ffree === last.ffree) return;
+    last = now;
   }
 }
 
