@@ -3,13 +3,11 @@ import {
   type BlockDevice,
   CorruptionError,
   type CorruptionKind,
-  DeviceError,
   FileSystem,
-  FileSystemError,
   type Inode,
+  isEngineError,
   MappingType,
   orphans,
-  UnsupportedFeatureError,
 } from "@bulkhead/ext4";
 
 /** What an exploration found. */
@@ -31,6 +29,17 @@ const MAX_MAPPINGS = 200;
 const MAX_ERRORS = 50;
 const NOTHING = new Uint8Array(0);
 
+/** Notes an error of the engine's that an image may well provoke. @throws any other one */
+export function recordFinding(findings: Findings, error: unknown): void {
+  if (error instanceof CorruptionError) {
+    if (error.evidence === "") throw new Error(`no evidence for ${error.kind}`);
+    findings.kinds.add(error.kind);
+    if (findings.errors.length < MAX_ERRORS) findings.errors.push(error);
+  } else if (!isEngineError(error)) {
+    throw error;
+  }
+}
+
 /**
  * Walks the whole tree of the image on `device`.
  *
@@ -43,15 +52,7 @@ export function explore(device: BlockDevice, contents = true): Findings {
     try {
       return work();
     } catch (error) {
-      if (error instanceof CorruptionError) {
-        if (error.evidence === "") throw new Error(`no evidence for ${error.kind}`);
-        findings.kinds.add(error.kind);
-        if (findings.errors.length < MAX_ERRORS) findings.errors.push(error);
-      } else if (
-        !(error instanceof UnsupportedFeatureError || error instanceof FileSystemError || error instanceof DeviceError)
-      ) {
-        throw error;
-      }
+      recordFinding(findings, error);
       return undefined;
     }
   };

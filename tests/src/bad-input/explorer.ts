@@ -1,11 +1,15 @@
 /** Entry of the worker that explores the cases of a plan: says on shared memory what it is at, so that a hang can be seen. */
 import { parentPort, workerData } from "node:worker_threads";
-import { explore } from "./explore.js";
+import { type BlockDevice, MemoryDevice } from "@bulkhead/ext4";
+import { change } from "./change.js";
+import { explore, type Findings } from "./explore.js";
 import { cases, type Plan } from "./plans.js";
 
 export interface ExplorerTask {
   readonly image: Uint8Array;
   readonly plan: Plan;
+  /** Whether to change the image as well as to read it. */
+  readonly changing: boolean;
   /** One 32-bit counter of cases, then the text of the present one. */
   readonly progress: SharedArrayBuffer;
 }
@@ -25,7 +29,7 @@ export interface Tally {
 /** Bytes of the counter. */
 export const TEXT_OFFSET = 4;
 
-function run({ image, plan, progress }: ExplorerTask): Tally {
+function run({ image, plan, changing, progress }: ExplorerTask): Tally {
   const counter = new Int32Array(progress, 0, 1);
   const shared = new Uint8Array(progress, TEXT_OFFSET);
   const kinds: Record<string, number> = {};
@@ -38,9 +42,9 @@ function run({ image, plan, progress }: ExplorerTask): Tally {
     for (let at = 0; at < Math.min(what.length, shared.length); at++) shared[at] = what.charCodeAt(at);
     Atomics.add(counter, 0, 1);
     const start = performance.now();
-    let findings: ReturnType<typeof explore>;
+    let findings: Findings;
     try {
-      findings = explore(device);
+      findings = changing ? changeAndExplore(device, count) : explore(device);
     } catch (error) {
       throw new Error(`${what}: ${error instanceof Error ? error.stack : error}`);
     }
@@ -52,6 +56,13 @@ function run({ image, plan, progress }: ExplorerTask): Tally {
     for (const kind of findings.kinds) kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
   return { cases: count, noticed, opened, kinds, slowest };
+}
+
+/** Changes a copy, and looks at what is left of it. Every other time, an error ends all writing. */
+function changeAndExplore(device: BlockDevice, nth: number): Findings {
+  const findings = change(device, nth % 2 === 0 ? "continue" : "remount-ro");
+  explore(new MemoryDevice(findings.image, { readOnly: true }), false);
+  return findings;
 }
 
 parentPort?.postMessage(run(workerData as ExplorerTask));

@@ -9,6 +9,8 @@ import {
   MemoryDevice,
   SuperblockLayout,
 } from "@bulkhead/ext4";
+import { change } from "./change.js";
+import { fixChecksums } from "./checksums.js";
 import { SUPERBLOCK } from "./editor.js";
 import { explore } from "./explore.js";
 
@@ -22,6 +24,8 @@ export type Plan =
   | { readonly kind: "superblock" }
   /** The device ends at every `stride`th block. */
   | { readonly kind: "truncation"; readonly stride: number }
+  /** `count` damages of one to three words of metadata: random, extreme, or what another word holds; with and without right checksums. */
+  | { readonly kind: "words"; readonly seed: number; readonly count: number }
   /** A device that misbehaves as an engine might: what watches the exploration has to notice. */
   | { readonly kind: "misbehaviour"; readonly how: "hang" | "memory" | "heap" | "exception" };
 
@@ -45,6 +49,8 @@ export function* cases(plan: Plan, image: Uint8Array): Generator<Case> {
       return yield* damagedSuperblocks(image);
     case "truncation":
       return yield* truncations(image, plan.stride);
+    case "words":
+      return yield* damagedWords(image, plan.seed, plan.count);
     case "misbehaviour":
       return yield { what: `misbehaviour: ${plan.how}`, device: new MisbehavingDevice(image, plan.how) };
   }
@@ -121,6 +127,64 @@ function* damagedFields(image: Uint8Array, seed: number): Generator<Case> {
         bytes.set(saved, start);
       }
     }
+  }
+}
+
+/** Where reading and changing an undamaged image reads metadata. */
+function changedRanges(image: Uint8Array): [number, number][] {
+  const device = new NotingDevice(image.slice(), { readOnly: true });
+  explore(device, false);
+  const { blockSize } = FileSystem.mount(device).geometry;
+  change(device, "continue", (offset, length) => {
+    for (let unit = Math.floor(offset / UNIT); unit * UNIT < offset + length; unit++) device.touched.add(unit);
+  });
+  // A block of data says nothing to the engine; one that is zeros is rarely a structure.
+  const units = [...device.touched].filter((unit) => (unit + 1) * UNIT <= image.length);
+  const used = units.filter(
+    (unit) => blockSize > UNIT || image.subarray(unit * UNIT, (unit + 1) * UNIT).some((b) => b !== 0),
+  );
+  return used.map((unit) => [unit * UNIT, (unit + 1) * UNIT]);
+}
+
+function* damagedWords(image: Uint8Array, seed: number, count: number): Generator<Case> {
+  let state = seed >>> 0;
+  const below = (limit: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  const ranges = changedRanges(image);
+  /** A place in metadata, rather where something is than in unused space. */
+  const place = (width: number): number => {
+    let at = 0;
+    for (let tries = 0; tries < 6; tries++) {
+      const [start, end] = ranges[below(ranges.length)]!;
+      at = start + below((end - start) / width) * width;
+      if (image.subarray(at, at + width).some((byte) => byte !== 0)) break;
+    }
+    return at;
+  };
+  for (let nth = 0; nth < count; nth++) {
+    const bytes = image.slice();
+    const changes: string[] = [];
+    for (let words = 1 + below(3); words > 0; words--) {
+      const width = [1, 2, 4, 4][below(4)]!;
+      const at = place(width);
+      const other = place(width);
+      const how = below(6);
+      for (let n = 0; n < width; n++) {
+        if (how === 0) bytes[at + n] = 0;
+        else if (how === 1) bytes[at + n] = 0xff;
+        else if (how === 2) bytes[at + n] = below(256);
+        else if (how === 3) bytes[at + n] = image[other + n]!;
+        else if (how === 4) bytes[at + n] = n === 0 ? image[at]! + 1 : image[at + n]!;
+        else if (n === 0) bytes[at] = image[at]! ^ (1 << below(8));
+      }
+      changes.push(`${at}:${[...bytes.subarray(at, at + width)].join(",")}`);
+    }
+    const right = below(3) !== 0;
+    if (right) fixChecksums(bytes);
+    const what = `words ${changes.join(" ")}${right ? ", checksums right" : ""} (seed ${seed}, case ${nth})`;
+    yield { what, device: new MemoryDevice(bytes, { readOnly: true }) };
   }
 }
 

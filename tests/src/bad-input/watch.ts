@@ -16,13 +16,14 @@ const TEXT_LENGTH = 200;
  * Runs a plan.
  *
  * @param most milliseconds that one case may take
+ * @param changing whether to change each image as well as to read it
  * @throws when a case throws what it must not, takes too long, or takes too much memory; says which case
  */
-export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECONDS): Promise<Tally> {
+export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECONDS, changing = false): Promise<Tally> {
   const progress = new SharedArrayBuffer(TEXT_OFFSET + TEXT_LENGTH);
   const counter = new Int32Array(progress, 0, 1);
   const what = () => Buffer.from(new Uint8Array(progress, TEXT_OFFSET).slice()).toString("latin1").replace(/\0+$/, "");
-  const workerData: ExplorerTask = { image, plan, progress };
+  const workerData: ExplorerTask = { image, plan, changing, progress };
   const before = process.memoryUsage().rss;
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL("./explorer.js", import.meta.url), {
