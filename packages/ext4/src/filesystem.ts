@@ -1,7 +1,7 @@
 import type { BlockDevice } from "./device/device.js";
 import { type DirectoryVisitor, readDirectory } from "./dir/directory.js";
 import { type Environment, systemEnvironment } from "./environment.js";
-import { FileSystemError } from "./errors.js";
+import { CorruptionError, FileSystemError, isEngineError } from "./errors.js";
 import { incompatFeature } from "./format/features.js";
 import { InodeFlag, ReservedInode } from "./format/inode.js";
 import type { SuperblockView } from "./format/superblock.js";
@@ -426,8 +426,18 @@ export class FileSystem {
   unmount(): void {
     const volume = this.#volume;
     if (volume.transactions === undefined) return;
-    if (volume.transactions.aborted === undefined) for (const ino of volume.inodes.kept()) this.release(ino);
+    if (volume.transactions.aborted === undefined) for (const ino of volume.inodes.kept()) this.#releaseLast(ino);
     this.#mount?.close();
+  }
+
+  /** What cannot be deleted stays an orphan, for the next mount or e2fsck; the unmount goes on. */
+  #releaseLast(ino: number): void {
+    try {
+      this.release(ino);
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (error instanceof CorruptionError) this.recordError(error);
+    }
   }
 
   /** What statfs(2) answers. */

@@ -153,12 +153,13 @@ export class Transactions {
     try {
       const result = body(handle);
       handle.stop();
-      if (Number.isNaN(this.#dirtySince) && this.isDirty) this.#dirtySince = this.#now();
       return result;
     } catch (error) {
       handle.undo();
       throw error;
     } finally {
+      // After a failure as well: what was done before a restart stays.
+      if (Number.isNaN(this.#dirtySince) && this.isDirty) this.#dirtySince = this.#now();
       this.#active = false;
     }
   }
@@ -169,7 +170,7 @@ export class Transactions {
 
   /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it. */
   makeRoom(credits: number): void {
-    this.#checkAlive();
+    this.checkAlive();
     const full = this.#running.length + credits > this.#log.mostBlocks;
     if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
     if (this.#running.length === 0 && this.#committed.size > 0 && !this.#log.hasRoom(2 * credits, this.#mostRevoked)) {
@@ -182,7 +183,8 @@ export class Transactions {
     return this.#committed.size + this.#stale.size;
   }
 
-  #checkAlive(): void {
+  /** @throws FileSystemError EROFS when nothing can be changed any more */
+  checkAlive(): void {
     if (this.#aborted === undefined) return;
     // After a shutdown everything is an I/O error, as in the kernel.
     if (this.#aborted instanceof FileSystemError) throw this.#aborted;
@@ -233,7 +235,7 @@ export class Transactions {
    * @param dataOnly as fdatasync: times and the like need not be durable
    */
   sync(inode: Inode, dataOnly: boolean): void {
-    this.#checkAlive();
+    this.checkAlive();
     const last = dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
     // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
     const running =
@@ -245,7 +247,7 @@ export class Transactions {
 
   /** Also the middle of an operation that restarts its handle. */
   #commit(): void {
-    this.#checkAlive();
+    this.checkAlive();
     if (!this.isDirty) {
       this.#log.flush();
       return;
@@ -324,6 +326,12 @@ export class Transactions {
 
 /** Runs an operation that changes the file system; see Transactions.run. @throws FileSystemError EROFS on a read-only mount */
 export function transact<T>(volume: Volume, credits: number, body: (handle: Handle) => T): T {
-  if (volume.transactions === undefined) throw new FileSystemError("EROFS", "the file system is mounted read-only");
-  return volume.transactions.run(credits, body);
+  return changing(volume).run(credits, body);
+}
+
+/** The transactions of a file system that may be changed. @throws FileSystemError EROFS on a read-only mount and after an error */
+export function changing({ transactions }: Volume): Transactions {
+  if (transactions === undefined) throw new FileSystemError("EROFS", "the file system is mounted read-only");
+  transactions.checkAlive();
+  return transactions;
 }

@@ -1,8 +1,9 @@
 import { lookup } from "../dir/directory.js";
-import { FileSystemError } from "../errors.js";
+import { CorruptionError, FileSystemError } from "../errors.js";
 import { compatFeature, roCompatFeature } from "../format/features.js";
 import { InodeFlag, ReservedInode } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
+import { readInode } from "../inode/inode-table.js";
 import type { Volume } from "../volume.js";
 
 /** Most links of an inode (EXT4_LINK_MAX). */
@@ -58,25 +59,35 @@ export function checkProject(volume: Volume, dir: Inode, inode: Inode): void {
   }
 }
 
-/** Refuses to move directory `moved` below itself: walks from `dir` up to the root. */
-export function checkNotBelow(volume: Volume, moved: Inode, dir: Inode, parentOf: (dir: Inode) => Inode): void {
-  let at = dir;
-  // Every step goes to another directory; a hostile image may make them a ring.
-  for (let steps = 0; steps <= volume.geometry.inodeCount; steps++) {
-    if (at.ino === moved.ino) {
-      throw new FileSystemError("EINVAL", `directory ${moved.ino} cannot be moved below itself`);
+/**
+ * Refuses to move directory `moved` below itself: walks from `dir` up to the root. A hostile image may have made its directories a
+ * ring, which is noticed when one comes back at which an ever longer stretch of the way began.
+ */
+export function checkNotBelow(volume: Volume, moved: Inode, dir: Inode): void {
+  let at = dir.ino;
+  let mark = 0;
+  for (let steps = 0, stretch = 1; at !== ReservedInode.root; steps++) {
+    if (at === moved.ino) throw new FileSystemError("EINVAL", `directory ${moved.ino} cannot be moved below itself`);
+    if (at === mark) {
+      throw new CorruptionError("directory-entry", { inode: at }, "going up from the directory never ends at the root");
     }
-    if (at.ino === ReservedInode.root) return;
-    at = parentOf(at);
+    if (steps === stretch) {
+      mark = at;
+      stretch *= 2;
+    }
+    // Not put into the cache: a long way up would drive out what the caller has in hand.
+    at = parentNumber(volume, volume.inodes.get(at) ?? readInode(volume, at));
   }
-  throw new FileSystemError("EINVAL", `directory ${dir.ino} is not connected to the root`);
+  if (moved.ino === ReservedInode.root) throw new FileSystemError("EINVAL", "the root cannot be moved");
 }
 
 const dotDot = new Uint8Array([0x2e, 0x2e]);
 
 /** The inode number of a directory's `..`. */
-export function parentNumber(volume: Volume, dir: Inode): number {
-  return lookup(volume, dir, dotDot);
+function parentNumber(volume: Volume, dir: Inode): number {
+  const parent = lookup(volume, dir, dotDot);
+  if (parent === 0) throw new CorruptionError("directory-entry", { inode: dir.ino }, "the directory has no `..`");
+  return parent;
 }
 
 /** `.` and `..`, which no operation on names may create, take away or move. */

@@ -6,7 +6,7 @@ import { touchModified } from "../inode/times.js";
 import { type IomapMapping, mapBytes, NULL_ADDR } from "../iomap/begin.js";
 import { endWrite, finishWrite, mapBytesForWrite } from "../iomap/write.js";
 import type { Handle } from "../journal/handle.js";
-import { transact } from "../journal/transactions.js";
+import { changing, transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS } from "../map/allocate-range.js";
 import { MappingType } from "../map/mapping.js";
 import { MAP_CREDITS, truncateBlocks } from "../map/remove-range.js";
@@ -66,6 +66,7 @@ export function beginWrite(
   out: IomapMapping,
   privileged: boolean,
 ): void {
+  changing(volume);
   checkWritable(inode);
   checkAppend(inode, pos);
   if (volume.features.inlineData && writesInline(volume, inode, pos + count)) {

@@ -1,8 +1,7 @@
 import { addEntry, directoryCredits, isEmpty, removeEntry } from "../dir/change.js";
 import { lookup } from "../dir/directory.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
-import { InodeFlag } from "../format/inode.js";
-import { cachedInode } from "../inode/cached-inode.js";
+import { InodeFlag, ReservedInode } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import { setSize } from "../inode/size.js";
 import { touchChanged, touchModified } from "../inode/times.js";
@@ -21,6 +20,7 @@ import {
   removeSubdirectory,
 } from "./checks.js";
 import { keepUnlinked } from "./create.js";
+import { entryInode } from "./entry.js";
 
 /** Blocks that a change of links changes besides the directory's: the inode, its neighbours on the list of orphans, the superblock. */
 const LINK_CREDITS = 12;
@@ -81,11 +81,19 @@ export function rmdir(volume: Volume, dir: Inode, name: Uint8Array): void {
   });
 }
 
-/** What a name in a directory leads to. @throws FileSystemError ENOENT, ENOTDIR */
+/** What a name in a directory leads to, to be taken away or moved. @throws FileSystemError ENOENT, ENOTDIR; CorruptionError */
 export function entry(volume: Volume, dir: Inode, name: Uint8Array): Inode {
   const ino = lookup(volume, dir, name);
   if (ino === 0) throw new FileSystemError("ENOENT", "there is no such name");
-  return cachedInode(volume, ino);
+  const inode = entryInode(volume, dir, ino);
+  if (inode === dir || ino === ReservedInode.root) {
+    throw new CorruptionError(
+      "directory-entry",
+      { inode: dir.ino },
+      `a name in it leads to inode ${ino}, above it or itself`,
+    );
+  }
+  return inode;
 }
 
 /** One link less of what is no directory. */

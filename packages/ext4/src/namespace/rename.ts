@@ -2,7 +2,6 @@ import { addEntry, directoryCredits, isEmpty, removeEntry, replaceEntry, setDotD
 import { lookup } from "../dir/directory.js";
 import { FileSystemError } from "../errors.js";
 import { FileType } from "../format/inode.js";
-import { cachedInode } from "../inode/cached-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { touchChanged, touchModified } from "../inode/times.js";
 import type { Handle } from "../journal/handle.js";
@@ -17,7 +16,6 @@ import {
   checkProject,
   checkSubdirectoryLimit,
   entryTypeOf,
-  parentNumber,
   removeSubdirectory,
 } from "./checks.js";
 import { newInode } from "./create.js";
@@ -57,8 +55,7 @@ export function rename(
   checkName(to.name);
   const moved = entry(volume, from.dir, from.name);
   if (!to.dir.isDirectory) throw new FileSystemError("ENOTDIR", `inode ${to.dir.ino} is no directory`);
-  const targetNumber = lookup(volume, to.dir, to.name);
-  const target = targetNumber === 0 ? undefined : cachedInode(volume, targetNumber);
+  const target = lookup(volume, to.dir, to.name) === 0 ? undefined : entry(volume, to.dir, to.name);
   if (target !== undefined && (flags & RenameFlag.noReplace) !== 0) {
     throw new FileSystemError("EEXIST", "the new name exists");
   }
@@ -71,9 +68,8 @@ export function rename(
   if (exchange) checkProject(volume, from.dir, target!);
 
   const elsewhere = from.dir !== to.dir;
-  const parentOf = (dir: Inode) => cachedInode(volume, parentNumber(volume, dir));
-  if (elsewhere && moved.isDirectory) checkNotBelow(volume, moved, to.dir, parentOf);
-  if (exchange && elsewhere && target!.isDirectory) checkNotBelow(volume, target!, from.dir, parentOf);
+  if (elsewhere && moved.isDirectory) checkNotBelow(volume, moved, to.dir);
+  if (exchange && elsewhere && target!.isDirectory) checkNotBelow(volume, target!, from.dir);
   if (!exchange && target !== undefined) checkReplaceable(volume, moved, target);
 
   transact(volume, RENAME_CREDITS + 3 * directoryCredits(volume), (handle) => {

@@ -1,4 +1,5 @@
 import { compatFeature } from "../format/features.js";
+import { cachedInode } from "../inode/cached-inode.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
 import type { Volume } from "../volume.js";
@@ -121,6 +122,6 @@ export class OrphanTable {
 
   /** Inodes without links are kept in memory, others (whose truncation failed) may have been evicted and read again. */
   #current(entry: Entry): Inode {
-    return this.#volume.inodes.get(entry.inode.ino) ?? entry.inode;
+    return cachedInode(this.#volume, entry.inode.ino);
   }
 }
