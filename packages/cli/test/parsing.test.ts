@@ -101,9 +101,10 @@ describe("mount options", () => {
     assert.equal(parseMountOptions(["noload,rw"]).access, "read-only");
   });
   it("say how to write", () => {
-    const settings = parseMountOptions(["commit=30,data=ordered,barrier=0,barrier,nodiratime,resuid=7,dirsync"]);
+    const settings = parseMountOptions(["commit=30,data=journal,barrier=0,barrier,nodiratime,resuid=7,dirsync"]);
     const { commitSeconds, barrier, noDirAtime, reservedUid, dirSync, sync } = settings;
     assert.deepEqual([commitSeconds, barrier, noDirAtime, reservedUid], [30, true, true, 7]);
+    assert.equal(settings.data, "journal");
     assert.deepEqual([dirSync, sync, settings.writebackCache], [true, false, true]);
     assert.deepEqual(parseMountOptions(["usrquota,prjquota,usrquota"]).quota, ["project", "user"]);
     assert.deepEqual(parseMountOptions(["usrquota,noquota"]).quota, []);
@@ -117,7 +118,7 @@ describe("mount options", () => {
     refused(() => parseMountOptions(["frobnicate"]), /unknown mount option frobnicate$/);
     refused(() => parseMountOptions(["strictatime"]), /strictatime is not possible: .*page cache/);
     refused(() => parseMountOptions(["lazytime"]), /lazytime is not possible/);
-    refused(() => parseMountOptions(["data=odrered"]), /data= is ordered and nothing else .*, not odrered/);
+    refused(() => parseMountOptions(["data=odrered"]), /data= is ordered, writeback, journal, not odrered/);
     refused(() => parseMountOptions(["barrier=2"]), /barrier= is 0 or 1, not 2/);
     refused(() => parseMountOptions(["commit"]), /commit needs a value: commit=SECONDS/);
     refused(() => parseMountOptions(["errors=ignore"]), /errors= is one of continue, remount-ro, panic, not ignore/);

@@ -9,7 +9,7 @@ import { cachedInode } from "./inode/cached-inode.js";
 import type { Inode } from "./inode/inode.js";
 import { readLink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
-import { journalsData, readJournalled, writeJournalled } from "./journal/file-data.js";
+import { clearBehindEnd, journalsData, readJournalled, writeJournalled } from "./journal/file-data.js";
 import type { ReplayReport } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
@@ -311,11 +311,13 @@ export class FileSystem {
 
   /** Sets the size; the bytes of the last block that lie behind it are the host's to zero. @throws FileSystemError EFBIG, EPERM, EISDIR */
   resize(inode: Inode, size: number): void {
+    if (this.journalsData(inode)) clearBehindEnd(this.#volume, inode, size);
     resize(this.#volume, inode, size);
   }
 
   /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, before. */
   fallocate(inode: Inode, mode: number, offset: number, length: number, privileged = false): void {
+    if (this.journalsData(inode)) clearBehindEnd(this.#volume, inode, offset + length);
     fallocate(this.#volume, inode, mode, offset, length, privileged);
   }
 

@@ -33,6 +33,15 @@ export class EngineMappings implements MappingServer<Inode> {
   }
 
   #map(inode: Inode, pos: number, count: number, operation: number, read: Mapping, write: Mapping): void {
+    if ((operation & Operation.report) === 0 && this.#fs.journalsData(inode)) {
+      // Data that goes through the journal is the engine's to read and write, as inline data is.
+      const { blockSize } = this.#fs.geometry;
+      const start = pos - (pos % blockSize);
+      const length = Math.ceil((pos + count - start) / blockSize) * blockSize;
+      read.set(MappingType.inline, start, length, NULL_ADDR, 0);
+      write.set(MappingType.pureOverwrite, start, length, NULL_ADDR, 0);
+      return;
+    }
     this.#fs.iomapBegin(inode, pos, count, operation, read, this.privileged);
     if (read.type === MappingType.mapped || read.type === MappingType.unwritten) read.dev = this.#dev;
     write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
@@ -48,6 +57,10 @@ export class EngineMappings implements MappingServer<Inode> {
   }
 
   readInline(inode: Inode, pos: number, target: Uint8Array): number {
+    if (this.#fs.journalsData(inode)) {
+      this.#fs.readJournalled(inode, pos, target);
+      return target.length;
+    }
     const data = this.#fs.inlineData(inode);
     const length = Math.max(0, Math.min(target.length, data.length - pos));
     target.set(data.subarray(pos, pos + length));
@@ -56,6 +69,7 @@ export class EngineMappings implements MappingServer<Inode> {
 
   writeInline(inode: Inode, pos: number, source: Uint8Array): number {
     try {
+      if (this.#fs.journalsData(inode)) return this.#fs.writeJournalled(inode, pos, source, this.privileged);
       return this.#fs.writeInline(inode, pos, source) ? source.length : 0;
     } catch (error) {
       return this.#failure(error);

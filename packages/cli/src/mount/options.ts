@@ -25,6 +25,7 @@ export interface MountSettings {
   noDirAtime: boolean;
   /** Seconds between commits; 0 stands for the default. */
   commitSeconds?: number;
+  data?: (typeof dataOptions)[number];
   /** Path of an external journal's device, as it was given. */
   journalPath?: string;
   asyncCommit: boolean;
@@ -43,7 +44,7 @@ export interface MountSettings {
 /** Read-only by a write-protected source, if not said otherwise. */
 export type AccessOption = "read-only" | "read-write" | "read-write if possible";
 
-const dataOptions = ["ordered"] as const;
+const dataOptions = ["ordered", "writeback", "journal"] as const;
 
 export type QuotaOption = "user" | "group" | "project";
 
@@ -272,11 +273,11 @@ export const mountOptions: readonly MountOption[] = [
     value: "MODE",
     choices: dataOptions,
     description:
-      "ordered: after a crash, no file shows what the device held before it was written. The default, and the only mode of this version.",
-    apply(_settings, value) {
-      if (!dataOptions.some((option) => option === value)) {
-        throw new UsageError(`data= is ${dataOptions.join(", ")} and nothing else in this version, not ${value}`);
-      }
+      "What becomes of file data. ordered: it is on the device before what makes it visible; the default, unless the superblock says otherwise. writeback: in no order. journal: it goes through the journal.",
+    apply(settings, value) {
+      const mode = dataOptions.find((option) => option === value);
+      if (mode === undefined) throw new UsageError(`data= is ${dataOptions.join(", ")}, not ${value}`);
+      settings.data = mode;
     },
   },
   {

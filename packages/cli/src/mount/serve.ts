@@ -61,12 +61,13 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
 }
 
 function engineOptions(settings: MountSettings): EngineOptions {
-  const { superblock, cacheBytes, errors, commitSeconds, quota } = settings;
+  const { superblock, cacheBytes, errors, commitSeconds, data, quota } = settings;
   return {
     loadJournal: !settings.noLoad,
     barrier: settings.barrier,
     asyncCommit: settings.asyncCommit,
     quota: Object.fromEntries((quota ?? []).map((kind) => [kind, true])),
+    ...(data === undefined ? {} : { data }),
     ...(commitSeconds === undefined ? {} : { commitInterval: commitSeconds }),
     minixDf: settings.minixDf,
     blockValidity: settings.blockValidity,

@@ -111,7 +111,7 @@ function dataBlock(handle: Handle, number: number, fresh: boolean): CachedBlock 
 }
 
 /** What lies behind the end of a file in its last block is nobody's; a write further on makes it part of the file, as zeros. */
-function clearBehindEnd(volume: Volume, inode: Inode, pos: number): void {
+export function clearBehindEnd(volume: Volume, inode: Inode, pos: number): void {
   const { blockSize } = volume.geometry;
   const { size } = inode;
   if (pos <= size || size % blockSize === 0) return;
