@@ -169,20 +169,20 @@ const rename: Plan = (draw) => {
     done: () => {
       if (moved === replaced) return; // two names of one inode: nothing happens
       const { model, now } = draw;
+      // Where names differ only in case, those that are there stay.
       if ((flags & RenameFlag.exchange) !== 0) {
         model.unlink(from.entry!, now);
         model.unlink(to.entry!, now);
-        model.link(from.directory, from.name, replaced!, now);
-        model.link(to.directory, to.name, moved!, now);
+        model.link(from.directory, from.entry!.name, replaced!, now);
+        model.link(to.directory, to.entry!.name, moved!, now);
         return;
       }
       if (to.entry !== undefined) drop(draw, to.entry);
       model.unlink(from.entry!, now);
-      // The name stays the one that is there when only its case differs.
       model.link(to.directory, to.entry?.name ?? to.name, moved!, now);
       if ((flags & RenameFlag.whiteout) !== 0) {
         const whiteout = model.create(from.directory, "character", 0, now);
-        model.link(from.directory, from.name, whiteout, now);
+        model.link(from.directory, from.entry!.name, whiteout, now);
       }
     },
     failed: takenBack,
