@@ -22,9 +22,13 @@ export class CachedBlock {
   transaction = 0;
   /** Whether a committed change has not been written to the block's place yet. */
   dirty = false;
-  /** Number of the handle that saved the bytes to be able to undo its changes, and these. The handle's business. */
+  /** Number of the handle that saved the bytes to be able to undo its changes, and these with what the block was. The handle's business. */
   savedIn = 0;
   saved: Uint8Array | undefined = undefined;
+  savedSeal: Seal | undefined = undefined;
+  savedSealSeed = 0;
+  savedVerifiedAs = 0;
+  savedVerifiedFor = 0;
   seal: Seal | undefined = undefined;
   /** Seed of the checksum that `seal` computes: the owning inode's. */
   sealSeed = 0;

@@ -158,12 +158,7 @@ export function makeIndexed(handle: Handle, dir: Inode, root: CachedBlock): void
   const { data, view } = root;
   const first = DOT + recordLength(data, DOT, blockSize);
   const leaf = appendDirectoryBlock(handle, dir, Verified.directoryLeaf, sealLeaf, root);
-  const { seal } = root;
   handle.modify(root, sealIndexRoot, dir.checksumSeed);
-  handle.onUndo(() => {
-    root.verifiedAs = Verified.directoryLeaf;
-    root.seal = seal ?? sealLeaf;
-  });
   handle.modifyInode(dir);
   dir.flags |= InodeFlag.index;
 

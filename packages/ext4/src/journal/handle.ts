@@ -72,13 +72,9 @@ export class Handle {
    * @param seed what `seal` finds in `block.sealSeed`
    */
   modify(block: CachedBlock, seal?: Seal, seed = 0): void {
+    if (block.savedIn !== this.number) this.#save(block);
     block.seal = seal;
     block.sealSeed = seed;
-    if (block.savedIn === this.number) return;
-    block.savedIn = this.number;
-    block.saved = this.#buffers.pop() ?? new Uint8Array(block.data.length);
-    block.saved.set(block.data);
-    this.#enter(block);
   }
 
   /** A block that was allocated for metadata just now: all zeros, and not read. */
@@ -93,7 +89,14 @@ export class Handle {
     return block;
   }
 
-  #enter(block: CachedBlock): void {
+  #save(block: CachedBlock): void {
+    block.savedIn = this.number;
+    block.saved = this.#buffers.pop() ?? new Uint8Array(block.data.length);
+    block.saved.set(block.data);
+    block.savedSeal = block.seal;
+    block.savedSealSeed = block.sealSeed;
+    block.savedVerifiedAs = block.verifiedAs;
+    block.savedVerifiedFor = block.verifiedFor;
     this.#blocks.push(block);
     if (this.#transactions.add(block)) this.#credits--;
   }
@@ -171,6 +174,11 @@ export class Handle {
     for (let n = this.#blocks.length - 1; n >= 0; n--) {
       const block = this.#blocks[n]!;
       block.data.set(block.saved!);
+      // It is what it was, and not sealed as what it was to become.
+      block.seal = block.savedSeal;
+      block.sealSeed = block.savedSealSeed;
+      block.verifiedAs = block.savedVerifiedAs;
+      block.verifiedFor = block.savedVerifiedFor;
     }
     if (this.#superblockSaved) this.#restoreSuperblock();
     for (const descriptor of this.#groups) reloadDescriptor(volume, descriptor);

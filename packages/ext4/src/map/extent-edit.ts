@@ -221,9 +221,6 @@ function createNode(handle: Handle, path: ExtentPath, goal: number, privileged: 
   const node = handle.create(block, sealExtentNode, inode.checksumSeed);
   node.verifiedAs = Verified.extents;
   node.verifiedFor = inode.ino;
-  handle.onUndo(() => {
-    node.verifiedAs = 0;
-  });
   return node;
 }
 

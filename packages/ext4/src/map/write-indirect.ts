@@ -180,9 +180,6 @@ function createIndirect(handle: Handle, inode: Inode, goal: number, privileged: 
   const node = handle.create(block);
   node.verifiedAs = Verified.indirect;
   node.verifiedFor = inode.ino;
-  handle.onUndo(() => {
-    node.verifiedAs = 0;
-  });
   return node;
 }
 

@@ -38,6 +38,31 @@ describe("undone changes of directories", { skip: skipWithout("mke2fs", "e2fsck"
   });
   after(() => fs.rmSync(folder, { recursive: true, force: true }));
 
+  it("leave blocks what they were when a commit follows: the index of a directory that stays without one", () => {
+    const image = makeImage(folder, "image", "4m", ["-b", "1024", "-O", `${base},metadata_csum`]);
+    changeImage(image, (volume) => {
+      const bench = new Bench(volume);
+      const { dir } = bench;
+      const { flags } = dir;
+      let indexed = false;
+      for (let n = 0; !indexed; n++) {
+        const name = `another long name, number ${n + 10}`;
+        assert.throws(
+          () =>
+            bench.run((handle) => {
+              addEntry(handle, dir, bytesOf(name), bench.target(0).ino, 1);
+              indexed = dir.size > 1024;
+              throw new Undone();
+            }),
+          Undone,
+        );
+        if (!indexed) bench.add(name, n);
+      }
+      assert.deepEqual([dir.size, dir.flags], [1024, flags]);
+      volume.transactions.commit();
+    });
+  });
+
   for (const [title, options] of variants) {
     it(`leave no trace: ${title}`, () => {
       const seed = Date.now() & 0x7fff_ffff;
