@@ -25,13 +25,14 @@ import {
   setAttributes,
   setFlags,
   setGeneration,
+  setModificationTime,
   setProject,
 } from "./namespace/attributes.js";
 import { type Creation, create, mkdir, symlink, tmpfile } from "./namespace/create.js";
 import { beginWrite, checkWritable, endOfWrite, resize, writeInline } from "./namespace/data.js";
 import { discardFree } from "./namespace/discard.js";
 import { entryInode, lookupEntry } from "./namespace/entry.js";
-import { fallocate } from "./namespace/fallocate.js";
+import { checkFallocate, fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
 import { deleteInode, truncateOrphan } from "./namespace/release.js";
 import { rename } from "./namespace/rename.js";
@@ -304,6 +305,11 @@ export class FileSystem {
     setAttributes(this.#volume, inode, changes);
   }
 
+  /** Sets mtime and ctime to now: for writes whose times nobody else keeps. */
+  setModificationTime(inode: Inode): void {
+    setModificationTime(this.#volume, inode);
+  }
+
   /** Sets atime to now. */
   setAccessTime(inode: Inode): void {
     setAccessTime(this.#volume, inode);
@@ -313,6 +319,13 @@ export class FileSystem {
   resize(inode: Inode, size: number): void {
     if (this.journalsData(inode)) clearBehindEnd(this.#volume, inode, size);
     resize(this.#volume, inode, size);
+  }
+
+  /** Refuses what `fallocate` would refuse in any case; to be asked before the host zeroes. @throws FileSystemError */
+  checkFallocate(inode: Inode, mode: number, offset: number, length: number): void {
+    if (this.#volume.transactions === undefined)
+      throw new FileSystemError("EROFS", "the file system is mounted read-only");
+    checkFallocate(this.#volume, inode, mode, offset, length);
   }
 
   /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, before. */

@@ -1,6 +1,7 @@
 import { FileSystemError } from "../errors.js";
 import { roCompatFeature } from "../format/features.js";
 import type { Handle } from "../journal/handle.js";
+import type { Volume } from "../volume.js";
 import { maxExtentFileSize, maxIndirectFileSize } from "./file-limits.js";
 import type { Inode } from "./inode.js";
 
@@ -8,9 +9,9 @@ import type { Inode } from "./inode.js";
 const LARGE_FILE = 0x7fff_ffff;
 
 /** Most bytes that a file can have. */
-export function maxFileSize(handle: Handle, inode: Inode): number {
-  const extents = inode.hasExtents || (inode.hasInlineData && handle.volume.features.extents);
-  return extents ? maxExtentFileSize(handle.volume) : maxIndirectFileSize(handle.volume);
+export function maxFileSize(volume: Volume, inode: Inode): number {
+  const extents = inode.hasExtents || (inode.hasInlineData && volume.features.extents);
+  return extents ? maxExtentFileSize(volume) : maxIndirectFileSize(volume);
 }
 
 /**
@@ -19,7 +20,7 @@ export function maxFileSize(handle: Handle, inode: Inode): number {
  * @throws FileSystemError EFBIG
  */
 export function setSize(handle: Handle, inode: Inode, size: number): void {
-  const most = maxFileSize(handle, inode);
+  const most = maxFileSize(handle.volume, inode);
   if (size > most) throw new FileSystemError("EFBIG", `a file of ${size} bytes; at most ${most} are possible`);
   handle.modifyInode(inode);
   inode.size = size;

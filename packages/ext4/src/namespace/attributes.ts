@@ -3,7 +3,7 @@ import { FileSystemError } from "../errors.js";
 import { roCompatFeature } from "../format/features.js";
 import { FileType, InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
-import { touchChanged } from "../inode/times.js";
+import { touchChanged, touchModified } from "../inode/times.js";
 import { transact } from "../journal/transactions.js";
 import { transferQuota } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
@@ -75,6 +75,11 @@ export function checkChangeable(inode: Inode): void {
   if (inode.has(InodeFlag.immutable | InodeFlag.append)) {
     throw new FileSystemError("EPERM", `inode ${inode.ino} is immutable or append-only`);
   }
+}
+
+/** Notes that an inode's contents were written. */
+export function setModificationTime(volume: Volume, inode: Inode): void {
+  transact(volume, 2, (handle) => touchModified(handle, inode));
 }
 
 /** Notes that an inode was read. No other time changes. */

@@ -81,7 +81,7 @@ export function beginWrite(
   mapBytes(volume, inode, pos, count, dev, out);
   if (out.type === MappingType.mapped && out.offset + out.length >= pos + count) return;
   transact(volume, 2 * ALLOCATE_CREDITS, (handle) => {
-    if (pos + count > maxFileSize(handle, inode) && pos >= maxFileSize(handle, inode)) {
+    if (pos + count > maxFileSize(handle.volume, inode) && pos >= maxFileSize(handle.volume, inode)) {
       throw new FileSystemError("EFBIG", `a write at ${pos}`);
     }
     spillToBlock(handle, inode);
@@ -109,8 +109,9 @@ export function endOfWrite(
   const converts = mapping.type === MappingType.unwritten && written > 0;
   if (!grows && !touches && !short && !converts) return;
   transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
-    if (converts) finishWrite(handle, inode, pos, written);
+    // The size first: a crash at a restart in between must not leave written blocks behind the end.
     if (grows) setSize(handle, inode, pos + written);
+    if (converts) finishWrite(handle, inode, pos, written);
     if (short) endWrite(handle, inode, pos, written, mapping);
     if (touches) touchModified(handle, inode);
   });

@@ -43,20 +43,8 @@ export function fallocate(
   privileged: boolean,
 ): void {
   const { keepSize, punchHole, collapseRange, zeroRange, insertRange } = FallocateMode;
-  checkMode(mode);
-  checkWritable(inode);
-  if (!(offset >= 0 && length > 0)) throw new FileSystemError("EINVAL", `a range of ${length} bytes at ${offset}`);
-  if (inode.has(InodeFlag.append) && (mode & ~keepSize) !== 0) {
-    throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
-  }
-  const hasExtents = inode.hasExtents || (inode.hasInlineData && volume.features.extents);
-  if (!hasExtents && (mode & punchHole) === 0) {
-    throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no extents`);
-  }
+  checkFallocate(volume, inode, mode, offset, length);
   transact(volume, CREDITS, (handle) => {
-    const most = maxFileSize(handle, inode);
-    if (offset + length > most)
-      throw new FileSystemError("EFBIG", `up to byte ${offset + length}; ${most} are possible`);
     handle.modifyInode(inode);
     spillToBlock(handle, inode);
     if (mode & punchHole) punch(handle, inode, offset, length);
@@ -66,6 +54,26 @@ export function fallocate(
     else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0, privileged);
     touchModified(handle, inode);
   });
+}
+
+/**
+ * Refuses what fallocate would refuse whatever space there is: to be asked before parts of blocks are zeroed.
+ *
+ * @throws FileSystemError EOPNOTSUPP, EINVAL, EFBIG, EPERM
+ */
+export function checkFallocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number): void {
+  checkMode(mode);
+  checkWritable(inode);
+  if (!(offset >= 0 && length > 0)) throw new FileSystemError("EINVAL", `a range of ${length} bytes at ${offset}`);
+  if (inode.has(InodeFlag.append) && (mode & ~FallocateMode.keepSize) !== 0) {
+    throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
+  }
+  const hasExtents = inode.hasExtents || (inode.hasInlineData && volume.features.extents);
+  if (!hasExtents && (mode & FallocateMode.punchHole) === 0) {
+    throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no extents`);
+  }
+  const most = maxFileSize(volume, inode);
+  if (offset + length > most) throw new FileSystemError("EFBIG", `up to byte ${offset + length}; ${most} are possible`);
 }
 
 /** The combinations that ext4 knows. */
@@ -121,7 +129,7 @@ function insert(handle: Handle, inode: Inode, offset: number, length: number): v
   const { blockSize } = handle.volume.geometry;
   checkAligned(handle, offset, length);
   if (offset >= inode.size) throw new FileSystemError("EINVAL", "the range begins at the end of the file or behind it");
-  const most = maxFileSize(handle, inode);
+  const most = maxFileSize(handle.volume, inode);
   if (inode.size + length > most)
     throw new FileSystemError("EFBIG", `${inode.size + length} bytes; ${most} are possible`);
   setSize(handle, inode, inode.size + length);

@@ -33,6 +33,9 @@ export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array)
   if (inode.has(InodeFlag.append | InodeFlag.immutable)) {
     throw new FileSystemError("EPERM", `inode ${inode.ino} is immutable or append-only`);
   }
+  if (inode.linksCount === 0 && volume.inodes.get(inode.ino) !== inode) {
+    throw new FileSystemError("ENOENT", `inode ${inode.ino} has been deleted`);
+  }
   if (inode.linksCount >= LINK_MAX) throw new FileSystemError("EMLINK", `inode ${inode.ino} has ${LINK_MAX} links`);
   checkProject(volume, dir, inode);
   transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {

@@ -8,6 +8,7 @@ import { removeRange, truncateBlocks } from "../map/remove-range.js";
 import { removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { removeAllXattrs } from "../xattr/remove-all.js";
+import { XATTR_CREDITS } from "../xattr/set-xattr.js";
 
 /** Blocks that the last step of a deletion changes: attributes, bitmaps, descriptors, neighbours on the list, quota. */
 const RELEASE_CREDITS = 64;
@@ -22,7 +23,8 @@ export function deleteInode(volume: Volume, inode: Inode): void {
     const mapped = hasBlocks(volume, inode);
     inode.size = 0;
     if (mapped) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
-    if (handle.room < RELEASE_CREDITS) handle.restart(RELEASE_CREDITS);
+    const credits = RELEASE_CREDITS + (volume.features.eaInode ? XATTR_CREDITS : 0);
+    if (handle.room < credits) handle.restart(Math.min(credits, volume.transactions!.mostCredits));
     handle.modifyInode(inode);
     removeAllXattrs(handle, inode);
     removeOrphan(handle, inode);
@@ -42,7 +44,7 @@ export function truncateOrphan(volume: Volume, inode: Inode): void {
 }
 
 /** Whether i_block maps blocks: not in device files, pipes, sockets, fast links and inodes with inline data. */
-function hasBlocks(volume: Volume, inode: Inode): boolean {
+export function hasBlocks(volume: Volume, inode: Inode): boolean {
   if (inode.hasInlineData) return false;
   if (inode.isSymlink) return !isFastSymlink(volume, inode);
   return inode.type === FileType.regular || inode.type === FileType.directory;

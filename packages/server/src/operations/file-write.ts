@@ -6,6 +6,9 @@ import { type Ext4Server, inodeNumber } from "../server.js";
 const O_DSYNC = 0o10000;
 const O_SYNC = 0o4010000;
 
+/** The engine leaves the times of a write alone: the kernel keeps them, or they are set here, where overwrites are seen too. */
+const WRITE_OPERATION = Operation.write | Operation.writeback;
+
 /** Bytes of one copy request at most: others wait meanwhile, and callers ask for the rest. */
 const MOST_COPIED = 16 * 1024 * 1024;
 
@@ -24,6 +27,7 @@ export function fileWritingOperations(server: Ext4Server) {
       const appends = cached && inode.has(InodeFlag.append);
       const written = appends ? append(inode, offset, data) : write(inode, offset, data, cached);
       if (written < 0) return written;
+      if (!server.kernelKeepsTimes) fs.setModificationTime(inode);
       server.changed(inode);
       // Pages of the cache are written for whoever: their file's fsync comes after them.
       if ((flags & O_DSYNC) !== 0) fs.fsync(inode, (flags & O_SYNC) !== O_SYNC);
@@ -34,6 +38,7 @@ export function fileWritingOperations(server: Ext4Server) {
     FALLOCATE(context, request) {
       const inode = server.inode(context.nodeid);
       server.mappings.privileged = server.isPrivileged(context);
+      fs.checkFallocate(inode, request.mode, request.offset, request.length);
       const failure = zeroEdges(inode, request.mode, request.offset, request.length);
       if (failure !== 0) return failure;
       allocate(inode, request.mode, request.offset, request.length);
@@ -56,11 +61,6 @@ export function fileWritingOperations(server: Ext4Server) {
     },
   } satisfies Handlers;
 
-  /** What the engine is told of a write: whether the times are its business. */
-  function writeOperation(): number {
-    return server.kernelKeepsTimes ? Operation.write | Operation.writeback : Operation.write;
-  }
-
   /** As FileSystem.fallocate; the kernel's times stay, where it keeps them. */
   function allocate(inode: Inode, mode: number, offset: number, length: number): void {
     const { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds } = inode;
@@ -73,10 +73,9 @@ export function fileWritingOperations(server: Ext4Server) {
    * be written in part only has to fail there.
    */
   function write(inode: Inode, offset: number, data: Uint8Array, cached: boolean): number {
-    const operation = writeOperation();
-    let done = host.write(inode, offset, data, operation);
+    let done = host.write(inode, offset, data, WRITE_OPERATION);
     while (cached && done >= 0 && done < data.length) {
-      const more = host.write(inode, offset + done, data.subarray(done), operation);
+      const more = host.write(inode, offset + done, data.subarray(done), WRITE_OPERATION);
       if (more <= 0) return more < 0 ? more : -errno.EIO;
       done += more;
     }
@@ -143,8 +142,11 @@ export function fileWritingOperations(server: Ext4Server) {
     if (from.isDirectory || to.isDirectory) return -errno.EISDIR;
     if (!from.isRegular || !to.isRegular) return -errno.EINVAL;
     const length = Math.min(request.len, MOST_COPIED);
-    const copied = host.copy(from, request.off_in, to, request.off_out, length, writeOperation());
-    if (copied > 0) server.changed(to);
+    const copied = host.copy(from, request.off_in, to, request.off_out, length, WRITE_OPERATION);
+    if (copied > 0) {
+      if (!server.kernelKeepsTimes) fs.setModificationTime(to);
+      server.changed(to);
+    }
     return copied;
   }
 }
