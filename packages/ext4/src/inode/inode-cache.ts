@@ -40,6 +40,13 @@ export class InodeCache {
     this.#young.set(inode.ino, inode);
   }
 
+  /** Adds an inode in the place of what the cache may have for its number. */
+  replace(inode: Inode): void {
+    this.#young.delete(inode.ino);
+    this.#old.delete(inode.ino);
+    this.add(inode);
+  }
+
   /** Keeps an inode until it is deleted from here. */
   keep(inode: Inode): void {
     this.#kept.set(inode.ino, inode);

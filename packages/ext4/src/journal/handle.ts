@@ -121,6 +121,8 @@ export class Handle {
     if (inode.modifiedIn === this.number) return;
     inode.modifiedIn = this.number;
     this.modify(inodeTableBlock(this.volume, inode.ino));
+    // Whoever holds it may have held it longer than the cache: from here on it is the one that all others see.
+    if (this.volume.inodes.get(inode.ino) !== inode) this.volume.inodes.replace(inode);
     this.#inodes.push(inode);
     inode.syncTransaction = this.#transactions.tid;
   }

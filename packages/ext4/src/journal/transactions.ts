@@ -187,7 +187,7 @@ export class Transactions {
   checkAlive(): void {
     if (this.#aborted === undefined) return;
     // After a shutdown everything is an I/O error, as in the kernel.
-    if (this.#aborted instanceof FileSystemError) throw this.#aborted;
+    if (this.#aborted instanceof FileSystemError && this.#aborted.code === "EIO") throw this.#aborted;
     throw new FileSystemError("EROFS", "the journal has been aborted after an error");
   }
 
