@@ -7,7 +7,6 @@ import type { SuperblockView } from "./format/superblock.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
 import type { SystemZone } from "./groups/system-zone.js";
 import type { InodeCache } from "./inode/inode-cache.js";
-import type { FastCommitOverlay } from "./journal/fast-commit-overlay.js";
 import type { Transactions } from "./journal/transactions.js";
 import type { OrphanTable } from "./orphan/orphan-table.js";
 
@@ -80,8 +79,6 @@ export interface Volume {
   readonly descriptors: Map<number, GroupDescriptor>;
   /** The blocks that no file may map; undefined when that is not asked (noblock_validity). */
   readonly systemZone: SystemZone | undefined;
-  /** Fast commits of a journal that was replayed into memory: inodes, maps and directories are what these make of them. */
-  fastCommits: FastCommitOverlay | undefined;
   /** Through which everything is changed; undefined on a read-only mount. */
   transactions: Transactions | undefined;
   /** What the allocators know in memory; alloc/allocator.ts fills it. */

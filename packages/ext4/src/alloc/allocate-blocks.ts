@@ -173,7 +173,8 @@ function overlapsMetadata(volume: Volume, allocator: Allocator, ratio: number): 
   return true;
 }
 
-function take(handle: Handle, allocator: Allocator, group: number, from: number, end: number): void {
+/** Marks the clusters [from, end) of a group, which are free, as used. */
+export function take(handle: Handle, allocator: Allocator, group: number, from: number, end: number): void {
   const { volume } = handle;
   const bitmap = blockBitmap(volume, groupDescriptor(volume, group));
   handle.modify(bitmap);

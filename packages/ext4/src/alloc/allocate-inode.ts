@@ -112,7 +112,8 @@ function findInGroup(volume: Volume, allocator: Allocator, group: number, from: 
   return index;
 }
 
-function takeInode(handle: Handle, allocator: Allocator, group: number, index: number, mode: number): void {
+/** Marks an inode that is free, counted from 0 in its group, as used. */
+export function takeInode(handle: Handle, allocator: Allocator, group: number, index: number, mode: number): void {
   const { volume } = handle;
   const bitmap = inodeBitmap(volume, groupDescriptor(volume, group));
   handle.modify(bitmap);

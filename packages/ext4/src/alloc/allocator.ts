@@ -126,6 +126,12 @@ export class Allocator implements CommitListener {
     this.#createdInodes.push(inode);
   }
 
+  /** Notes that an inode of a group is in use that was not allocated here. */
+  claimedInode(group: number): void {
+    this.#touched.add(this.space(group));
+    this.#inodeBitmaps.add(group);
+  }
+
   freedInode(space: GroupSpace, inode: Inode): void {
     this.#touched.add(space);
     this.#inodeBitmaps.add(space.group);

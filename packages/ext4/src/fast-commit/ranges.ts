@@ -47,7 +47,6 @@ export function finalRanges(records: readonly RangeRecord[]): FinalRange[] {
     const start = edges[at]!;
     while (at + 1 < edges.length && owner[at] === index) at++;
     if (index !== -1 && edges[at]! > start) ranges.push(partOf(records[index]!, start, edges[at]!));
-    else if (index === -1 && edges[at] === start) at++;
   }
   return ranges;
 }

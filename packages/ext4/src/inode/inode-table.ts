@@ -1,6 +1,6 @@
 import type { CachedBlock } from "../cache/block-cache.js";
 import { crc32c, crc32cZeros } from "../checksum/crc32c.js";
-import { CorruptionError } from "../errors.js";
+import { CorruptionError, type CorruptionLocation } from "../errors.js";
 import { GOOD_OLD_INODE_SIZE, InodeLayout } from "../format/inode.js";
 import { groupDescriptor } from "../groups/group-table.js";
 import type { Volume } from "../volume.js";
@@ -74,26 +74,26 @@ export function readRawInode(volume: Volume, ino: number): Inode {
   const { block } = cached;
   const offset = inodeOffset(volume, ino);
   const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
-  volume.fastCommits?.patchInode(volume, ino, inode.raw);
   // Before the checksum, as in the kernel: inodes that were never used are all zeros, their checksum too.
   if (inode.view.getUint16(at.mode, true) === 0 && inode.view.getUint16(at.linksCount, true) === 0) {
     throw notInUse(volume, ino);
   }
-  if (inodeSize > GOOD_OLD_INODE_SIZE) {
-    inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
-    if (GOOD_OLD_INODE_SIZE + inode.extraSize > inodeSize || (inode.extraSize & 3) !== 0) {
-      throw new CorruptionError(
-        "inode-geometry",
-        { inode: ino, block, offset },
-        `extra size ${inode.extraSize}; a multiple of 4, at most ${inodeSize - GOOD_OLD_INODE_SIZE}`,
-      );
-    }
-  }
+  takeExtraSize(inode, { inode: ino, block, offset });
   if (volume.features.metadataCsum) {
     inode.checksumSeed = inodeChecksumSeed(volume.checksumSeed, ino, inode.view.getUint32(at.generation, true));
     verifyChecksum(volume, inode, block, offset);
   }
   return inode;
+}
+
+/** Sets `extraSize` from the inode's bytes. @throws CorruptionError inode-geometry */
+export function takeExtraSize(inode: Inode, location: CorruptionLocation): void {
+  const most = inode.raw.length - GOOD_OLD_INODE_SIZE;
+  if (most <= 0) return;
+  inode.extraSize = inode.view.getUint16(at.extraInodeSize, true);
+  if (inode.extraSize <= most && (inode.extraSize & 3) === 0) return;
+  const evidence = `extra size ${inode.extraSize}; a multiple of 4, at most ${most}`;
+  throw new CorruptionError("inode-geometry", location, evidence);
 }
 
 function verifyChecksum(volume: Volume, inode: Inode, block: number, offset: number): void {

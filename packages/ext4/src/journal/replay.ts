@@ -27,7 +27,7 @@ export interface ReplayReport {
 export interface Replay {
   /** The device with the logged blocks over it; the device itself when the log is empty. */
   readonly device: BlockDevice;
-  /** What fast commits changed after that: for applyFastCommits, with the volume that is opened on `device`. */
+  /** What fast commits changed after that: for applyFastCommits, with `device`. */
   readonly fastCommits: readonly FastCommitRecord[];
   readonly report: ReplayReport;
 }
@@ -35,9 +35,9 @@ export interface Replay {
 /**
  * Replays the journal into memory: the source is not written.
  *
- * The caller then works on `Replay.device`: it reads the superblock again (it may be in the log), starts with an empty cache,
- * clears needs_recovery in its copy of the superblock and calls applyFastCommits. Contents of files with journalled data lie in the log too, so file
- * data is read through that device as well. What a crash left to be freed stays, as nothing is written: see orphan/.
+ * The caller then works on `Replay.device`, or on what applyFastCommits makes of it: it reads the superblock again (it may be in
+ * the log), starts with an empty cache and clears needs_recovery in its copy of the superblock. Contents of files with journalled
+ * data lie in the log too, so file data is read through that device as well. What a crash left to be freed stays, as nothing is written: see orphan/.
  *
  * A log that is damaged in the middle is an error (the kernel refuses such a mount, too): neither the state before nor after
  * the damage is one that the file system was ever in. An unfinished transaction at the end is no damage; it is left out.
@@ -58,7 +58,7 @@ export function replayJournal(volume: Volume, journalDevice?: BlockDevice): Repl
   const { transactions, revoked } = recovery;
   const fast = scanFastCommits(volume, log, recovery.end);
   return {
-    device: overlay(volume, log, recovery),
+    device: replayedDevice(volume, log, recovery),
     fastCommits: fast.records,
     report: {
       transactions,
@@ -86,7 +86,8 @@ export function journalHasTransactions(volume: Volume, journalDevice?: BlockDevi
   return openJournal(volume, journalDevice).start !== 0;
 }
 
-function overlay(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): BlockDevice {
+/** The device with the logged blocks over it; the device itself when there are none. */
+export function replayedDevice(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): BlockDevice {
   if (blocks.length === 0) return volume.device;
   const magic = new Uint8Array(4);
   new DataView(magic.buffer).setUint32(0, JOURNAL_MAGIC);

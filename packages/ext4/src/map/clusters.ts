@@ -53,6 +53,20 @@ export function freeUnmapped(
   if (first < end) freeFromMap(handle, inode, first + shift, end - first, metadata);
 }
 
+/** Clusters that a hole of a file takes when it is mapped from `block` on, without those of which other blocks are mapped. */
+export function newClusters(volume: Volume, inode: Inode, fileBlock: number, count: number, block: number): number {
+  const ratio = blocksPerCluster(volume);
+  if (ratio === 1) return count;
+  checkAlignment(inode, fileBlock, block, ratio);
+  const past = fileBlock + count;
+  const first = fileBlock - (fileBlock % ratio);
+  const end = Math.ceil(past / ratio) * ratio;
+  const headShared = first < fileBlock && firstMapped(volume, inode, first, fileBlock, found);
+  const ownTail = end - first > ratio || !headShared;
+  const tailShared = ownTail && past < end && firstMapped(volume, inode, past, end, found);
+  return (end - first) / ratio - (headShared ? 1 : 0) - (tailShared ? 1 : 0);
+}
+
 /** Clusters of files are clusters on the device. */
 function checkAlignment(inode: Inode, fileBlock: number, block: number, ratio: number): void {
   if (block % ratio === fileBlock % ratio) return;

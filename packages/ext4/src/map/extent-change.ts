@@ -2,12 +2,12 @@ import { goalFor } from "../alloc/goal.js";
 import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
-import { freeUnmapped, placeInCluster } from "./clusters.js";
+import { freeUnmapped, newClusters, placeInCluster } from "./clusters.js";
 import { pullUp, replaceExtents } from "./extent-edit.js";
 import { ExtentList, MAX_UNWRITTEN_EXTENT } from "./extent-list.js";
 import { entryFileBlock, extentStart, lengthOf, rawLength } from "./extent-node.js";
 import { ExtentPath } from "./extent-path.js";
-import { allocateForMap, blocksPerCluster, holdsMetadata, makeRoomForStep } from "./map-allocation.js";
+import { allocateForMap, blocksPerCluster, countPlaced, holdsMetadata, makeRoomForStep } from "./map-allocation.js";
 import { type BlockMapping, MappingType } from "./mapping.js";
 
 /** An extent in hand. */
@@ -71,6 +71,20 @@ export function allocateExtent(
   insert(handle, path, fileBlock, wanted, block, unwritten, privileged);
   out.set(unwritten ? MappingType.unwritten : MappingType.mapped, fileBlock, wanted, block);
   out.isNew = true;
+}
+
+/** Maps a hole to blocks that are marked as used already; they are counted as the inode's. */
+export function placeExtent(
+  handle: Handle,
+  inode: Inode,
+  fileBlock: number,
+  length: number,
+  block: number,
+  unwritten: boolean,
+): void {
+  const { volume } = handle;
+  countPlaced(handle, inode, newClusters(volume, inode, fileBlock, length, block));
+  insert(handle, new ExtentPath(volume, inode), fileBlock, length, block, unwritten, true);
 }
 
 /** Where a block should go, as the kernel's ext4_ext_find_goal has it: as far from its neighbour as in the file. */

@@ -3,6 +3,7 @@ import { FreeFlag, freeBlocks } from "../alloc/free-blocks.js";
 import { FileType, InodeFlag, ReservedInode } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { chargeBlocks } from "../quota/quota.js";
 import type { Volume } from "../volume.js";
 
 /** Blocks of a cluster: 1 without bigalloc. */
@@ -42,6 +43,13 @@ export function allocateForMap(
   allocateBlocks(handle, { goal, count, inode, metadata, privileged }, run);
   inode.blocks += sectorsOf(handle.volume, run.count);
   return run;
+}
+
+/** Counts clusters as the inode's, as if allocateForMap had allocated them. */
+export function countPlaced(handle: Handle, inode: Inode, clusters: number): void {
+  const { clusterSize } = handle.volume.geometry;
+  inode.blocks += clusters * (clusterSize / 512);
+  chargeBlocks(handle, inode, clusters * clusterSize, true);
 }
 
 /** Frees what allocateForMap allocated; with bigalloc, whole clusters. */

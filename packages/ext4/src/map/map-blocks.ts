@@ -15,13 +15,10 @@ import { type BlockMapping, MAX_FILE_BLOCKS, MappingType } from "./mapping.js";
  * @throws CorruptionError when a node on the way breaks a rule, DeviceError when one cannot be read
  */
 export function mapBlocks(volume: Volume, inode: Inode, fileBlock: number, out: BlockMapping): void {
-  const { fastCommits } = volume;
-  if (fastCommits?.mapChanged(inode.ino, fileBlock, out)) return;
   if (fileBlock >= MAX_FILE_BLOCKS) out.set(MappingType.hole, fileBlock, 1, 0);
   else if (inode.hasInlineData) mapInline(fileBlock, out);
   else if (inode.hasExtents) mapExtents(volume, inode, fileBlock, out);
   else mapIndirect(volume, inode, fileBlock, out);
-  fastCommits?.clip(inode.ino, out);
 }
 
 /** Inline data is shorter than an inode, so it never reaches block 1. */

@@ -1,11 +1,11 @@
 import type { BlockDevice } from "../device/device.js";
 import type { Environment } from "../environment.js";
 import { CorruptionError, isEngineError, UnsupportedFeatureError } from "../errors.js";
+import { applyFastCommits } from "../fast-commit/apply.js";
 import { incompatFeature } from "../format/features.js";
 import { ReservedInode } from "../format/inode.js";
 import { SuperblockState } from "../format/superblock.js";
 import { readInode } from "../inode/inode-table.js";
-import { applyFastCommits } from "../journal/fast-commit-directory.js";
 import { protectJournal } from "../journal/protect-journal.js";
 import { journalHasTransactions, type ReplayReport, replayJournal } from "../journal/replay.js";
 import { openVolume } from "../superblock/open-volume.js";
@@ -30,25 +30,31 @@ export function mountReadOnly(device: BlockDevice, options: MountOptions, enviro
     } else {
       const replayed = replayJournal(volume, options.journalDevice);
       replay = replayed.report;
-      volume = openVolume(replayed.device, options, environment);
+      const { device, fastCommits } = replayed;
+      const consistent = fastCommits.length > 0 ? applyFastCommits(device, fastCommits, environment, options) : device;
+      volume = openVolume(consistent, options, environment);
       volume.superblock.featureIncompat &= ~incompatFeature.needs_recovery;
-      applyFastCommits(volume, replayed.fastCommits);
       if (replay.errno !== 0) volume.superblock.state |= SuperblockState.error;
       environment.log(
         "info",
         `journal replayed into memory: ${replay.transactions} transactions, ${replay.blocks} blocks, ${replay.fastCommits} fast commits`,
       );
-      if (replay.fastCommitsStopped !== undefined) {
-        environment.log(
-          "warning",
-          `fast commits after number ${replay.fastCommits} are left out, because of ${replay.fastCommitsStopped}: what was ` +
-            "synced last may be missing; run e2fsck on a copy of the image to see whether it finds more",
-        );
-      }
+      warnOfStoppedFastCommits(environment, replay);
     }
   }
   checkVolume(volume);
   return { volume, replay };
+}
+
+/** Says that fast commits are left out. */
+export function warnOfStoppedFastCommits(environment: Environment, report: ReplayReport): void {
+  const { fastCommits, fastCommitsStopped } = report;
+  if (fastCommitsStopped === undefined) return;
+  environment.log(
+    "warning",
+    `fast commits after number ${fastCommits} are left out, because of ${fastCommitsStopped}: what was synced last may be ` +
+      "missing; run e2fsck on a copy of the image to see whether it finds more",
+  );
 }
 
 /** What has to be right before anything is served. */

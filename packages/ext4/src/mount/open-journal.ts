@@ -1,15 +1,20 @@
+import { CachedBlock } from "../cache/block-cache.js";
+import type { CopyOnWriteDevice } from "../device/copy-on-write.js";
 import type { BlockDevice } from "../device/device.js";
 import { CorruptionError, UnsupportedFeatureError } from "../errors.js";
+import { applyFastCommits } from "../fast-commit/apply.js";
 import { incompatFeature } from "../format/features.js";
 import { SuperblockState } from "../format/superblock.js";
 import { scanFastCommits } from "../journal/fast-commit-scan.js";
 import { openJournal } from "../journal/journal-inode.js";
 import { JournalSuperblock } from "../journal/journal-superblock.js";
 import type { JournalLog } from "../journal/log.js";
-import { type ReplayReport, recoverLog } from "../journal/replay.js";
+import { type ReplayReport, recoverLog, replayedDevice } from "../journal/replay.js";
 import { replayToDevice } from "../journal/replay-to-device.js";
 import { findEnd } from "../journal/scan.js";
+import { JournalWriter } from "../journal/writer.js";
 import type { Volume } from "../volume.js";
+import { warnOfStoppedFastCommits } from "./mount-read-only.js";
 
 /** What opening a journal for writing came to. */
 export interface JournalState {
@@ -39,7 +44,8 @@ export function emptyJournal(
   if (log.start !== 0) {
     if (needed) {
       replay = replayAll(volume, log);
-      sequence = (log.sequence + replay.transactions + 1) >>> 0;
+      // Of the fast commits one more transaction was made.
+      sequence = (log.sequence + replay.transactions + (replay.fastCommits > 0 ? 2 : 1)) >>> 0;
     } else {
       // Whoever cleared the flag has brought everything home, or does not want it (jbd2_journal_wipe).
       sequence = (endOfUnneeded(log) + 1) >>> 0;
@@ -62,25 +68,54 @@ export function clearJournalError(log: JournalLog): void {
 function replayAll(volume: Volume, log: JournalLog): ReplayReport {
   const recovery = recoverLog(volume, log);
   const fast = scanFastCommits(volume, log, recovery.end);
-  if (fast.records.length > 0) {
-    throw new UnsupportedFeatureError(
-      ["fast_commit"],
-      "the journal holds fast commits, which are replayed for reading only: mount it read-only, or let e2fsck -p replay them",
-    );
-  }
-  replayToDevice(volume, log, recovery);
-  volume.environment.log(
-    "info",
-    `journal replayed: ${recovery.transactions} transactions, ${recovery.blocks.length} blocks`,
-  );
-  return {
+  const { environment } = volume;
+  const report = {
     transactions: recovery.transactions,
     blocks: recovery.blocks.length,
     revoked: recovery.revoked,
-    fastCommits: 0,
+    fastCommits: fast.count,
     fastCommitsStopped: fast.stopped,
     errno: log.errno,
   };
+  // Before anything is written: when that cannot be done, the journal stays as it is.
+  const changed =
+    fast.records.length > 0
+      ? applyFastCommits(replayedDevice(volume, log, recovery), fast.records, environment)
+      : undefined;
+  if (changed !== undefined) checkRoom(volume, log, changed);
+  replayToDevice(volume, log, recovery);
+  if (changed !== undefined) commitChanges(volume, log, recovery.end, changed);
+  environment.log(
+    "info",
+    `journal replayed: ${report.transactions} transactions, ${report.blocks} blocks, ${report.fastCommits} fast commits`,
+  );
+  warnOfStoppedFastCommits(environment, report);
+  return report;
+}
+
+/** @throws UnsupportedFeatureError when one transaction cannot hold what fast commits change */
+function checkRoom(volume: Volume, log: JournalLog, changed: CopyOnWriteDevice): void {
+  if (new JournalWriter(volume, log, 0).hasRoom(changed.count, 0)) return;
+  throw new UnsupportedFeatureError(
+    ["fast_commit"],
+    `the journal holds fast commits that change ${changed.count} blocks, more than fit into it: let e2fsck -p replay them`,
+  );
+}
+
+/**
+ * Makes one transaction of what fast commits changed, and brings it home. It has the number of the transaction that they belong to:
+ * until it is complete they are replayed, and from then on they count no more.
+ *
+ * @param sequence number of the transaction; all before it are home and durable
+ */
+function commitChanges(volume: Volume, log: JournalLog, sequence: number, changed: CopyOnWriteDevice): void {
+  // The log of the transactions before may be overwritten only when nobody reads it any more.
+  new JournalSuperblock(log).setTail(log.first, sequence);
+  log.storage.device.flush();
+  const blocks = changed.changes().map(([block, data]) => new CachedBlock(block, data));
+  new JournalWriter(volume, log, sequence).write(blocks, new Set());
+  volume.cache.writeHome(blocks);
+  volume.device.flush();
 }
 
 function endOfUnneeded(log: JournalLog): number {

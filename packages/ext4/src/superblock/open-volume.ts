@@ -56,7 +56,6 @@ export function openVolume(
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
     systemZone: options.blockValidity === false ? undefined : new SystemZone(),
-    fastCommits: undefined,
     transactions: undefined,
     allocator: undefined,
     orphans: undefined,

@@ -37,8 +37,7 @@ export function statistics(volume: Volume, minixDf: boolean): FileSystemStatisti
   const ratio = geometry.clusterSize / geometry.blockSize;
   const overhead = minixDf ? 0 : cachedOverhead(volume) * ratio;
   const free = freeCounts(volume);
-  const change = volume.fastCommits?.freeCountChange;
-  const blocksFree = Math.max(0, free.clusters + (change?.clusters ?? 0)) * ratio;
+  const blocksFree = free.clusters * ratio;
   const reserved =
     superblock.reservedBlocksCountLo + (features.is64Bit ? superblock.reservedBlocksCountHi * 0x1_0000_0000 : 0);
   const kept = reserved + keptForDelayedWrites(volume) * ratio;
@@ -48,7 +47,7 @@ export function statistics(volume: Volume, minixDf: boolean): FileSystemStatisti
     blocksFree,
     blocksAvailable: Math.max(0, blocksFree - kept),
     files: geometry.inodeCount,
-    filesFree: Math.max(0, free.inodes + (change?.inodes ?? 0)),
+    filesFree: free.inodes,
     nameLength: NAME_MAX,
     fsid: fsidOf(superblock.uuid),
   };

@@ -4,11 +4,11 @@ import * as fs from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { lookup, readDirectory } from "../../src/dir/directory.js";
+import { applyFastCommits } from "../../src/fast-commit/apply.js";
 import { InodeFlag } from "../../src/format/inode.js";
 import { FastCommitTag } from "../../src/format/journal.js";
 import type { Inode } from "../../src/inode/inode.js";
 import { readInode } from "../../src/inode/inode-table.js";
-import { applyFastCommits } from "../../src/journal/fast-commit-directory.js";
 import type { EntryRecord } from "../../src/journal/fast-commit-scan.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import type { Volume } from "../../src/volume.js";
@@ -57,7 +57,8 @@ describe("fast commits in case-insensitive directories", { skip }, () => {
         name: Buffer.from(name),
       }),
     );
-    applyFastCommits(volume, records);
+    volume = openVolume(applyFastCommits(new MemoryDevice(pristine), records));
+    dir = readInode(volume, parent);
     const names: string[] = [];
     readDirectory(volume, dir, 0, 0, (_ino, _type, bytes, start, length) => {
       names.push(Buffer.from(bytes.subarray(start, start + length)).toString());

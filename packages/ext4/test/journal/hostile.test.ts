@@ -7,8 +7,8 @@ import { MemoryDevice } from "../../src/device/memory.js";
 import { OverlayDevice } from "../../src/device/overlay.js";
 import { lookup, readDirectory } from "../../src/dir/directory.js";
 import { CorruptionError, FileSystemError, UnsupportedFeatureError } from "../../src/errors.js";
+import { applyFastCommits } from "../../src/fast-commit/apply.js";
 import { readInode } from "../../src/inode/inode-table.js";
-import { applyFastCommits } from "../../src/journal/fast-commit-directory.js";
 import { openJournal } from "../../src/journal/journal-inode.js";
 import { type Replay, replayJournal } from "../../src/journal/replay.js";
 import { mapBlocks } from "../../src/map/map-blocks.js";
@@ -239,8 +239,8 @@ function exercise(patient: Patient, seed: number): void {
   const started = performance.now();
   try {
     const replay = patient.replay();
-    const volume = openVolume(replay.device);
-    applyFastCommits(volume, replay.fastCommits);
+    const { device, fastCommits } = replay;
+    const volume = openVolume(fastCommits.length > 0 ? applyFastCommits(device, fastCommits) : device);
     orphans(volume);
     const mapping = new BlockMapping();
     for (const ino of [2, 11, 12, 13, 14, 20, 40]) {
@@ -323,11 +323,12 @@ describe("a mutated journal", { skip: cannotMakeImages }, () => {
       seal(whole, first, area);
       exercise(whole, seed);
       try {
-        if (whole.replay().report.fastCommits > 0) applied++;
+        const { device, fastCommits } = whole.replay();
+        if (fastCommits.length > 0 && applyFastCommits(device, fastCommits).count > 0) applied++;
       } catch {}
       for (let block = 0; block < area; block++) whole.healBlock(first + block);
     }
-    assert.ok(applied > 300, `${applied} of the mutated areas were read: else their checksums were not right`);
+    assert.ok(applied > 300, `${applied} of the mutated areas were applied: else their checksums were not right`);
   });
 
   it("leaves out a fast commit that is torn, and what follows", () => {
