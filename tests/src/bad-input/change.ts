@@ -11,6 +11,7 @@ import {
   isEngineError,
   MappingType,
   MemoryDevice,
+  type MountOptions,
   RenameFlag,
 } from "@bulkhead/ext4";
 import { type Findings, recordFinding } from "./explore.js";
@@ -48,20 +49,45 @@ function steadyEnvironment(): Environment {
   };
 }
 
+export interface ChangeOptions {
+  /** What the file system does after an error; with "remount-ro", nothing may be written after one. */
+  readonly errors: "continue" | "remount-ro";
+  /** Other options of the mount. */
+  readonly mount?: MountOptions;
+  /** Is told which bytes are read. */
+  readonly onRead?: (offset: number, length: number) => void;
+  /** Number of reads and writes after which a few fail. */
+  readonly failingAfter?: number;
+}
+
+/** Reads and writes that fail in a row. */
+const FAILURES = 3;
+
 /** A copy of a device, of which nothing but the record of errors may change once it is sealed. */
 export class SealableDevice extends MemoryDevice {
   /** Ranges of bytes that may still be written, undefined while all may be. */
   allowed: readonly (readonly [start: number, end: number])[] | undefined = undefined;
   readonly #onRead: ((offset: number, length: number) => void) | undefined;
+  #accessesLeft: number;
 
-  constructor(image: Uint8Array, onRead?: (offset: number, length: number) => void) {
+  constructor(image: Uint8Array, { onRead, failingAfter = Number.POSITIVE_INFINITY }: ChangeOptions) {
     super(image);
     this.#onRead = onRead;
+    this.#accessesLeft = failingAfter;
   }
 
   override read(offset: number, target: Uint8Array): void {
     this.#onRead?.(offset, target.length);
+    this.#count("read", offset, target.length);
     super.read(offset, target);
+  }
+
+  /** A while of errors, after which it works again. */
+  #count(operation: "read" | "write", offset: number, length: number): void {
+    this.#accessesLeft--;
+    if (this.#accessesLeft < 0 && this.#accessesLeft > -FAILURES) {
+      throw new DeviceError(operation, offset, length, "a bad moment");
+    }
   }
 
   override write(offset: number, source: Uint8Array): void {
@@ -69,6 +95,7 @@ export class SealableDevice extends MemoryDevice {
     if (this.allowed !== undefined && !this.allowed.some(([from, to]) => offset >= from && end <= to)) {
       throw new Error(`bytes ${offset} to ${end} are written after the error that ended all writing`);
     }
+    this.#count("write", offset, source.length);
     super.write(offset, source);
   }
 }
@@ -78,19 +105,14 @@ const SUPERBLOCK: readonly [number, number] = [1024, 2048];
 /**
  * Mounts a copy of the image for writing, changes whatever can be changed, and unmounts.
  *
- * @param errors what the file system does after an error; with "remount-ro", nothing may be written after one
- * @param onRead is told which bytes are read
  * @returns what was found, and the bytes as they are left
  * @throws whatever is neither a result nor one of the engine's typed errors: that is the bug being looked for
  */
-export function change(
-  base: BlockDevice,
-  errors: "continue" | "remount-ro",
-  onRead?: (offset: number, length: number) => void,
-): Findings & { readonly image: Uint8Array } {
+export function change(base: BlockDevice, options: ChangeOptions): Findings & { readonly image: Uint8Array } {
+  const { errors, mount } = options;
   const image = new Uint8Array(base.size);
   base.read(0, image);
-  const device = new SealableDevice(image, onRead);
+  const device = new SealableDevice(image, options);
   const findings: Findings = { kinds: new Set(), errors: [], opened: false, inodes: 0, entries: 0 };
   let fs: FileSystem | undefined;
   const attempt = <T>(work: () => T): T | undefined => {
@@ -105,7 +127,9 @@ export function change(
       return undefined;
     }
   };
-  fs = attempt(() => FileSystem.mount(device, { writable: true, errors, cacheBytes: 64 * 1024 }, steadyEnvironment()));
+  fs = attempt(() =>
+    FileSystem.mount(device, { ...mount, writable: true, errors, cacheBytes: 64 * 1024 }, steadyEnvironment()),
+  );
   if (fs === undefined) return { ...findings, image };
   findings.opened = true;
   new Changes(fs, findings, attempt).all();
@@ -279,6 +303,7 @@ class Changes {
   /** What a host does: asks where, writes there, says so. */
   #write(fs: FileSystem, inode: Inode, pos: number, count: number): number {
     const mapping = this.#mapping;
+    if (fs.journalsData(inode)) return fs.writeJournalled(inode, pos, this.#data.subarray(0, count));
     let done = 0;
     for (let step = 0; done < count; step++) {
       if (step === MAX_STEPS) throw new Error(`a write of ${count} bytes at ${pos} makes no progress`);

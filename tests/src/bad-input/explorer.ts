@@ -58,9 +58,16 @@ function run({ image, plan, changing, progress }: ExplorerTask): Tally {
   return { cases: count, noticed, opened, kinds, slowest };
 }
 
-/** Changes a copy, and looks at what is left of it. Every other time, an error ends all writing. */
+/** More than reading and writing a specimen take. */
+const MOST_ACCESSES = 1000;
+
+/** Changes a copy, and looks at what is left of it. Every other time, an error ends all writing; at times the device fails. */
 function changeAndExplore(device: BlockDevice, nth: number): Findings {
-  const findings = change(device, nth % 2 === 0 ? "continue" : "remount-ro");
+  const findings = change(device, {
+    errors: nth % 2 === 0 ? "continue" : "remount-ro",
+    mount: { data: nth % 3 === 0 ? "journal" : "ordered", quota: { user: nth % 4 === 0, project: true } },
+    ...(nth % 5 === 0 ? { failingAfter: (nth * 7919) % MOST_ACCESSES } : {}),
+  });
   explore(new MemoryDevice(findings.image, { readOnly: true }), false);
   return findings;
 }

@@ -130,18 +130,22 @@ function* damagedFields(image: Uint8Array, seed: number): Generator<Case> {
   }
 }
 
+/** Bytes that are neither zero nor a letter of the specimens' data. */
+function isNoData(byte: number): boolean {
+  return byte !== 0 && byte !== 0x61 && byte !== 0x79 && byte !== 0x0a;
+}
+
 /** Where reading and changing an undamaged image reads metadata. */
 function changedRanges(image: Uint8Array): [number, number][] {
   const device = new NotingDevice(image.slice(), { readOnly: true });
   explore(device, false);
-  const { blockSize } = FileSystem.mount(device).geometry;
-  change(device, "continue", (offset, length) => {
+  const onRead = (offset: number, length: number) => {
     for (let unit = Math.floor(offset / UNIT); unit * UNIT < offset + length; unit++) device.touched.add(unit);
-  });
-  // A block of data says nothing to the engine; one that is zeros is rarely a structure.
-  const units = [...device.touched].filter((unit) => (unit + 1) * UNIT <= image.length);
-  const used = units.filter(
-    (unit) => blockSize > UNIT || image.subarray(unit * UNIT, (unit + 1) * UNIT).some((b) => b !== 0),
+  };
+  change(device, { errors: "continue", onRead });
+  // Nothing that is in a file's data, or in unused space, is a structure.
+  const used = [...device.touched].filter(
+    (unit) => (unit + 1) * UNIT <= image.length && image.subarray(unit * UNIT, (unit + 1) * UNIT).some(isNoData),
   );
   return used.map((unit) => [unit * UNIT, (unit + 1) * UNIT]);
 }

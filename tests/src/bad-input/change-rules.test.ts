@@ -1,0 +1,90 @@
+// Oracle: the rules of the format, and the bytes of the image. What damage of a kind must not lead to when the file system is changed.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CorruptionError, FileSystem, type Inode, MemoryDevice } from "@bulkhead/ext4";
+import { withoutTools } from "../facilities.js";
+import { Editor } from "./editor.js";
+import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
+
+const JOURNAL = 8;
+const encode = (text: string) => new TextEncoder().encode(text);
+const isCorruption = (kind: string) => (error: unknown) => error instanceof CorruptionError && error.kind === kind;
+
+/** Byte offset of the entry of a name in the first block of a directory. */
+function entryAt(editor: Editor, path: string, name: string): number {
+  const start = editor.block(path, 0);
+  for (let at = start; at < start + editor.blockSize; at += editor.u16(at + 4)) {
+    const found = editor.bytes.subarray(at + 8, at + 8 + (editor.bytes[at + 6] ?? 0));
+    if (Buffer.from(found).toString("latin1") === name) return at;
+  }
+  throw new Error(`no ${name} in ${path}`);
+}
+
+describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "debugfs", "e2fsck") }, () => {
+  const specimen = writableSpecimens.find(({ name }) => name === "a journal") ?? assert.fail();
+
+  /** Mounts the damaged image for writing. */
+  function open(inflict: (editor: Editor) => void) {
+    const editor = new Editor(makeWritableSpecimen(specimen));
+    inflict(editor);
+    const fs = FileSystem.mount(new MemoryDevice(editor.bytes), { writable: true, errors: "continue" });
+    const at = (path: string): Inode => fs.inode(editor.inode(path).ino);
+    return { fs, at, editor };
+  }
+
+  it("take nothing away that a name must not lead to: the journal, the root, the directory itself", () => {
+    for (const target of [JOURNAL, 2, 0]) {
+      const { fs, at } = open((editor) => {
+        editor.set32(entryAt(editor, "d", "small"), target === 0 ? editor.inode("d").ino : target);
+      });
+      const dir = at("d");
+      for (const change of [
+        () => fs.unlink(dir, encode("small")),
+        () => fs.rmdir(dir, encode("small")),
+        () => fs.rename(dir, encode("small"), fs.root, encode("moved")),
+        () => fs.rename(fs.root, encode("many"), dir, encode("small")),
+      ]) {
+        assert.throws(change, isCorruption("directory-entry"));
+      }
+      assert.equal(fs.inode(JOURNAL).linksCount, 1);
+      fs.unmount();
+    }
+  });
+
+  it("find out that directories are a ring before something is moved into it", () => {
+    const { fs, at } = open((editor) => {
+      editor.set32(entryAt(editor, "d/below", ".."), editor.inode("d/below/further").ino);
+    });
+    const start = performance.now();
+    assert.throws(
+      () => fs.rename(fs.root, encode("many"), at("d/below/further"), encode("many")),
+      isCorruption("directory-entry"),
+    );
+    assert.ok(performance.now() - start < 1000);
+    fs.unmount();
+  });
+
+  it("end with an unmount that brings the rest home when an inode cannot be deleted", () => {
+    const { fs, at, editor } = open((image) => {
+      // Its first extent lies in the inode table, which nobody may free.
+      image.set32(image.pointer("d/blocks", 5), image.u32(image.descriptorAt() + 8));
+    });
+    fs.unlink(at("d"), encode("blocks"));
+    fs.mkdir(fs.root, encode("kept"), { mode: 0o755, uid: 0, gid: 0 });
+    fs.unmount();
+    const again = FileSystem.mount(new MemoryDevice(editor.bytes, { readOnly: true }));
+    assert.notEqual(again.lookup(again.root, encode("kept")), 0);
+    assert.equal(again.replay, undefined, "the journal is empty");
+    assert.ok(again.superblock.errorCount > 0, "the error is on record");
+  });
+
+  it("write no data where it lies once an error has ended all changing", () => {
+    const editor = new Editor(makeWritableSpecimen(specimen));
+    const fs = FileSystem.mount(new MemoryDevice(editor.bytes), { writable: true, errors: "remount-ro" });
+    const inode = fs.inode(editor.inode("d/blocks").ino);
+    const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
+    fs.iomapBegin(inode, 0, 100, 1, mapping);
+    fs.recordError(new CorruptionError("block-bitmap", {}, "as if"));
+    assert.throws(() => fs.iomapBegin(inode, 0, 100, 1, mapping), /EROFS/);
+  });
+});
