@@ -10,6 +10,7 @@ import { applyFastCommits } from "../../src/fast-commit/apply.js";
 import type { Inode } from "../../src/inode/inode.js";
 import { readInode } from "../../src/inode/inode-table.js";
 import { type ReplayReport, replayJournal } from "../../src/journal/replay.js";
+import { inlineData } from "../../src/map/inline-data.js";
 import { mapBlocks } from "../../src/map/map-blocks.js";
 import { BlockMapping, MappingType } from "../../src/map/mapping.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
@@ -37,6 +38,7 @@ type Tree = Record<string, Entry>;
 function contents(volume: Volume, inode: Inode): Uint8Array {
   const { blockSize } = volume.geometry;
   const bytes = new Uint8Array(inode.size);
+  if (inode.hasInlineData) return inlineData(volume, inode);
   if (inode.isSymlink && inode.size < 60) return inode.block.subarray(0, inode.size);
   const mapping = new BlockMapping();
   for (let at = 0; at * blockSize < inode.size; at = mapping.fileBlock + mapping.length) {
@@ -219,10 +221,42 @@ const workloads: [name: string, script: string][] = [
   ],
 ];
 
+/** A bit of everything, in forms that need more than the usual features do. */
+const mixed = `
+  for i in $(seq 100); do n="e/a name that is long enough to fill a directory block soon $i"; echo $i > "$n"; sync "$n"; done
+  for i in 1 2 3; do printf '%0300d' $i > e/small$i; sync e/small$i; done; printf '%0900d' 7 >> e/small2; sync e/small2
+  ln -s target e/short; ln -s "$(printf '%0200d' 1)" e/long; mknod e/null c 1 3; mkfifo e/pipe; sync e/small3
+  head -c 70000 /dev/urandom > e/data; sync e/data; fallocate -p -o 8192 -l 30000 e/data; sync e/data
+  fallocate -l 400000 e/data; sync e/data; truncate -s 33000 big; sync big; chown 5:6 d/f20; chown 7 e/data; sync d/f20; sync e/data
+  rm d/f21 punched; mkdir e/dir; echo x > e/dir/x; sync e/dir/x; rmdir d/empty; mv d/f22 e/dir; sync e/dir/f22`;
+
+/** A file without a name gets one, one without a name goes, and its number is another's: the last full commit has both as orphans. */
+const orphaned = `python3 -c '
+import os
+named = os.open("e", os.O_TMPFILE | os.O_RDWR)
+gone = os.open("gone", os.O_RDWR); os.write(gone, b"x" * 50000); os.unlink("gone")
+left = os.open("over", os.O_RDWR); os.unlink("over")
+os.system("sync -f .")
+os.write(named, b"named"); os.link("/proc/self/fd/%d" % named, "named", dst_dir_fd=os.open("e", os.O_RDONLY)); os.fsync(named)
+os.close(gone)
+for n in range(20):
+    fd = os.open("e/n%d" % n, os.O_CREAT | os.O_RDWR); os.write(fd, b"new"); os.fsync(fd)
+'`;
+
+const layouts: [name: string, options: readonly string[]][] = [
+  ["inline data", ["-b", "4096", "-O", "fast_commit,inline_data", "-I", "512"]],
+  ["clusters", ["-b", "1024", "-C", "16384", "-O", "fast_commit,bigalloc"]],
+  [
+    "old inodes, no checksums",
+    ["-b", "1024", "-I", "128", "-O", "fast_commit,^metadata_csum,^64bit,^flex_bg,^dir_index"],
+  ],
+  ["an orphan file", ["-b", "2048", "-O", "fast_commit,orphan_file,uninit_bg,^metadata_csum"]],
+];
+
 /** Runs a workload and crashes. Anybody's `sync` of the whole machine makes a full commit of it: then it is tried again. */
-function crashed(blockSize: number, script: string): { image: string; live: Tree; outcome: Replayed } {
+function crashed(options: readonly string[], script: string): { image: string; live: Tree; outcome: Replayed } {
   for (let attempt = 1; ; attempt++) {
-    const image = workshop.make("fast.img", ["-b", String(blockSize), "-O", "fast_commit"], 64);
+    const image = workshop.make("fast.img", options, 64);
     let live: Tree = {};
     workshop.crash(image, "noatime,commit=300", Shutdown.noLogFlush, (at) => {
       shell(at, setup);
@@ -239,7 +273,7 @@ describe("fast commits", { skip: cannotMakeImages }, () => {
   for (const blockSize of [4096, 1024]) {
     for (const [name, script] of workloads) {
       it(`${name}, ${blockSize}-byte blocks`, () => {
-        const { image, live, outcome } = crashed(blockSize, script);
+        const { image, live, outcome } = crashed(["-b", String(blockSize), "-O", "fast_commit"], script);
         const { tree, withoutFastCommits, free, report } = outcome;
         assert.ok(report.fastCommits > 0, "the kernel made fast commits");
         assert.equal(report.fastCommitsStopped, undefined);
@@ -263,5 +297,26 @@ describe("fast commits", { skip: cannotMakeImages }, () => {
         assert.deepEqual(written.free, free);
       });
     }
+  }
+
+  for (const [name, options] of layouts) {
+    it(`a bit of everything, ${name}`, () => {
+      const { image, live, outcome } = crashed(options, mixed);
+      assert.ok(outcome.report.fastCommits > 0, "the kernel made fast commits");
+      assert.deepEqual(outcome.tree, live, "as it was before the crash");
+      const written = writtenHome(image);
+      assert.deepEqual(written.tree, live, "the same when it is replayed onto the device");
+      assert.deepEqual(written.free, outcome.free);
+    });
+  }
+
+  for (const feature of ["^orphan_file", "orphan_file"]) {
+    it(`inodes that were orphans, ${feature}`, () => {
+      const { image, live, outcome } = crashed(["-b", "4096", "-O", `fast_commit,${feature}`], orphaned);
+      assert.ok(outcome.report.fastCommits > 0, "the kernel made fast commits");
+      assert.deepEqual(outcome.tree, live, "as it was before the crash");
+      const written = writtenHome(image);
+      assert.deepEqual(written.tree, live, "the same when it is replayed onto the device");
+    });
   }
 });
