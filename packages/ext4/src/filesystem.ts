@@ -113,6 +113,8 @@ export class FileSystem {
         truncate: (inode) => truncateOrphan(volume, inode),
       });
     } catch (error) {
+      // Nothing says that it is clean: the next mount, or e2fsck, finds what this one could not deal with.
+      volume.transactions?.abort(new FileSystemError("EROFS", "the mount failed"));
       mount.close();
       throw error;
     }

@@ -1,4 +1,4 @@
-import { type FileSystem, type Inode, InodeFlag, type Timestamp } from "@bulkhead/ext4";
+import { CorruptionError, type FileSystem, type Inode, InodeFlag, isEngineError, type Timestamp } from "@bulkhead/ext4";
 
 /** Which reads change access times: those that mount(8)'s relatime means, or none. */
 export type AccessTimes = "relatime" | "noatime";
@@ -38,8 +38,19 @@ export class AccessTimer {
       isOver(inode.ctime, inode.ctimeNanoseconds, atime, atimeNanoseconds) ||
       this.#now().seconds - atime >= DAY;
     if (!old) return false;
-    this.#fs.setAccessTime(inode);
-    return true;
+    return this.#set(inode);
+  }
+
+  /** Whoever reads gets what was read, whatever becomes of the time: after an error, for one, nothing can be changed any more. */
+  #set(inode: Inode): boolean {
+    try {
+      this.#fs.setAccessTime(inode);
+      return true;
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (error instanceof CorruptionError) this.#fs.recordError(error);
+      return false;
+    }
   }
 }
 

@@ -80,6 +80,14 @@ const create: CreateFileSystem<ServeData> = (
     const where = error instanceof Error ? `: ${error.stack?.split("\n", 3).join(";") ?? error.message}` : "";
     log(`${source.path}: ${message}${where}`);
   });
+  function attempt(failure: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      server.toErrno(error);
+      log(`${source.path}: ${failure}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
   return {
     handlers: server.handlers(),
     session: debug
@@ -92,11 +100,8 @@ const create: CreateFileSystem<ServeData> = (
       : session,
     close() {
       try {
-        if (discard && engine.writable === true) filesystem.trim(0, Number.MAX_SAFE_INTEGER, 0);
-        filesystem.unmount();
-      } catch (error) {
-        server.toErrno(error);
-        log(`${source.path}: not unmounted cleanly: ${error instanceof Error ? error.message : String(error)}`);
+        if (discard && engine.writable === true) attempt("not trimmed", () => filesystem.trim(0, ALL, 0));
+        attempt("not unmounted cleanly", () => filesystem.unmount());
       } finally {
         filesystem.close();
         journalDevice?.close();
@@ -105,6 +110,9 @@ const create: CreateFileSystem<ServeData> = (
     },
   };
 };
+
+/** Bytes: to the end of every device. */
+const ALL = Number.MAX_SAFE_INTEGER;
 
 /** Calls the engine when it has something to do by the clock. */
 class Deadlines {

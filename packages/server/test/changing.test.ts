@@ -1,7 +1,7 @@
 // Oracle: what the man pages promise; e2fsck for what is left on the image.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MountOptions } from "@bulkhead/ext4";
+import { CorruptionError, type MountOptions } from "@bulkhead/ext4";
 import { Fattr, FsyncFlag, WriteFlag } from "@bulkhead/fuse";
 import type { ServerOptions } from "../src/server.js";
 import { assertClean } from "./checked-image.js";
@@ -506,6 +506,18 @@ test("access times follow relatime, O_NOATIME and the options", { skip }, () => 
   const { atime } = client.attributes(dir);
   client.names(dir);
   assert.equal(client.attributes(dir).atime, atime);
+});
+
+test("what is read is answered when an error has ended all changing, access times included", { skip }, () => {
+  const client = new Writer({ errors: "remount-ro" });
+  const node = client.make("f");
+  client.write(node, 0, pattern(5000));
+  client.fs.sync();
+  client.fs.recordError(new CorruptionError("block-bitmap", {}, "as if"));
+  client.now += 100;
+  const { error } = client.ask("READ", node, { request: { size: 10 } }, 10);
+  assert.ok(error >= 0, `READ answers ${error}`);
+  assert.ok(client.names(ROOT).length > 2);
 });
 
 test("a mistake of ours while writing is EIO, and a line in the log", { skip }, () => {

@@ -1,9 +1,16 @@
 // Oracle: the rules of the format, and the bytes of the image. What damage of a kind must not lead to when the file system is changed.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CorruptionError, FileSystem, type Inode, MemoryDevice } from "@bulkhead/ext4";
+import {
+  CorruptionError,
+  FileSystem,
+  type Inode,
+  MemoryDevice,
+  roCompatFeature,
+  SuperblockLayout,
+} from "@bulkhead/ext4";
 import { withoutTools } from "../facilities.js";
-import { Editor } from "./editor.js";
+import { Editor, SUPERBLOCK } from "./editor.js";
 import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
 const JOURNAL = 8;
@@ -76,6 +83,32 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     assert.notEqual(again.lookup(again.root, encode("kept")), 0);
     assert.equal(again.replay, undefined, "the journal is empty");
     assert.ok(again.superblock.errorCount > 0, "the error is on record");
+  });
+
+  it("leave the orphans to others when their file is damaged", () => {
+    const other = writableSpecimens.find(({ name }) => name.includes("orphan file")) ?? assert.fail();
+    const editor = new Editor(makeWritableSpecimen(other));
+    const file = editor.fs.inode(editor.fs.superblock.orphanFileInode);
+    editor.flip(editor.block(file, 0) + editor.blockSize - 8);
+    const device = new MemoryDevice(editor.bytes);
+    assert.throws(() => FileSystem.mount(device, { writable: true }), isCorruption("orphan-list"));
+    assert.ok(editor.u32(SUPERBLOCK + SuperblockLayout.offset.featureRoCompat) & roCompatFeature.orphan_present);
+  });
+
+  it("clear the end of the last block when they end a truncation", () => {
+    const editor = new Editor(makeWritableSpecimen(writableSpecimens[0] ?? assert.fail()));
+    const { ino } = editor.inode("d/blocks");
+    const tail = editor.block("d/blocks", 1) + 500;
+    assert.equal(editor.bytes[tail], 0x61);
+    editor.set32(editor.field(ino, "sizeLo"), editor.blockSize + 500);
+    editor.set32(SUPERBLOCK + SuperblockLayout.offset.lastOrphan, ino);
+    const fs = FileSystem.mount(new MemoryDevice(editor.bytes), { writable: true });
+    assert.equal(fs.superblock.lastOrphan, 0);
+    assert.equal(fs.inode(ino).blocks, 4, "two blocks of 1 KiB");
+    fs.unmount();
+    assert.equal(editor.bytes[tail - 1], 0x61);
+    assert.equal(editor.bytes[tail], 0);
+    assert.equal(editor.bytes[tail + 523], 0);
   });
 
   it("write no data where it lies once an error has ended all changing", () => {

@@ -3,7 +3,8 @@ import { FileType } from "../format/inode.js";
 import { isFastSymlink } from "../inode/decode-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { transact } from "../journal/transactions.js";
-import { MAX_FILE_BLOCKS } from "../map/mapping.js";
+import { mapBlocks } from "../map/map-blocks.js";
+import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
 import { removeRange, truncateBlocks } from "../map/remove-range.js";
 import { removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
@@ -39,8 +40,20 @@ export function truncateOrphan(volume: Volume, inode: Inode): void {
   if (!hasBlocks(volume, inode)) return;
   transact(volume, RELEASE_CREDITS, (handle) => {
     handle.modifyInode(inode);
+    if (inode.isRegular) clearBehindEnd(volume, inode);
     truncateBlocks(handle, inode, Math.ceil(inode.size / volume.geometry.blockSize));
   });
+}
+
+/** What the file lost must not come back when it grows: its last block holds zeros behind the end, as after any truncation. */
+function clearBehindEnd(volume: Volume, inode: Inode): void {
+  const { blockSize } = volume.geometry;
+  const over = inode.size % blockSize;
+  if (over === 0) return;
+  const mapping = new BlockMapping();
+  mapBlocks(volume, inode, Math.floor(inode.size / blockSize), mapping);
+  if (mapping.type !== MappingType.mapped) return;
+  volume.device.write(mapping.block * blockSize + over, new Uint8Array(blockSize - over));
 }
 
 /** Whether i_block maps blocks: not in device files, pipes, sockets, fast links and inodes with inline data. */
