@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
+import { CopyOnWriteDevice } from "../../src/device/copy-on-write.js";
 import type { BlockDevice } from "../../src/device/device.js";
 import { FileDevice, type FileIo } from "../../src/device/file.js";
 import { MemoryDevice } from "../../src/device/memory.js";
@@ -32,7 +33,12 @@ describe("devices", () => {
       },
     ],
   ];
-  for (const [name, open] of kinds) {
+  const openOnWrite = (readOnly: boolean, mostBlocks = 20) => {
+    const device = new CopyOnWriteDevice(new MemoryDevice(pattern, { readOnly: true }), 512, mostBlocks);
+    if (readOnly) device.freeze();
+    return device;
+  };
+  for (const [name, open] of [...kinds, ["a device that is copied on write", openOnWrite] as const]) {
     it(`over ${name} read and write whole ranges and refuse what is outside`, () => {
       const device = open(false);
       assert.equal(device.size, 10_000);
@@ -57,6 +63,34 @@ describe("devices", () => {
       device.close();
     });
   }
+
+  it("that are copied on write keep as many changed blocks as they may, and tell which", () => {
+    const device = openOnWrite(false, 3);
+    const expected = pattern.slice();
+    for (const [offset, length] of [
+      [9990, 10],
+      [500, 20],
+      [512, 512],
+      [1, 3],
+    ] as const) {
+      const bytes = new Uint8Array(length).fill(offset % 200);
+      expected.set(bytes, offset);
+      device.write(offset, bytes);
+    }
+    const all = new Uint8Array(pattern.length);
+    device.read(0, all);
+    assert.deepEqual(all, expected);
+    assert.equal(device.count, 3);
+    assert.deepEqual(
+      device.changes().map(([block]) => block),
+      [0, 1, 19],
+    );
+    for (const [block, data] of device.changes()) {
+      const part = expected.subarray(block * 512, (block + 1) * 512);
+      assert.deepEqual(data.subarray(0, part.length), part);
+    }
+    assert.throws(() => device.write(2000, Uint8Array.of(1)), DeviceError);
+  });
 
   it("over a file go on after short transfers, and report what fails or ends early", () => {
     const short: FileIo = {
