@@ -140,6 +140,8 @@ export class BlockCache {
   pin(block: CachedBlock): void {
     if (block.pinned) return;
     const cached = this.#blocks.get(block.block);
+    // Its changes would be lost: no operation may hold a block while others change another copy.
+    if (cached?.pinned === true) throw new Error(`two copies of block ${block.block} are changed`);
     if (cached !== undefined) this.#unlink(cached);
     // It may have been evicted while its holder had it, and read again by somebody else since.
     if (cached !== block) this.#blocks.set(block.block, block);
