@@ -15,11 +15,12 @@ const SIZE = 64 << 20;
 const OLD = "none,has_journal,filetype,dir_index,ext_attr,sparse_super,large_file,resize_inode";
 const NEW = `${OLD},extents,huge_file,dir_nlink,flex_bg,metadata_csum,64bit,extra_isize`;
 
-const layouts: readonly (readonly [name: string, options: readonly string[]])[] = [
+const layouts: readonly (readonly [name: string, options: readonly string[], mount?: string])[] = [
   ["ext4", ["-O", NEW, "-I", "256"]],
   ["ext4 with 1 KiB blocks", ["-O", NEW, "-I", "256", "-b", "1024"]],
   ["ext4 without a journal", ["-O", `${NEW},^has_journal`, "-I", "256"]],
   ["ext4 with inline data and an orphan file", ["-O", `${NEW},inline_data,orphan_file`, "-I", "256"]],
+  ["ext4 with its data in the journal", ["-O", NEW, "-I", "256"], "data=journal"],
   ["ext3", ["-O", OLD, "-I", "128", "-b", "1024"]],
 ];
 const EXT4 = layouts[0]![1];
@@ -74,11 +75,11 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
     assert.match(await served.stop(), /^$|^[^\n]*: info: journal replayed: [^\n]*$/, "nothing else to log");
   }
 
-  for (const [name, options] of layouts) {
+  for (const [name, options, mount] of layouts) {
     it(`answers as the kernel does, and leaves what it showed: ${name}`, async () => {
       const image = empty(...options);
       const reference = empty(...options);
-      const served = await bench.serve(image, ["allow_other", "suid", "dev"]);
+      const served = await bench.serve(image, ["allow_other", "suid", "dev", ...(mount === undefined ? [] : [mount])]);
       const theirs = bench.mountPoint();
       mountLoop(reference, theirs);
       try {
@@ -99,9 +100,9 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
   }
 
   it("what was synced survives a kill of the server, and the next mount goes on from there", async () => {
-    for (const [name, options] of layouts) {
+    for (const [name, options, mount] of layouts) {
       const image = empty(...options);
-      const served = await bench.serve(image);
+      const served = await bench.serve(image, mount === undefined ? [] : [mount]);
       const script = `
         echo durable > file; sync file; sync .
         mkdir dir; for i in 1 2 3; do dd if=/dev/urandom of=dir/$i bs=1M count=1 conv=fsync status=none; done

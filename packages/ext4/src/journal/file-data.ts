@@ -3,7 +3,6 @@ import { FileSystemError } from "../errors.js";
 import { InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import { setSize } from "../inode/size.js";
-import { touchModified } from "../inode/times.js";
 import { ALLOCATE_CREDITS, allocateRange, convertUnwritten } from "../map/allocate-range.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MappingType } from "../map/mapping.js";
@@ -35,7 +34,7 @@ export function journalsData(volume: Volume, inode: Inode): boolean {
 }
 
 /**
- * Writes file data in transactions, and sets size and times. What was written before a failure stays.
+ * Writes file data in transactions, and sets the size; times are the caller's. What was written before a failure stays.
  *
  * @param pos bytes
  * @param privileged whether the blocks reserved for the superuser may be used
@@ -92,7 +91,6 @@ function writeStep(handle: Handle, inode: Inode, pos: number, bytes: Uint8Array,
     convertUnwritten(handle, inode, first, Math.ceil(end / 2 ** blockBits) - first);
   }
   if (end > inode.size) setSize(handle, inode, end);
-  touchModified(handle, inode);
   return end - pos;
 }
 

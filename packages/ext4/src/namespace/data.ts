@@ -118,7 +118,7 @@ export function endOfWrite(
 }
 
 /**
- * Writes into inline data; what no longer fits into the inode moves out to a block first.
+ * Writes into inline data, and sets the size; times are the caller's. What no longer fits into the inode moves out to a block first.
  *
  * @returns whether the bytes are in the inode now; if not, the file has blocks, and the write goes on there
  */
@@ -128,8 +128,7 @@ export function writeInline(volume: Volume, inode: Inode, pos: number, bytes: Ui
   return transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
     handle.modifyInode(inode);
     const fits = writeInlineData(handle, inode, pos, bytes);
-    if (fits) touchModified(handle, inode);
-    else spillToBlock(handle, inode);
+    if (!fits) spillToBlock(handle, inode);
     return fits;
   });
 }
