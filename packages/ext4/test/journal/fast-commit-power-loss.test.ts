@@ -1,4 +1,5 @@
-// Oracles: what a mount for reading shows before anything is written, and e2fsck on what a mount for writing leaves.
+// Oracles: what a mount for reading shows before anything is written, the kernel's replay of each state, and e2fsck on what a mount
+// for writing leaves.
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
@@ -6,7 +7,7 @@ import { MemoryDevice } from "../../src/device/memory.js";
 import { RecordingDevice } from "../../src/device/recording.js";
 import { cannotMakeImages, run, Shutdown, shell, Workshop } from "./dirty-image.js";
 import { crashStates } from "./power-loss.js";
-import { contentsOf, mountForWriting } from "./writing.js";
+import { contentsOf, contentsOfMount, mountForWriting } from "./writing.js";
 
 const { SEED: seedText, CRASH_STATES: statesText = "4" } = process.env;
 const SEED = Number(seedText ?? 1 + Math.floor(Math.random() * 1e6));
@@ -47,11 +48,13 @@ describe("the power goes while fast commits are replayed onto the device", { ski
     let replayedAgain = 0;
     for (const state of crashStates(dirty, recording.events, SEED, Number(statesText))) {
       assert.deepEqual(contentsOf(new MemoryDevice(state.image, { readOnly: true })), expected, state.label);
+      const path = workshop.path("again.img");
+      fs.writeFileSync(path, state.image);
+      assert.deepEqual(workshop.mounted(path, "noatime", contentsOfMount).sort(), expected, `kernel: ${state.label}`);
       const again = mountForWriting(new MemoryDevice(state.image));
       if ((again.replay?.fastCommits ?? 0) > 0) replayedAgain++;
       again.unmount();
       assert.deepEqual(contentsOf(new MemoryDevice(state.image, { readOnly: true })), expected, state.label);
-      const path = workshop.path("again.img");
       fs.writeFileSync(path, state.image);
       try {
         run("e2fsck", ["-fn", path]);

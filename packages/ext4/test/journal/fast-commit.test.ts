@@ -225,6 +225,7 @@ const workloads: [name: string, script: string][] = [
 const mixed = `
   for i in $(seq 100); do n="e/a name that is long enough to fill a directory block soon $i"; echo $i > "$n"; sync "$n"; done
   for i in 1 2 3; do printf '%0300d' $i > e/small$i; sync e/small$i; done; printf '%0900d' 7 >> e/small2; sync e/small2
+  truncate -s 100 e/small3; sync e/small3; truncate -s 3 d/f23; sync d/f23; echo x >> d/f24; sync d/f24; printf '%09000d' 7 >> d/f25; sync d/f25
   ln -s target e/short; ln -s "$(printf '%0200d' 1)" e/long; mknod e/null c 1 3; mkfifo e/pipe; sync e/small3
   head -c 70000 /dev/urandom > e/data; sync e/data; fallocate -p -o 8192 -l 30000 e/data; sync e/data
   fallocate -l 400000 e/data; sync e/data; truncate -s 33000 big; sync big; chown 5:6 d/f20; chown 7 e/data; sync d/f20; sync e/data
