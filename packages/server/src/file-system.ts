@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
-import { Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
+import { coarseTime, Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 
@@ -15,7 +15,7 @@ export interface ServeData {
   readonly journal: SourceOptions | undefined;
   /** Without what only this thread has. */
   readonly engine: Omit<MountOptions, "journalDevice" | "onPanic" | "wait">;
-  readonly serving: Omit<ServerOptions, "onChange" | "expire">;
+  readonly serving: Omit<ServerOptions, "onChange" | "expire" | "after">;
   /** Whether the device is told what is free, when the mount ends. */
   readonly discard: boolean;
   /** A line per request. */
@@ -41,6 +41,8 @@ const create: CreateFileSystem<ServeData> = (
   const device = openSource(source, io, engine.writable);
   const environment: Environment = {
     ...systemEnvironment,
+    // The kernel stamps some changes itself: ours must not be ahead of those that follow.
+    clock: { now: coarseTime },
     log(level, message) {
       if (debug || level !== "debug") log(`${source.path}: ${level}: ${message}`);
     },
@@ -71,8 +73,8 @@ const create: CreateFileSystem<ServeData> = (
   const server = new Ext4Server(filesystem, {
     ...serving,
     onChange: () => deadlines.arm(),
-    // From a timer: the kernel waits for the answer before it lets go of the inode.
-    expire: (nodeid) => void timers.after(0, () => notifier().invalInode(nodeid, -1, 0)),
+    expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
+    after: (milliseconds, run) => void timers.after(milliseconds, run),
   });
   deadlines.arm();
   const session = server.sessionOptions(posixAcl, (message, error) => {

@@ -23,7 +23,7 @@ export interface MountImageOptions {
    * line in the log.
    */
   readonly access?: "read-only" | "read-write" | "read-write if possible";
-  readonly serving?: Omit<ServerOptions, "onChange" | "expire">;
+  readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after">;
   /** Tell the device which blocks are free, when the mount ends. Default false. */
   readonly discard?: boolean;
   /** What the kernel is told of the mount; whether it is read-only follows from `access`. */

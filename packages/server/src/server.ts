@@ -29,6 +29,7 @@ import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { withoutSetId } from "./set-id.js";
+import { StaleAttributes } from "./stale-attributes.js";
 
 /** nodeid = inode number, the root aside: FUSE calls it 1, ext4 calls it 2 (and has another inode 1, which no name leads to). */
 const ROOT_NODEID = 1;
@@ -75,8 +76,13 @@ export interface ServerOptions {
   readonly reservedGid?: number;
   /** Told, after the request that changed something, that the engine may have new deadlines. */
   readonly onChange?: () => void;
-  /** Asked to have the kernel drop what it knows of an inode's attributes, after the request: they changed without its knowing. */
+  /**
+   * Asked to have the kernel drop what it knows of an inode's attributes, pages excepted: they changed without its knowing.
+   * Before the answer to a request that holds the inode, so that whoever asked sees the change; never one that is let go of.
+   */
   readonly expire?: (nodeid: number) => void;
+  /** Calls back between two requests, at least so many milliseconds from now. */
+  readonly after?: (milliseconds: number, run: () => void) => void;
 }
 
 export const CAPABILITIES = "security.capability";
@@ -95,6 +101,7 @@ export class Ext4Server {
   readonly #options: ServerOptions;
   readonly #blockSize: number;
   readonly #accessTimer: AccessTimer;
+  readonly #stale: StaleAttributes | undefined;
 
   constructor(fs: FileSystem, options: ServerOptions = {}) {
     this.fs = fs;
@@ -103,6 +110,8 @@ export class Ext4Server {
     this.#lookups = this.writable ? new LookupCounts() : undefined;
     const { accessTimes = "relatime", directoryAccessTimes = true } = options;
     this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
+    const { after } = options;
+    this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
     const devices = new DeviceRegistry();
     const dev = devices.add(fs.device);
     const { blockSize } = fs.geometry;
@@ -169,6 +178,31 @@ export class Ext4Server {
     this.#options.expire?.(nodeId(inode.ino));
   }
 
+  /** What the kernel's cache wrote changed how many blocks an inode has. */
+  changedBlocks(inode: Inode): void {
+    this.#stale?.add(inode.ino);
+  }
+
+  /** Somebody has waited until a file is written, and may look at it now. */
+  settled(inode: Inode): void {
+    this.#stale?.tellNow(inode.ino);
+  }
+
+  /**
+   * Expires an inode that no request holds. The kernel would wait for one that it lets go of, which waits for its pages to be
+   * written, by us: that is one without a name.
+   */
+  #expireLinked(ino: number): void {
+    let inode: Inode;
+    try {
+      inode = this.fs.inode(ino);
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      return; // deleted meanwhile
+    }
+    if (inode.linksCount > 0) this.#options.expire?.(nodeId(ino));
+  }
+
   /** Names in a directory were changed. */
   changedDirectory(dir: Inode): void {
     const { sync, dirSync } = this.#options;
@@ -189,6 +223,17 @@ export class Ext4Server {
     const mode = withoutSetId(inode.mode);
     if (mode !== inode.mode) this.fs.setAttributes(inode, { mode });
     this.dropCapabilities(inode);
+  }
+
+  /**
+   * As the kernel does before it lets somebody change a file in a way of which it tells us no more: everybody's change ends
+   * capabilities, and all but root's the set-id bits.
+   */
+  dropPrivilegesUnseen(context: Context, inode: Inode): void {
+    const { mode } = inode;
+    if (context.uid === 0) this.dropCapabilities(inode);
+    else this.dropPrivileges(inode);
+    if (inode.mode !== mode) this.#options.expire?.(nodeId(inode.ino));
   }
 
   dropCapabilities(inode: Inode): void {

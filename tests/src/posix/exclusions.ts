@@ -7,6 +7,9 @@ const NOT_ASKED =
   "with the writeback cache, write(2) ends in the page cache: the server is not asked before, only told later";
 const LOCAL_TIMES =
   "with the writeback cache, FUSE keeps mtime and ctime of regular files itself and ignores the server's";
+const OPENED_UNASKED =
+  "the kernel opens without asking (OPEN is ENOSYS, for all files at once) and knows no flags of FUSE's inodes; " +
+  "the writes themselves are refused";
 
 export const EXCLUSIONS: Readonly<Record<string, string>> = {
   "fallocate: COLLAPSE_RANGE takes blocks out": NO_SHIFTING,
@@ -27,6 +30,8 @@ export const EXCLUSIONS: Readonly<Record<string, string>> = {
     "what the page cache holds is read without the server",
   "SETFLAGS: statx shows immutable, append-only and nodump":
     "Linux 6.18's fuse_do_statx() takes basic fields and the time of birth alone",
+  "immutable and append-only: EPERM for open for writing, of an immutable file": OPENED_UNASKED,
+  "immutable and append-only: EPERM for open for writing, of an append-only file": OPENED_UNASKED,
   "immutable and append-only: EACCES or EPERM for access(W_OK) of an immutable file":
     "with default_permissions the kernel answers access(2) from owner, mode and ACL alone, and knows no immutable inodes",
 };

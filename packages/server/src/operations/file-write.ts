@@ -1,5 +1,6 @@
+import { constants } from "node:fs";
 import { errno, FallocateMode, type Inode, InodeFlag } from "@bulkhead/ext4";
-import { type Handlers, WriteFlag } from "@bulkhead/fuse";
+import { type Context, type Handlers, WriteFlag } from "@bulkhead/fuse";
 import { Operation } from "@bulkhead/iomap";
 import { type Ext4Server, inodeNumber } from "../server.js";
 
@@ -25,7 +26,10 @@ export function fileWritingOperations(server: Ext4Server) {
       // The cache has told its writer that the bytes are written: rather the superuser's blocks than their loss.
       server.mappings.privileged = cached || server.isPrivileged(context);
       const appends = cached && inode.has(InodeFlag.append);
-      const written = appends ? append(inode, offset, data) : write(inode, offset, data, cached);
+      const whole = cached || (flags & constants.O_DIRECT) !== 0;
+      const blocks = inode.statBlocks;
+      const written = appends ? append(inode, offset, data) : write(inode, offset, data, whole);
+      if (cached && inode.statBlocks !== blocks) server.changedBlocks(inode);
       if (written < 0) return written;
       if (!server.kernelKeepsTimes) fs.setModificationTime(inode);
       server.changed(inode);
@@ -39,6 +43,7 @@ export function fileWritingOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       server.mappings.privileged = server.isPrivileged(context);
       fs.checkFallocate(inode, request.mode, request.offset, request.length);
+      server.dropPrivilegesUnseen(context, inode);
       const failure = zeroEdges(inode, request.mode, request.offset, request.length);
       if (failure !== 0) return failure;
       allocate(inode, request.mode, request.offset, request.length);
@@ -47,14 +52,14 @@ export function fileWritingOperations(server: Ext4Server) {
     },
 
     COPY_FILE_RANGE(context, request, out) {
-      const copied = copy(context.nodeid, request);
+      const copied = copy(context, request);
       if (copied < 0) return copied;
       out.size = copied;
       return 0;
     },
 
     COPY_FILE_RANGE_64(context, request, out) {
-      const copied = copy(context.nodeid, request);
+      const copied = copy(context, request);
       if (copied < 0) return copied;
       out.bytes_copied = copied;
       return 0;
@@ -69,12 +74,15 @@ export function fileWritingOperations(server: Ext4Server) {
   }
 
   /**
-   * Bytes written, or a negative errno. The kernel takes a page of its cache for written unless there is an error: what could
-   * be written in part only has to fail there.
+   * Bytes written, or a negative errno.
+   *
+   * @param whole whether what could be written in part only has to fail: the kernel takes a page of its cache for written unless
+   *   there is an error, and makes EIO of a short direct write, whatever the reason; where that was to extend the file, it
+   *   truncates it again
    */
-  function write(inode: Inode, offset: number, data: Uint8Array, cached: boolean): number {
+  function write(inode: Inode, offset: number, data: Uint8Array, whole: boolean): number {
     let done = host.write(inode, offset, data, WRITE_OPERATION);
-    while (cached && done >= 0 && done < data.length) {
+    while (whole && done >= 0 && done < data.length) {
       const more = host.write(inode, offset + done, data.subarray(done), WRITE_OPERATION);
       if (more <= 0) return more < 0 ? more : -errno.EIO;
       done += more;
@@ -126,7 +134,7 @@ export function fileWritingOperations(server: Ext4Server) {
   }
 
   function copy(
-    nodeid: number,
+    context: Context,
     request: {
       readonly off_in: number;
       readonly nodeid_out: number;
@@ -137,11 +145,13 @@ export function fileWritingOperations(server: Ext4Server) {
     },
   ): number {
     if (request.flagsLo !== 0 || request.flagsHi !== 0) return -errno.EINVAL;
-    const from = server.inode(nodeid);
+    const from = server.inode(context.nodeid);
     const to = fs.inode(inodeNumber(request.nodeid_out));
     if (from.isDirectory || to.isDirectory) return -errno.EISDIR;
     if (!from.isRegular || !to.isRegular) return -errno.EINVAL;
     const length = Math.min(request.len, MOST_COPIED);
+    server.mappings.privileged = server.isPrivileged(context);
+    server.dropPrivilegesUnseen(context, to);
     const copied = host.copy(from, request.off_in, to, request.off_out, length, WRITE_OPERATION);
     if (copied > 0) {
       if (!server.kernelKeepsTimes) fs.setModificationTime(to);

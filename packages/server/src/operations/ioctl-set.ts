@@ -1,8 +1,9 @@
 import { errno, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
-import { extendedFlags, FSXATTR_SIZE } from "./extended-flags.js";
+import { extendedFlags, FSXATTR_SIZE, USER_VISIBLE_FLAGS } from "./extended-flags.js";
 
+const ENOTTY = 25;
 const FS_IOC_SETFLAGS = 0x4008_6602;
 const FS_IOC32_SETFLAGS = 0x4004_6602;
 const FS_IOC_FSSETXATTR = 0x401c_5820;
@@ -43,6 +44,7 @@ export function setByIoctl(
     case FS_IOC_SETFLAGS:
     case FS_IOC32_SETFLAGS:
       if (data.length < INT) return -errno.EINVAL;
+      if ((u32(data, 0) & ~USER_VISIBLE_FLAGS) !== 0) return -errno.EOPNOTSUPP;
       fs.setFlags(inode, u32(data, 0));
       break;
     case FS_IOC_FSSETXATTR:
@@ -54,6 +56,8 @@ export function setByIoctl(
     case EXT4_IOC32_SETVERSION:
       if (data.length < INT) return -errno.EINVAL;
       if (context.uid !== 0 && context.uid !== inode.uid) return -errno.EPERM;
+      // The checksums of all blocks of the inode begin with it; ext4 answers as if it did not know the request.
+      if (fs.volume.features.metadataCsum) return -ENOTTY;
       fs.setGeneration(inode, u32(data, 0));
       break;
     case FITRIM:

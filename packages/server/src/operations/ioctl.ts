@@ -1,7 +1,7 @@
 import { errno, InodeFlag } from "@bulkhead/ext4";
 import type { Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
-import { extendedFlags, FSXATTR_SIZE } from "./extended-flags.js";
+import { extendedFlags, FSXATTR_SIZE, USER_VISIBLE_FLAGS } from "./extended-flags.js";
 import { NOT_SETTING, setByIoctl } from "./ioctl-set.js";
 
 const ENOTTY = 25;
@@ -20,9 +20,6 @@ const LABEL_SIZE = 17;
 const UUID_SIZE = 16;
 const FSUUID_SIZE = 1 + UUID_SIZE;
 const INT = 4;
-
-/** Inode flags that FS_IOC_GETFLAGS shows: all that ext4 calls user visible (EXT4_FL_USER_VISIBLE). */
-const USER_VISIBLE_FLAGS = 0x725b_dfff;
 
 /**
  * IOCTL: the flags, the extended flags with the project, the generation, the label and the UUID.

@@ -126,5 +126,7 @@ function nanoseconds(inode: Inode, given: number): number {
  */
 function forbidden(inode: Inode, valid: number): boolean {
   if (inode.has(InodeFlag.immutable)) return (valid & (INODE_BITS | Fattr.SIZE)) !== 0;
-  return inode.has(InodeFlag.append) && (valid & (Fattr.MODE | Fattr.UID | Fattr.GID | Fattr.ATIME)) !== 0;
+  if (!inode.has(InodeFlag.append)) return false;
+  const setsAtime = (valid & Fattr.ATIME) !== 0 && (valid & Fattr.ATIME_NOW) === 0;
+  return setsAtime || (valid & (Fattr.MODE | Fattr.UID | Fattr.GID)) !== 0;
 }

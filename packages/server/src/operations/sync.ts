@@ -9,7 +9,9 @@ export function syncOperations(server: Ext4Server) {
   const { fs } = server;
   return {
     FSYNC(context, request) {
-      fs.fsync(server.inode(context.nodeid), (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
+      const inode = server.inode(context.nodeid);
+      fs.fsync(inode, (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
+      server.settled(inode);
       return 0;
     },
 
