@@ -7,6 +7,7 @@ export { attach, openDevice } from "./mount/kernel.js";
 export {
   abortConnection,
   isMounted,
+  isOnDevice,
   type Mounted,
   mountFuse,
   resolveMountpoint,
@@ -16,7 +17,7 @@ export {
   unmount,
 } from "./mount/mount.js";
 export { findMount, listMounts, type MountInfo } from "./mount/mountinfo.js";
-export type { MountOptions } from "./mount/options.js";
+export type { DeviceClaim, MountOptions } from "./mount/options.js";
 export { Notifier } from "./notify.js";
 export * from "./protocol/index.js";
 export type { Attributes, CreateFileSystem, FileSystem, Services } from "./serve/filesystem.js";

@@ -90,6 +90,11 @@ export function fsconfigCreate(fd: number): void {
   config(fd, 6, null, null, 0, "create");
 }
 
+/** As `fsconfigCreate`, but never takes over one that exists: EBUSY. EOPNOTSUPP or EINVAL: kernel before 6.6. */
+export function fsconfigCreateNew(fd: number): void {
+  config(fd, 8, null, null, 0, "create new");
+}
+
 function config(fd: number, command: number, key: string | null, value: Uint8Array | null, aux: number, what: string) {
   const name = key === null ? null : cString(key, "fsconfig");
   orThrow(sysFsconfig(SYS.FSCONFIG, fd, command, name, value, aux), "fsconfig", what);

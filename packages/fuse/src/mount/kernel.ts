@@ -2,11 +2,13 @@ import { constants } from "node:fs";
 import {
   close,
   fsconfigCreate,
+  fsconfigCreateNew,
   fsconfigFlag,
   fsconfigString,
   fsmount,
   fsopen,
   isMissingCall,
+  LinuxError,
   MountAttribute,
   MountFlag,
   mount,
@@ -21,10 +23,16 @@ export function openDevice(): number {
 }
 
 /**
- * Attaches `fd` to a new mount at `mountpoint`, through the mount API, or mount(2) on kernels before 5.2. Takes root, or
- * CAP_SYS_ADMIN in the mount namespace. `mode`: of the mountpoint.
+ * The block size of a fuseblk mount, which becomes the device's: a page, as the kernel has it for other FUSE mounts. With less,
+ * some kernels (6.17) lose what was written to a part of a page, and it gains nothing: programs see the file system's own.
  */
-export function attach(fd: number, mountpoint: string, mode: number, options: MountOptions): void {
+const DEVICE_BLOCK_SIZE = 4096;
+
+/**
+ * Attaches `fd` to a new mount at `mountpoint`, through the mount API, or mount(2) on kernels before 5.2. Takes root, or
+ * CAP_SYS_ADMIN in the mount namespace. `mode`: of the mountpoint. `device`: mount this block device, as fuseblk.
+ */
+export function attach(fd: number, mountpoint: string, mode: number, options: MountOptions, device?: string): void {
   const list: [string, string?][] = [
     ["fd", String(fd)],
     ["rootmode", (mode & constants.S_IFMT).toString(8)],
@@ -33,23 +41,27 @@ export function attach(fd: number, mountpoint: string, mode: number, options: Mo
     ...fuseOptions(options),
   ];
   if (options.subtype !== undefined) list.push(["subtype", options.subtype]);
+  if (device !== undefined) list.push(["blksize", String(DEVICE_BLOCK_SIZE)]);
+  const type = device === undefined ? "fuse" : "fuseblk";
+  const source = device ?? sourceName(options);
   let context: number;
   try {
-    context = fsopen("fuse");
+    context = fsopen(type);
   } catch (error) {
     if (!isMissingCall(error)) throw error;
     const data = list.map(([key, value]) => (value === undefined ? key : `${key}=${value}`)).join(",");
-    mount(sourceName(options), mountpoint, "fuse", flags(options, MountFlag), data);
+    mount(source, mountpoint, type, flags(options, MountFlag), data);
     return;
   }
   try {
-    fsconfigString(context, "source", sourceName(options));
+    fsconfigString(context, "source", source);
     for (const [key, value] of list) {
       if (value === undefined) fsconfigFlag(context, key);
       else fsconfigString(context, key, value);
     }
     if (options.readOnly) fsconfigFlag(context, "ro");
-    fsconfigCreate(context);
+    if (device === undefined) fsconfigCreate(context);
+    else createNew(context);
     const detached = fsmount(context, flags(options, MountAttribute));
     try {
       moveMount(detached, mountpoint);
@@ -58,6 +70,16 @@ export function attach(fd: number, mountpoint: string, mode: number, options: Mo
     }
   } finally {
     close(context);
+  }
+}
+
+/** A device that is mounted already would be mounted once more, and the server of that mount would serve this one, too. */
+function createNew(context: number): void {
+  try {
+    fsconfigCreateNew(context);
+  } catch (error) {
+    if (!(isMissingCall(error) || (error instanceof LinuxError && error.code === "EINVAL"))) throw error;
+    fsconfigCreate(context);
   }
 }
 

@@ -30,13 +30,7 @@ export function mountFuse(mountpoint: string, options: MountOptions = {}): Mount
   let fd: number;
   if (root()) {
     const { mode } = statSync(path);
-    fd = openDevice();
-    try {
-      attach(fd, path, mode, options);
-    } catch (error) {
-      close(fd);
-      throw error;
-    }
+    fd = mountDevice(path, mode, options) ?? attached(path, mode, options);
   } else {
     fd = mountAsUser(path, options);
   }
@@ -46,6 +40,38 @@ export function mountFuse(mountpoint: string, options: MountOptions = {}): Mount
     throw new LinuxError("mount", 2, `${path} is not in /proc/self/mountinfo after mounting`);
   }
   return { fd, mountpoint: path, info };
+}
+
+/** Mounts a block device as such; undefined where that is not possible, and the claim is ours again. */
+function mountDevice(path: string, mode: number, options: MountOptions): number | undefined {
+  const { device } = options;
+  if (device === undefined) return undefined;
+  device.release();
+  try {
+    return attached(path, mode, options, device.path);
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    // No fuseblk in this kernel, or it lets nobody write to a mounted device (CONFIG_BLK_DEV_WRITE_MOUNTED). If somebody else
+    // was faster, that is what this says.
+    device.take();
+    return undefined;
+  }
+}
+
+function attached(path: string, mode: number, options: MountOptions, device?: string): number {
+  const fd = openDevice();
+  try {
+    attach(fd, path, mode, options, device);
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** Whether the kernel has mounted a block device: unmounting it then waits for its server. */
+export function isOnDevice({ type }: MountInfo): boolean {
+  return type === "fuseblk" || type.startsWith("fuseblk.");
 }
 
 export interface UnmountOptions {
@@ -91,7 +117,7 @@ export function isMounted(mounted: Mounted): boolean {
  */
 export function abortConnection(info: MountInfo): void {
   try {
-    writeFileSync(`/sys/fs/fuse/connections/${info.minor}/abort`, "1");
+    writeFileSync(`/sys/fs/fuse/connections/${info.major * 2 ** 20 + info.minor}/abort`, "1");
   } catch (error) {
     // Without fusectl mounted: a forced umount aborts first, and then fails or succeeds as any other.
     if (!root()) throw error;
@@ -120,9 +146,10 @@ export function setDirtyShare(info: MountInfo, percent: number): boolean {
 }
 
 /** A setting of the kernel's cache for a mount. */
-function setBacking({ major, minor }: MountInfo, name: string, value: number): boolean {
+function setBacking(info: MountInfo, name: string, value: number): boolean {
+  const bdi = `${info.major}:${info.minor}${isOnDevice(info) ? "-fuseblk" : ""}`;
   try {
-    writeFileSync(`/sys/class/bdi/${major}:${minor}/${name}`, String(value));
+    writeFileSync(`/sys/class/bdi/${bdi}/${name}`, String(value));
     return true;
   } catch {
     return false;

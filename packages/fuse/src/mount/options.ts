@@ -19,6 +19,21 @@ export interface MountOptions {
   readonly noAtime?: boolean;
   /** Largest READ in bytes, ≥ 4096. */
   readonly maxRead?: number;
+  /** The file system is on this block device, and root mounts it as such: see {@link DeviceClaim}. */
+  readonly device?: DeviceClaim;
+}
+
+/**
+ * Exclusive use of a block device (O_EXCL). The kernel takes it over where it mounts the device as `fuseblk`, and keeps it until
+ * the mount is gone, whatever becomes of the server. Then umount(2) waits for the answer to DESTROY, and sync(2) for SYNCFS.
+ */
+export interface DeviceClaim {
+  /** Absolute. */
+  readonly path: string;
+  /** Lets go, for the kernel to take it. */
+  release(): void;
+  /** Takes it back. @throws when somebody else has it by now */
+  take(): void;
 }
 
 /** What every way of mounting passes to the kernel's FUSE, as `key=value` or a bare `key`. */

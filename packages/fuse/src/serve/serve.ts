@@ -1,8 +1,16 @@
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { Worker } from "node:worker_threads";
-import { LinuxError } from "@bulkhead/linux";
+import { Errno, LinuxError } from "@bulkhead/linux";
 import { Wakeup } from "../loop/wakeup.js";
-import { isMounted, type Mounted, mountFuse, setDirtyShare, setReadAhead, unmount } from "../mount/mount.js";
+import {
+  isMounted,
+  isOnDevice,
+  type Mounted,
+  mountFuse,
+  setDirtyShare,
+  setReadAhead,
+  unmount,
+} from "../mount/mount.js";
 import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
@@ -169,7 +177,7 @@ class ServingThread {
 function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, graceMs: number): Served {
   let ending: Promise<void> | undefined;
   const end = async () => {
-    if (isMounted(mounted)) await detach(mounted.mountpoint, graceMs);
+    if (isMounted(mounted)) await detach(mounted, graceMs);
     const timer = setTimeout(() => serving.wakeup.stop(), graceMs);
     try {
       await serving.finished;
@@ -187,15 +195,35 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
   };
 }
 
-async function detach(mountpoint: string, graceMs: number): Promise<void> {
+async function detach({ mountpoint, info }: Mounted, graceMs: number): Promise<void> {
+  const away = isOnDevice(info) ? unmountElsewhere : unmount;
   try {
-    unmount(mountpoint);
+    await away(mountpoint);
   } catch (error) {
     if (!(error instanceof LinuxError && error.code === "EBUSY")) throw error;
     // A lazy unmount writes nothing back, and whoever is served no longer loses what the kernel's cache has for it.
     await writeBack(mountpoint, graceMs);
-    unmount(mountpoint, { lazy: true });
+    await away(mountpoint, { lazy: true });
   }
+}
+
+/**
+ * Unmounts from a process of its own. The kernel waits there for what the serving thread answers to DESTROY, and nothing
+ * interrupts that: if this process were killed meanwhile, it could never end.
+ */
+function unmountElsewhere(mountpoint: string, { lazy = false } = {}): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = fork(new URL("./unmount.js", import.meta.url), [mountpoint, ...(lazy ? ["lazy"] : [])], {
+      stdio: "ignore",
+      execArgv: [],
+      detached: true, // a signal to our group must not reach it
+    });
+    child.on("error", reject);
+    child.on("exit", (code) => {
+      if (code === 0) resolve();
+      else reject(new LinuxError("umount2", code ?? Errno.EIO, mountpoint));
+    });
+  });
 }
 
 /** Has a process of its own do it, as the serving thread answers the writes; without sync(1), nothing happens. */
