@@ -11,6 +11,8 @@ import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 /** What the serving thread is told; plain data. */
 export interface ServeData {
   readonly source: SourceOptions;
+  /** Whether the source is a block device that somebody has exclusively for us. */
+  readonly claimed: boolean;
   /** The device of an external journal. */
   readonly journal: SourceOptions | undefined;
   /** Without what only this thread has. */
@@ -35,10 +37,10 @@ const io: SourceIo = {
 const LEAST_WAIT = 50;
 
 const create: CreateFileSystem<ServeData> = (
-  { source, journal, engine, serving, discard, debug, posixAcl },
+  { source, claimed, journal, engine, serving, discard, debug, posixAcl },
   { log, timers, notifier },
 ) => {
-  const device = openSource(source, io, engine.writable);
+  const device = openSource(source, io, engine.writable, claimed);
   const environment: Environment = {
     ...systemEnvironment,
     // The kernel stamps some changes itself: ours must not be ahead of those that follow.
@@ -82,16 +84,27 @@ const create: CreateFileSystem<ServeData> = (
     const where = error instanceof Error ? `: ${error.stack?.split("\n", 3).join(";") ?? error.message}` : "";
     log(`${source.path}: ${message}${where}`);
   });
-  function attempt(failure: string, work: () => void): void {
+  /** 0, or the errno of what went wrong. */
+  function attempt(failure: string, work: () => void): number {
     try {
       work();
+      return 0;
     } catch (error) {
-      server.toErrno(error);
       log(`${source.path}: ${failure}: ${error instanceof Error ? error.message : String(error)}`);
+      return server.toErrno(error);
     }
   }
+  let unmounted = false;
+  /** Brings everything home, once. 0, or the errno of what went wrong. */
+  function unmount(): number {
+    if (unmounted) return 0;
+    unmounted = true;
+    if (discard && engine.writable === true) attempt("not trimmed", () => filesystem.trim(0, ALL, 0));
+    return attempt("not unmounted cleanly", () => filesystem.unmount());
+  }
   return {
-    handlers: server.handlers(),
+    // Where the kernel has mounted the device, umount(2) waits for the answer.
+    handlers: { ...server.handlers(), DESTROY: () => -unmount() },
     session: debug
       ? {
           ...session,
@@ -102,8 +115,7 @@ const create: CreateFileSystem<ServeData> = (
       : session,
     close() {
       try {
-        if (discard && engine.writable === true) attempt("not trimmed", () => filesystem.trim(0, ALL, 0));
-        attempt("not unmounted cleanly", () => filesystem.unmount());
+        unmount();
       } finally {
         filesystem.close();
         journalDevice?.close();

@@ -1,8 +1,8 @@
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
-import { type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
+import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import type { ServeData } from "./file-system.js";
 import type { ServerOptions } from "./server.js";
-import { SourceError, type SourceOptions, writeProtection } from "./source.js";
+import { isBlockDevice, SourceClaim, SourceError, type SourceOptions, writeProtection } from "./source.js";
 
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
 const READ_AHEAD_KIB = 1024;
@@ -48,8 +48,10 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
   // Where others come in, permissions count. A user who can read the image may read all that is in it.
   const checkPermissions =
     options.kernel?.defaultPermissions ?? (process.getuid?.() === 0 || options.kernel?.allowOther === true);
+  const claim = claimSource(options.source, writable);
   const data: ServeData = {
     source: options.source,
+    claimed: claim !== undefined,
     journal: options.journal,
     engine: { mountPoint: Buffer.from(options.mountpoint).toString("latin1"), ...options.engine, writable },
     serving: options.serving ?? {},
@@ -57,21 +59,48 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
     debug: options.debug ?? false,
     posixAcl: checkPermissions,
   };
-  return mountAndServe({
-    mountpoint: options.mountpoint,
-    module: new URL("./file-system.js", import.meta.url),
-    data,
-    mount: {
-      fsname: options.source.path,
-      subtype: "bulkhead",
-      ...options.kernel,
-      defaultPermissions: checkPermissions,
-      readOnly: !writable,
-    },
-    readAheadKb: READ_AHEAD_KIB,
-    dirtyShare: DIRTY_SHARE,
-    log,
-  });
+  let served: Served;
+  try {
+    served = await mountAndServe({
+      mountpoint: options.mountpoint,
+      module: new URL("./file-system.js", import.meta.url),
+      data,
+      mount: {
+        fsname: options.source.path,
+        subtype: "bulkhead",
+        ...options.kernel,
+        defaultPermissions: checkPermissions,
+        readOnly: !writable,
+        ...(claim === undefined ? {} : { device: claim }),
+      },
+      readAheadKb: READ_AHEAD_KIB,
+      dirtyShare: DIRTY_SHARE,
+      log,
+    });
+  } catch (error) {
+    claim?.release();
+    throw error;
+  }
+  if (claim !== undefined) {
+    const release = () => claim.release();
+    served.finished.then(release, release);
+    if (!isOnDevice(served.mounted.info)) {
+      log(
+        `${claim.path}: the kernel does not mount it as a block device: sync and umount do not wait until all is on it`,
+      );
+    }
+  }
+  return served;
+}
+
+/**
+ * Has a block device alone, if the kernel can mount it as one. A part of a device that is only read leaves the others to others,
+ * and only root can mount so.
+ */
+function claimSource({ path, offset, partition }: SourceOptions, writable: boolean): SourceClaim | undefined {
+  const whole = partition === undefined && (offset ?? 0) === 0;
+  if (process.geteuid?.() !== 0 || !(writable || whole) || !isBlockDevice(path)) return undefined;
+  return new SourceClaim(path);
 }
 
 function isWritable({ access = "read-write if possible", source }: MountImageOptions, log: (message: string) => void) {

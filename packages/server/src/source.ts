@@ -56,14 +56,16 @@ const LOCK_NB = 4;
  * and a file is locked (flock); a file that is read, with `io.flock`, must not be written by another meanwhile.
  *
  * @param io `node:fs`, or that and what it lacks
+ * @param claimed whether the caller, or the kernel's mount, has the block device exclusively already: see {@link SourceClaim}
  * @throws SourceError when it cannot be opened, is in use, or has no such partition or offset
  */
-export function openSource(options: SourceOptions, io: SourceIo = fs, writable = false): BlockDevice {
+export function openSource(options: SourceOptions, io: SourceIo = fs, writable = false, claimed = false): BlockDevice {
   const { path } = options;
   const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
   let fd: number;
   try {
-    fd = fs.openSync(path, (writable ? O_RDWR | O_EXCL : O_RDONLY) | O_NONBLOCK); // a fifo must not make us wait
+    const alone = writable && !claimed ? O_EXCL : 0;
+    fd = fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
   } catch (error) {
     throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
   }
@@ -73,6 +75,36 @@ export function openSource(options: SourceOptions, io: SourceIo = fs, writable =
     fs.closeSync(fd);
     throw error;
   }
+}
+
+/** Exclusive use of a block device, apart from reading and writing it: the kernel can take it over for its mount. */
+export class SourceClaim {
+  readonly path: string;
+  #fd: number | undefined;
+
+  /** @throws SourceError when somebody else has it */
+  constructor(path: string) {
+    this.path = path;
+    this.take();
+  }
+
+  take(): void {
+    const { O_RDONLY, O_EXCL, O_NONBLOCK } = fs.constants;
+    try {
+      this.#fd ??= fs.openSync(this.path, O_RDONLY | O_EXCL | O_NONBLOCK);
+    } catch (error) {
+      throw new SourceError(`cannot open ${this.path}: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  release(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+export function isBlockDevice(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
 }
 
 /** Why a source cannot be written to, undefined if it can or if it cannot even be told. */

@@ -1,0 +1,162 @@
+// Oracle: sync(1), umount(8) and e2fsck on a block device (a loop device), and the kernel's rules of who may have one.
+import assert from "node:assert/strict";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { withoutMountTools } from "../facilities.js";
+import { run } from "../system/process.js";
+import { ask, Bench, bulkhead, isMounted, type ServedMount } from "./served-mount.js";
+
+/** mke2fs options; the block sizes around the page's. */
+const SHAPES = [
+  ["-b", "1024"],
+  ["-b", "4096"],
+  ["-b", "65536"],
+] as const;
+
+describe("a mount of a block device", { skip: withoutMountTools() }, () => {
+  let bench: Bench;
+  const loops: string[] = [];
+
+  before(() => {
+    bench = new Bench();
+  });
+  after(async () => {
+    await bench.clear();
+    for (const loop of loops) run("losetup", ["--detach", loop]);
+  });
+
+  /** A new loop device of 128 MiB and 3 KiB, which not all block sizes divide, with a file system. */
+  function device(...options: readonly string[]): string {
+    const image = bench.path(`image-${loops.length}`);
+    writeFileSync(image, "");
+    truncateSync(image, (128 << 20) + 3072);
+    const loop = run("losetup", ["--find", "--show", image]).stdout.toString("latin1").trim();
+    loops.push(loop);
+    run("mke2fs", ["-q", "-F", "-t", "ext4", ...options, loop]);
+    return loop;
+  }
+
+  function assertClean(loop: string): void {
+    const { code, stdout, stderr } = ask("e2fsck", ["-fn", loop]);
+    assert.equal(code, 0, stdout + stderr);
+  }
+
+  function typeOf({ mountPoint }: ServedMount): string {
+    const line = readFileSync("/proc/self/mountinfo", "latin1")
+      .split("\n")
+      .find((line) => line.split(" ")[4] === mountPoint);
+    return line?.split(" - ")[1]?.split(" ")[0] ?? "nothing";
+  }
+
+  /** A small tree and a file that is deleted while it is open elsewhere; what is then synced. */
+  function fill(at: string): void {
+    const script = `mkdir -p tree/a/b && cp "$1" tree/a/b/copy && ln -s a tree/link && head -c 5000000 /dev/urandom > data && rm -f gone &&
+      for i in $(seq 300); do echo $i > tree/$i; done; cksum data > sum`;
+    const { code, stderr } = ask("sh", ["-ec", script, "sh", process.execPath], at);
+    assert.equal(code, 0, stderr);
+  }
+
+  for (const shape of SHAPES) {
+    describe(`mke2fs ${shape.join(" ")}`, () => {
+      it("is free and clean when umount(8) returns", async () => {
+        const loop = device(...shape);
+        for (let round = 0; round < 3; round++) {
+          const served = await bench.serve(loop);
+          assert.equal(typeOf(served), "fuseblk.bulkhead");
+          if (round === 0) fill(served.mountPoint);
+          else
+            ask(
+              "sh",
+              ["-c", `cksum data | cmp - sum && mv tree tree-${round} && cp -r tree-${round} tree`],
+              served.mountPoint,
+            );
+          assert.equal(ask("sh", ["-c", "cksum data | cmp - sum"], served.mountPoint).code, 0);
+          assert.equal(ask("umount", [served.mountPoint]).code, 0);
+          assertClean(loop);
+          assert.deepEqual(await served.end(), { code: 0, signal: null });
+          assert.equal(served.output, "");
+        }
+      });
+
+      it("loses nothing that was there at a sync(1), when the server is killed", async () => {
+        const loop = device(...shape);
+        const served = await bench.serve(loop, ["commit=300"]);
+        fill(served.mountPoint);
+        ask("sync", []);
+        served.signal("SIGKILL");
+        await served.end();
+        const again = bulkhead("mount", loop, bench.mountPoint());
+        assert.equal(again.code, 1);
+        assert.match(again.stderr, /in use/);
+        assert.deepEqual(bulkhead("umount", served.mountPoint), { code: 0, stdout: "", stderr: "" });
+        const next = await bench.serve(loop);
+        const found = ask("sh", ["-c", "cksum data | cmp - sum && ls tree | wc -l"], next.mountPoint);
+        assert.equal(found.stdout.trim(), "302", found.stderr);
+        assert.equal(ask("umount", [next.mountPoint]).code, 0);
+        assertClean(loop);
+      });
+    });
+  }
+
+  it("syncs by syncfs(2) as well", async () => {
+    const loop = device();
+    const served = await bench.serve(loop, ["commit=300"]);
+    fill(served.mountPoint);
+    assert.equal(ask("sync", ["-f", served.mountPoint]).code, 0);
+    served.signal("SIGKILL");
+    await served.end();
+    assert.equal(ask("umount", [served.mountPoint]).code, 0);
+    const next = await bench.serve(loop, ["ro"]);
+    assert.equal(ask("sh", ["-c", "cksum data | cmp - sum"], next.mountPoint).code, 0);
+    await next.stop();
+  });
+
+  it("is the only one of its device, for writing and reading", async () => {
+    const loop = device();
+    for (const options of [[], ["ro"]]) {
+      const served = await bench.serve(loop, options);
+      assert.equal(typeOf(served), "fuseblk.bulkhead");
+      for (const other of [[], ["-o", "ro"]]) {
+        const answer = bulkhead("mount", ...other, loop, bench.mountPoint());
+        assert.equal(answer.code, 1);
+        assert.match(answer.stderr, /in use/);
+        assert.equal(answer.stderr.trimEnd().split("\n").length, 1, answer.stderr);
+      }
+      assert.notEqual(ask("mount", ["-t", "ext4", loop, bench.mountPoint()]).code, 0);
+      assert.equal(ask("ls", [served.mountPoint]).code, 0);
+      assert.equal(await served.stop(), "");
+      assert.ok(!isMounted(served.mountPoint));
+      assertClean(loop);
+    }
+  });
+
+  it("ends by a signal, with files open as without", async () => {
+    const loop = device();
+    const served = await bench.serve(loop);
+    fill(served.mountPoint);
+    const script = 'exec 3>> data; cd /; kill -TERM "$1"; sleep 0.5; echo more >&3';
+    assert.equal(ask("sh", ["-c", script, "sh", String(served.pid)], served.mountPoint).stderr, "");
+    assert.deepEqual(await served.end(), { code: 0, signal: null });
+    assertClean(loop);
+  });
+
+  it("deletes at its end what is open without a name, and is clean", async () => {
+    const loop = device();
+    const served = await bench.serve(loop);
+    fill(served.mountPoint);
+    const script = 'exec 3< data; rm data; cd /; umount -l "$1"; head -c 10 <&3 | wc -c';
+    assert.equal(ask("sh", ["-c", script, "sh", served.mountPoint], served.mountPoint).stdout.trim(), "10");
+    assertClean(loop);
+    assert.deepEqual(await served.end(), { code: 0, signal: null });
+  });
+
+  it("tells the device what is free, also what has just been written", async () => {
+    const loop = device();
+    const served = await bench.serve(loop, ["discard"]);
+    fill(served.mountPoint);
+    ask("sh", ["-c", "cp data other && rm data && sync && fstrim ."], served.mountPoint);
+    assert.equal(ask("umount", [served.mountPoint]).code, 0);
+    assertClean(loop);
+    assert.equal(served.output, "");
+  });
+});
