@@ -20,9 +20,6 @@ import { removeScratch, scratchDirectory } from "./system/scratch.js";
 
 const MAIN = fileURLToPath(new URL("./posix/main.js", import.meta.url));
 const TIMEOUT = 120_000;
-/** Whether our mount is read-write, and so the suite required of it. */
-const { BULKHEAD_POSIX } = process.env;
-const REQUIRED = BULKHEAD_POSIX === "1";
 
 /** Runs everything on a new pair of images and checks them. What came of it, and what is wrong. */
 async function judge(
@@ -112,8 +109,8 @@ describe("POSIX, of the kernel's ext4", { skip: withoutLoopMounts() }, () => {
   });
 });
 
-describe("POSIX, of our mount", { skip: withoutLoopMounts() || withoutFuse() }, () => {
-  for (const configuration of REQUIRED ? CONFIGURATIONS : []) {
+describe("POSIX, of our mount", { skip: withoutLoopMounts() || withoutFuse(), concurrency: 2 }, () => {
+  for (const configuration of CONFIGURATIONS) {
     test(configuration.name, async () => {
       const { outcomes, problems } = await judge(configuration, "bulkhead");
       assert.equal(problems.length, 0, `${problems.length} of ${outcomes.length}:\n${problems.join("\n")}`);

@@ -7,6 +7,9 @@ const NOT_ASKED =
   "with the writeback cache, write(2) ends in the page cache: the server is not asked before, only told later";
 const LOCAL_TIMES =
   "with the writeback cache, FUSE keeps mtime and ctime of regular files itself and ignores the server's";
+const HOLES_NOT_SOUGHT =
+  "fuse_lseek() asks before what its writeback cache holds is written, so that data would be called a hole: LSEEK is ENOSYS, " +
+  "and everything counts as data";
 const OPENED_UNASKED =
   "the kernel opens without asking (OPEN is ENOSYS, for all files at once) and knows no flags of FUSE's inodes; " +
   "the writes themselves are refused";
@@ -30,6 +33,9 @@ export const EXCLUSIONS: Readonly<Record<string, string>> = {
     "what the page cache holds is read without the server",
   "SETFLAGS: statx shows immutable, append-only and nodump":
     "Linux 6.18's fuse_do_statx() takes basic fields and the time of birth alone",
+  "lseek: SEEK_DATA and SEEK_HOLE find the pieces of a file": HOLES_NOT_SOUGHT,
+  "lseek: a file of one hole": HOLES_NOT_SOUGHT,
+  "lseek: what is allocated and not written is a hole": HOLES_NOT_SOUGHT,
   "immutable and append-only: EPERM for open for writing, of an immutable file": OPENED_UNASKED,
   "immutable and append-only: EPERM for open for writing, of an append-only file": OPENED_UNASKED,
   "immutable and append-only: EACCES or EPERM for access(W_OK) of an immutable file":

@@ -277,6 +277,7 @@ export const mapping = group("mmap", {
     const fd = s.opened("file", Buffer.alloc(PAGE, 0x61));
     fsyncSync(fd);
     const map = new MemoryMap(fd, PAGE, Protection.READ | Protection.WRITE);
+    map.read(0, 1); // or the first write may be the first read as well
     const changed = await touched(s, s.path("file"), () => {
       map.write(0, Buffer.from("x"));
       map.sync();
