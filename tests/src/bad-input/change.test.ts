@@ -11,7 +11,7 @@ import { withImageFile } from "./specimen.js";
 import { exploreAll } from "./watch.js";
 import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
-/** Damages of one specimen. Long tests make more. */
+/** Damages of one specimen. */
 const COUNT = 80;
 const MOST_MILLISECONDS = 6000;
 

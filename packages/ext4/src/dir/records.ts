@@ -38,7 +38,7 @@ export function insertEntry(
 }
 
 /** Writes an entry at `at`, all but its record length. */
-export function writeEntry(volume: Volume, data: Uint8Array, at: number, { name, ino, fileType }: NewEntry): void {
+function writeEntry(volume: Volume, data: Uint8Array, at: number, { name, ino, fileType }: NewEntry): void {
   writeInode(data, at, ino);
   data[at + FIELD.nameLength] = name.length;
   data[at + FIELD.fileType] = volume.features.filetype ? fileType : 0;

@@ -33,7 +33,7 @@ export function initExtentRoot(inode: Inode): void {
 }
 
 /** The checksum in the tail of a node, behind the last entry that it has room for. */
-export function sealExtentNode(volume: Volume, node: CachedBlock): void {
+function sealExtentNode(volume: Volume, node: CachedBlock): void {
   if (!volume.features.metadataCsum) return;
   const tail = EXTENT_ENTRY_SIZE * (node.view.getUint16(MAX, true) + 1);
   node.view.setUint32(tail, crc32c(node.sealSeed, node.data, 0, tail), true);
@@ -111,7 +111,7 @@ function openGap(handle: Handle, path: ExtentPath, level: number, index: number)
  * Takes entries out of the node at `level`. A node that is empty then is freed, and its entry taken out of its parent; a tree
  * without extents is a root that is a leaf. Makes `path` stale.
  */
-export function removeEntries(handle: Handle, path: ExtentPath, level: number, from: number, count: number): void {
+function removeEntries(handle: Handle, path: ExtentPath, level: number, from: number, count: number): void {
   const left = path.count(level) - count;
   if (left === 0 && level > 0) {
     const { block } = path.node(level)!;
