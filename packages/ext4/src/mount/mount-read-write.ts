@@ -8,7 +8,7 @@ import type { ReplayReport } from "../journal/replay.js";
 import { type TransactionLog, Transactions } from "../journal/transactions.js";
 import { JournalWriter } from "../journal/writer.js";
 import { keepErrors } from "../superblock/error-record.js";
-import { DEFAULT_CACHE_BYTES, openVolume } from "../superblock/open-volume.js";
+import { openVolume } from "../superblock/open-volume.js";
 import { writeSuperblock } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
 import { MultiMountProtection } from "./mmp.js";
@@ -24,6 +24,8 @@ export interface WritableVolume {
   readonly mount: WritableMount;
 }
 
+/** Bytes of metadata that are cached unless something else is asked for: transactions live in the cache, and long ones commit less often. */
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 /** Blocks that a cache has at least when it has to hold transactions. */
 const FEWEST_CACHED_BLOCKS = 512;
 /** What the kernel sets s_max_mnt_count to when it is 0. */

@@ -33,7 +33,7 @@ export interface MountOptions {
   /** Names of this machine and of the device, for multi-mount protection. */
   readonly nodeName?: string;
   readonly deviceName?: string;
-  /** Bound of the cache of metadata blocks, in bytes. Default 32 MiB. */
+  /** Bound of the cache of metadata blocks, in bytes. Default 32 MiB, for writing 64 MiB. */
   readonly cacheBytes?: number;
   /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
   readonly inodeCacheEntries?: number;
