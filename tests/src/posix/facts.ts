@@ -70,6 +70,7 @@ export const Needs = {
   noBigalloc: without("bigalloc"),
   bigalloc: feature("bigalloc"),
   project: feature("project"),
+  quota: feature("quota"),
   noProject: without("project"),
   eaInode: feature("ea_inode"),
   noEaInode: without("ea_inode"),

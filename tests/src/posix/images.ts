@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { run } from "../system/process.js";
 import { withScratch } from "../system/scratch.js";
-import { makeTree, prepareImage } from "./prepare.js";
+import { limitOwners, makeTree, prepareImage } from "./prepare.js";
 
 export interface Configuration {
   readonly name: string;
@@ -49,6 +49,7 @@ export function makeImage(configuration: Configuration, path: string): void {
   });
   run("debugfs", ["-w", "-R", "sif / mode 040755", path]); // the scratch directory's came along
   prepareImage(path);
+  if (configuration.features.includes("quota")) limitOwners(path);
 }
 
 /** Makes one that is soon full: 64 inodes, a few MiB, a twentieth of it reserved for root. */

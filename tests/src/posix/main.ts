@@ -33,7 +33,8 @@ async function everywhere(kind: string, image: string, smallImage: string, journ
     const cases = asked.filter((one) => one.place === place);
     return runCases(cases, { mountPoint, facts: on, elsewhere, base, readOnly }, journal);
   };
-  await mounting(image, ["rw"], (at) => run("main", facts, at, at));
+  const quota = facts.features.includes("quota") ? ["usrquota", "grpquota"] : [];
+  await mounting(image, ["rw", ...quota], (at) => run("main", facts, at, at));
   await mounting(smallImage, ["rw"], (at) => run("full", imageFacts(smallImage, false), at, at));
   await mounting(image, ["ro"], (at) => run("read-only", facts, at, stillLife(at), true));
 }

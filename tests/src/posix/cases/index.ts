@@ -12,6 +12,7 @@ import { nodes } from "./nodes.js";
 import { opening } from "./open.js";
 import { capabilities, chown, stripping } from "./owners.js";
 import { names, paths } from "./paths.js";
+import { quota } from "./quota.js";
 import { copying, fallocating, seeking } from "./ranges.js";
 import { readOnly } from "./read-only.js";
 import { renaming } from "./rename.js";
@@ -29,6 +30,6 @@ export const CASES: readonly Case[] = [
   ...[utimensat, stamping, truncating, sizes],
   ...[writing, appending, direct, synchronous, reading, mapping, syncing],
   ...[fallocating, seeking, copying, xattrs, namespaces, acls],
-  ...[tmpfile, inodeFlags, versions, extended, immutable, flocks, recordLocks, busy, linkLimits, statistics],
+  ...[tmpfile, quota, inodeFlags, versions, extended, immutable, flocks, recordLocks, busy, linkLimits, statistics],
   ...[full, readOnly],
 ].flat();
