@@ -59,6 +59,7 @@ export const commands: readonly CommandDeclaration[] = [
       "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, for reading and writing unless SOURCE is write-protected. Returns when the mount answers; a server process stays behind until it is unmounted.",
       'Root mounts directly; other users through fusermount3. When the server ends by SIGINT, SIGTERM or SIGHUP it unmounts; if it was killed, programs get "Transport endpoint is not connected" until `bulkhead umount` clears the mount.',
       "While SOURCE is mounted for writing, nobody else may have it: a device is opened exclusively, a file is locked. Changes go through the journal, as the kernel's do: whatever ends the server, what was synced is there at the next mount.",
+      "A device that root mounts belongs to the mount as it does to the kernel's own ext4: when sync(1) returns, all changes are durable, and when umount(8) returns, SOURCE is complete and can be pulled out. Image files, and mounts of other users, have not that much from the kernel: there fsync(2) is durable as ever, but sync(1) only hands changes to the server, which makes them durable within the time of commit=, and umount(8) does not wait for the server; `bulkhead umount` does, always.",
     ],
     examples: [
       { command: "bulkhead mount disk.img /mnt", does: "Mount an image." },
@@ -83,7 +84,7 @@ export const commands: readonly CommandDeclaration[] = [
       },
     ],
     description: [
-      "Unmounts MOUNTPOINT, also when its server is gone and the mount only answers with errors. Returns when all that was written is on SOURCE; umount(8) does not wait for that.",
+      "Unmounts MOUNTPOINT, also when its server is gone and the mount only answers with errors. Returns when all that was written is on SOURCE; umount(8) waits for that only where root has mounted a device.",
     ],
     examples: [{ command: "bulkhead umount /mnt", does: "Unmount." }],
     load: () => import("./umount.js"),

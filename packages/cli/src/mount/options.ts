@@ -376,7 +376,8 @@ export const mountOptions: readonly MountOption[] = [
   },
   {
     name: "async",
-    description: "Changes become durable by fsync, sync, or within the time of commit=. The default.",
+    description:
+      "Changes become durable by fsync, by sync where root has mounted a device, or within the time of commit=. The default.",
     apply(settings) {
       settings.sync = false;
     },

@@ -7,7 +7,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortConnection, findMount, setDirtyShare, setReadAhead, unmount } from "../../src/index.js";
+import {
+  abortConnection,
+  findMount,
+  isOnDevice,
+  mountFuse,
+  setDirtyShare,
+  setReadAhead,
+  unmount,
+} from "../../src/index.js";
 import { cannotMount, Fixture, within } from "./fixture.js";
 import { Cell, FILE_ID } from "./fixture-filesystem.js";
 
@@ -42,6 +50,30 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
       errorOf(() => openSync(it.path("new"), "w")),
       "EROFS",
     );
+  });
+
+  test("is an ordinary one where the kernel does not take the device", () => {
+    const directory = mkdtempSync(join(tmpdir(), "bulkhead-claim-"));
+    const calls: string[] = [];
+    const claim = {
+      path: "/dev/null",
+      release: () => void calls.push("release"),
+      take: () => void calls.push("take"),
+    };
+    const mounted = mountFuse(directory, { fsname: "name", device: claim });
+    try {
+      assert.deepEqual(calls, ["release", "take"]);
+      assert.ok(!isOnDevice(mounted.info));
+      assert.equal(mounted.info.source, "name");
+      unmount(directory);
+      const taken = { ...claim, take: () => assert.fail("somebody else was faster") };
+      assert.throws(() => mountFuse(directory, { device: taken }), /faster/);
+      assert.equal(findMount(directory), undefined);
+    } finally {
+      closeSync(mounted.fd);
+      if (findMount(directory) !== undefined) unmount(directory, { lazy: true });
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test("ends with umount, and the process exits", async () => {
