@@ -48,7 +48,7 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
     return line?.split(" - ")[1]?.split(" ")[0] ?? "nothing";
   }
 
-  /** A small tree and a file that is deleted while it is open elsewhere; what is then synced. */
+  /** A small tree, and a file with its checksum. */
   function fill(at: string): void {
     const script = `mkdir -p tree/a/b && cp "$1" tree/a/b/copy && ln -s a tree/link && head -c 5000000 /dev/urandom > data && rm -f gone &&
       for i in $(seq 300); do echo $i > tree/$i; done; cksum data > sum`;
