@@ -133,11 +133,19 @@ export class Ext4Server {
     return this.fs.inode(inodeNumber(nodeid));
   }
 
-  /** Fills a zeroed fuse_entry_out; the kernel then holds one look-up more on the inode. */
-  fillEntry(out: View<typeof FuseEntryOut>, inode: Inode): void {
+  /**
+   * How long the kernel may believe in a name of `dir`, or that it is not there, in seconds. It compares bytes: where case does not
+   * matter, it does not know which of the names that it remembers come and go with another.
+   */
+  nameValidity(dir: Inode): number {
+    return this.writable && dir.has(InodeFlag.casefold) ? 0 : VALID_SECONDS;
+  }
+
+  /** Fills a zeroed fuse_entry_out of a name in `dir`; the kernel then holds one look-up more on the inode. */
+  fillEntry(out: View<typeof FuseEntryOut>, dir: Inode, inode: Inode): void {
     out.nodeid = nodeId(inode.ino);
     out.generation = inode.generation;
-    out.entry_valid = VALID_SECONDS;
+    out.entry_valid = this.nameValidity(dir);
     out.attr_valid = VALID_SECONDS;
     fillAttributes(out.attr, inode, this.#blockSize);
     this.#lookups?.add(inode.ino);

@@ -71,6 +71,7 @@ export const Needs = {
   bigalloc: feature("bigalloc"),
   project: feature("project"),
   quota: feature("quota"),
+  casefold: feature("casefold"),
   noProject: without("project"),
   eaInode: feature("ea_inode"),
   noEaInode: without("ea_inode"),

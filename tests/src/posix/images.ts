@@ -35,6 +35,12 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     arguments: ["-b", "4096", "-I", "256", "-E", "quotatype=usrquota:grpquota:prjquota"],
     unproved: "the kernel's ext4 mounts it for writing only if it was built with CONFIG_QFMT_V2",
   },
+  {
+    name: "casefold",
+    features: [...EXT4, "casefold"],
+    arguments: ["-b", "4096", "-I", "256", "-E", "encoding=utf8"],
+    unproved: "the kernel's ext4 mounts it only if it was built with CONFIG_UNICODE",
+  },
 ];
 
 const MAIN_SIZE = 512 << 20;

@@ -24,21 +24,21 @@ export function creationOperations(server: Ext4Server) {
       // A mode without a type is a regular file's, as mknod(2) has it.
       const full = (mode & S_IFMT) === 0 ? mode | S_IFREG : mode;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, fs.create(dir, name, creation(context, full, request.umask, request.rdev)));
+      server.fillEntry(out, dir, fs.create(dir, name, creation(context, full, request.umask, request.rdev)));
       server.changedDirectory(dir);
       return 0;
     },
 
     MKDIR(context, request, name, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, fs.mkdir(dir, name, creation(context, request.mode, request.umask)));
+      server.fillEntry(out, dir, fs.mkdir(dir, name, creation(context, request.mode, request.umask)));
       server.changedDirectory(dir);
       return 0;
     },
 
     SYMLINK(context, name, target, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, fs.symlink(dir, name, target, creation(context, 0, 0)));
+      server.fillEntry(out, dir, fs.symlink(dir, name, target, creation(context, 0, 0)));
       server.changedDirectory(dir);
       return 0;
     },
@@ -47,7 +47,7 @@ export function creationOperations(server: Ext4Server) {
       const dir = server.inode(context.nodeid);
       const inode = fs.inode(inodeNumber(request.oldnodeid));
       fs.link(inode, dir, name);
-      server.fillEntry(out, inode);
+      server.fillEntry(out, dir, inode);
       server.changedDirectory(dir);
       return 0;
     },
@@ -55,7 +55,7 @@ export function creationOperations(server: Ext4Server) {
     TMPFILE(context, request, _name, out) {
       if ((request.mode & S_IFMT) !== S_IFREG) return -errno.EINVAL;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, fs.tmpfile(dir, creation(context, request.mode, request.umask)));
+      server.fillEntry(out, dir, fs.tmpfile(dir, creation(context, request.mode, request.umask)));
       server.changed(dir);
       return 0;
     },

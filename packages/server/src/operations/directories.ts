@@ -1,6 +1,6 @@
 import { errno, type Inode, isEngineError } from "@bulkhead/ext4";
 import type { DirentPlusWriter, DirentWriter, Handlers } from "@bulkhead/fuse";
-import { type Ext4Server, VALID_SECONDS } from "../server.js";
+import type { Ext4Server } from "../server.js";
 
 const DOT = 0x2e;
 
@@ -18,10 +18,10 @@ export function directoryOperations(server: Ext4Server) {
       const self = !dir.isDirectory && name.length === 1 && name[0] === DOT;
       const ino = self ? dir.ino : fs.lookup(dir, name);
       if (ino === 0) {
-        out.entry_valid = VALID_SECONDS; // node id 0: "not there", to be remembered
+        out.entry_valid = server.nameValidity(dir); // node id 0: "not there", to be remembered
         return 0;
       }
-      server.fillEntry(out, ino === dir.ino ? dir : fs.inode(ino));
+      server.fillEntry(out, dir, ino === dir.ino ? dir : fs.inode(ino));
       return 0;
     },
 
@@ -78,6 +78,6 @@ export function directoryOperations(server: Ext4Server) {
       if (!isEngineError(error)) throw error;
       return;
     }
-    server.fillEntry(plus.entry, inode);
+    server.fillEntry(plus.entry, dir, inode);
   }
 }

@@ -1,6 +1,7 @@
 /** Every case of the suite. */
 import type { Case } from "../case.js";
 import { acls } from "./acls.js";
+import { casefold } from "./casefold.js";
 import { mkdir, readdir, rmdir } from "./directories.js";
 import { extended, immutable, inodeFlags, versions } from "./flags.js";
 import { full } from "./full.js";
@@ -30,6 +31,19 @@ export const CASES: readonly Case[] = [
   ...[utimensat, stamping, truncating, sizes],
   ...[writing, appending, direct, synchronous, reading, mapping, syncing],
   ...[fallocating, seeking, copying, xattrs, namespaces, acls],
-  ...[tmpfile, quota, inodeFlags, versions, extended, immutable, flocks, recordLocks, busy, linkLimits, statistics],
+  ...[
+    tmpfile,
+    quota,
+    casefold,
+    inodeFlags,
+    versions,
+    extended,
+    immutable,
+    flocks,
+    recordLocks,
+    busy,
+    linkLimits,
+    statistics,
+  ],
   ...[full, readOnly],
 ].flat();
