@@ -132,6 +132,13 @@ export function change(base: BlockDevice, options: ChangeOptions): Findings & { 
   );
   if (fs === undefined) return { ...findings, image };
   findings.opened = true;
+  const { volume } = fs;
+  const { report } = volume;
+  // What the allocators work around is not thrown.
+  volume.report = (error) => {
+    recordFinding(findings, error);
+    report?.(error);
+  };
   new Changes(fs, findings, attempt).all();
   const mounted = fs;
   attempt(() => mounted.unmount());

@@ -3,11 +3,19 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type CorruptionKind, corruptionKinds, MemoryDevice } from "@bulkhead/ext4";
 import { withoutLoopMounts } from "../facilities.js";
-import { type Base, baseImage, corpus, damagedImage } from "./corpus.js";
-import { explore } from "./explore.js";
+import { change } from "./change.js";
+import { type Base, baseImage, type ChangedBase, corpus, damagedImage } from "./corpus.js";
+import { explore, type Findings } from "./explore.js";
 
 const skip = withoutLoopMounts();
-const bases: readonly Base[] = ["plain", "checksums", "pointers", "journal", "journal with checksums"];
+const changedBases: readonly Base[] = ["groups with checksums", "quota", "two writers"] satisfies ChangedBase[];
+const bases: readonly Base[] = ["plain", "checksums", "pointers", "journal", "journal with checksums", ...changedBases];
+
+/** All that is found by somebody who reads the image, or changes it where only that comes upon the damage. */
+function findings(base: Base, image: Uint8Array): Findings {
+  const device = new MemoryDevice(image, { readOnly: true });
+  return changedBases.includes(base) ? change(device, { errors: "remount-ro", mount: { wait() {} } }) : explore(device);
+}
 
 describe("the corpus of bad input", { skip }, () => {
   it("has an image for every kind of corruption", () => {
@@ -18,15 +26,15 @@ describe("the corpus of bad input", { skip }, () => {
 
   for (const base of bases) {
     it(`starts from an image that is right: ${base}`, () => {
-      const findings = explore(new MemoryDevice(baseImage(base), { readOnly: true }));
-      assert.deepEqual([...findings.kinds], []);
-      assert.ok(findings.opened && findings.inodes > 5);
+      const { kinds, opened, inodes } = findings(base, baseImage(base));
+      assert.deepEqual([...kinds], []);
+      assert.ok(opened && inodes > 5);
     });
   }
 
   for (const damage of corpus) {
     it(`${damage.kind}: ${damage.what}`, () => {
-      const { kinds, errors } = explore(new MemoryDevice(damagedImage(damage), { readOnly: true }));
+      const { kinds, errors } = findings(damage.base, damagedImage(damage));
       assert.deepEqual([...kinds], [damage.kind], errors[0]?.message ?? "nothing was noticed");
       for (const { evidence, location, message, kind } of errors) {
         assert.ok(evidence.length > 5, message);

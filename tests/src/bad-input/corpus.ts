@@ -3,9 +3,13 @@ import type { CorruptionKind } from "@bulkhead/ext4";
 import { Editor, SUPERBLOCK } from "./editor.js";
 import { makeJournalSpecimen } from "./journal-specimen.js";
 import { makeSpecimen, type Specimen, specimens } from "./specimen.js";
+import { makeWritableSpecimen, type WritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
 /** The images that are damaged. */
-export type Base = "plain" | "checksums" | "pointers" | "journal" | "journal with checksums";
+export type Base = ReadBase | ChangedBase;
+type ReadBase = "plain" | "checksums" | "pointers" | "journal" | "journal with checksums";
+/** What only somebody who writes looks at. */
+export type ChangedBase = "groups with checksums" | "quota" | "two writers";
 
 export interface Damage {
   readonly kind: CorruptionKind;
@@ -35,6 +39,12 @@ function make(base: Base): Uint8Array {
       return makeSpecimen(named("metadata_csum"));
     case "pointers":
       return makeSpecimen(named("pointers"));
+    case "groups with checksums":
+      return makeWritableSpecimen(changed("unused groups"));
+    case "quota":
+      return makeWritableSpecimen(changed("quota"));
+    case "two writers":
+      return makeWritableSpecimen({ name: base, size: 2, mke2fs: ["-b", "1024", "-N", "96", "-O", "mmp"] });
     default:
       return makeJournalSpecimen(base === "journal with checksums");
   }
@@ -42,6 +52,12 @@ function make(base: Base): Uint8Array {
 
 function named(part: string): Specimen {
   const specimen = specimens.find(({ name }) => name.includes(part));
+  if (specimen === undefined) throw new Error(`no specimen ${part}`);
+  return specimen;
+}
+
+function changed(part: string): WritableSpecimen {
+  const specimen = writableSpecimens.find(({ name }) => name.includes(part));
   if (specimen === undefined) throw new Error(`no specimen ${part}`);
   return specimen;
 }
@@ -58,6 +74,7 @@ const EXTENT_ENTRY = 12;
 const INDEX_ENTRY = 8;
 const INDEX_ROOT_ENTRIES = 32;
 const JOURNAL = 8;
+const USER_QUOTA = 3;
 
 /** Byte offset of the first leaf of an extent tree of depth 1. */
 function extentLeaf(image: Editor, path: string): number {
@@ -422,5 +439,33 @@ export const corpus: readonly Damage[] = [
       image.set32(SUPERBLOCK + 0xe8, ino);
       image.set32(image.field(ino, "dtime"), ino);
     },
+  },
+  {
+    kind: "block-bitmap",
+    what: "another bit than the checksum says",
+    base: "groups with checksums",
+    inflict(image) {
+      const group = Math.floor(image.block("d/blocks", 0) / image.blockSize / image.fs.geometry.blocksPerGroup);
+      const descriptor = image.descriptorAt() + group * image.fs.geometry.descriptorSize;
+      image.flip(image.u32(descriptor) * image.blockSize + 120);
+    },
+  },
+  {
+    kind: "inode-bitmap",
+    what: "another bit than the checksum says",
+    base: "groups with checksums",
+    inflict: (image) => image.flip(image.u32(image.descriptorAt() + 4) * image.blockSize),
+  },
+  {
+    kind: "quota-file",
+    what: "no magic number",
+    base: "quota",
+    inflict: (image) => image.set32(image.block(image.fs.inode(USER_QUOTA), 0), 0),
+  },
+  {
+    kind: "mmp",
+    what: "no magic number",
+    base: "two writers",
+    inflict: (image) => image.set32(image.u32(SUPERBLOCK + 0x168) * image.blockSize, 0),
   },
 ];

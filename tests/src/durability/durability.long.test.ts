@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { seedOf } from "../model/generate.js";
 import { READY } from "../model/variants.js";
-import { DATABASES, FILES, IMAGES, mayBeNoisy } from "./images.js";
+import { DATABASES, filesFor, IMAGES, mayBeNoisy } from "./images.js";
 import { standApart } from "./trial.js";
 
 const CRASHES = 12;
@@ -14,7 +14,8 @@ describe("many crashes", { skip: missing, concurrency: 2 }, () => {
   for (const subject of READY.filter((name) => name !== "engine")) {
     for (const image of IMAGES) {
       for (let seed = first; seed < first + CRASHES; seed++) {
-        const recorders = mayBeNoisy(subject, image) ? [FILES, DATABASES, ["git", "log"]][seed % 3]! : FILES;
+        const files = filesFor(subject, image);
+        const recorders = mayBeNoisy(subject, image) ? [files, DATABASES, ["git", "log"]][seed % 3]! : files;
         test(`${subject}, ${image.name}: ${recorders.join(", ")} (seed ${seed})`, () =>
           standApart({
             ...image,

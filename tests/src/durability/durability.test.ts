@@ -16,7 +16,7 @@ import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { copySparse } from "../walk/truth.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
 import { crash } from "./crash.js";
-import { DATABASES, FILES, IMAGES, mayBeNoisy } from "./images.js";
+import { DATABASES, filesFor, IMAGES, mayBeNoisy } from "./images.js";
 import { judge } from "./judge.js";
 import { lastNotes, type Note } from "./notes.js";
 import { standApart } from "./trial.js";
@@ -27,8 +27,9 @@ for (const subject of READY.filter((name) => name !== "engine")) {
   describe(`what was synced survives the end of ${subject}`, { skip: missing, concurrency: 2 }, () => {
     const seed = seedOf(process.env);
     for (const image of IMAGES) {
-      test(`${image.name}: ${FILES.join(", ")} (seed ${seed})`, () =>
-        standApart({ ...image, subject, recorders: FILES, seed, notes: 200, noise: mayBeNoisy(subject, image) }));
+      const recorders = filesFor(subject, image);
+      test(`${image.name}: ${recorders.join(", ")} (seed ${seed})`, () =>
+        standApart({ ...image, subject, recorders, seed, notes: 200, noise: mayBeNoisy(subject, image) }));
     }
     test(`sqlite (seed ${seed})`, () =>
       standApart({ ...IMAGES[0], subject, recorders: DATABASES, seed, notes: 100, noise: true }));

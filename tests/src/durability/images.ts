@@ -6,13 +6,23 @@ export const IMAGES = [
   { name: "the smallest journal", mke2fs: ["-O", FEATURES, "-b", "1024", "-J", "size=1"], journal: true },
   { name: "no journal", mke2fs: ["-O", `${FEATURES},^has_journal`, "-b", "4096"], journal: false },
 ] as const;
-export const FILES = ["files", "log", "replace", "slots"];
+const FILES = ["files", "log", "replace", "slots"];
 export const DATABASES = ["sqlite-delete", "sqlite-wal"];
 
 /**
- * Whether others may work on the mount who sync nothing. The kernel's ext4 without a journal gives synced blocks to others as
- * well then: they reach the device before what says to whom they belong.
+ * The kernel's ext4 without a journal gives the blocks of a file that is deleted to another one before it is on disk that the
+ * first has them no more: after a crash both claim them, whatever was synced. There, only who deletes nothing can be judged.
  */
+function givesBlocksTwice(subject: string, image: { readonly journal: boolean }): boolean {
+  return subject === "kernel" && !image.journal;
+}
+
+/** Who can be held to what was synced. */
+export function filesFor(subject: string, image: { readonly journal: boolean }): readonly string[] {
+  return givesBlocksTwice(subject, image) ? ["log", "slots"] : FILES;
+}
+
+/** Whether others may work on the mount who sync nothing. */
 export function mayBeNoisy(subject: string, image: { readonly journal: boolean }): boolean {
-  return image.journal || subject !== "kernel";
+  return !givesBlocksTwice(subject, image);
 }

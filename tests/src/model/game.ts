@@ -11,7 +11,7 @@ import { kernelMounter, servedMounter } from "./mounters.js";
 import { Player, type Refusals } from "./play.js";
 import type { Subject } from "./subject.js";
 import { SystemSubject } from "./system-subject.js";
-import { findModelVariant, type ModelVariant } from "./variants.js";
+import { findModelVariant, keptTime, type ModelVariant } from "./variants.js";
 
 export type SubjectName = "kernel" | "engine" | "served";
 
@@ -51,8 +51,10 @@ export async function startSubject(name: SubjectName, variant: ModelVariant, ima
     case "served":
       // What the kernel has cached is refused only when it is written back, and then it is lost.
       return SystemSubject.start(servedMounter(image, variant.roomy ? [] : ["nowriteback_cache"]), {
-        vagueHoles: false,
+        vagueHoles: true,
         shiftsRanges: false,
+        // FUSE's kernel side keeps the times of files it caches, and knows no first and last second.
+        keptTime: (time) => keptTime(variant, time),
       });
     case "engine": {
       const { EngineSubject } = await import("./engine-subject.js");

@@ -46,12 +46,15 @@ export interface Manners {
    */
   readonly vagueHoles: boolean;
   readonly shiftsRanges: boolean;
+  /** Where stat shows a time as it was set though the inode cannot hold it: what the inode holds of it. */
+  readonly keptTime?: (time: bigint) => bigint;
 }
 
 export class SystemSubject implements Subject {
   readonly shiftsRanges: boolean;
   readonly #mounter: Mounter;
   readonly #vagueHoles: boolean;
+  readonly #keptTime: (time: bigint) => bigint;
   readonly #handles = new Map<number, { fd: number; append: boolean }>();
   #root: Buffer;
 
@@ -59,6 +62,7 @@ export class SystemSubject implements Subject {
     this.#mounter = mounter;
     this.#vagueHoles = manners.vagueHoles;
     this.shiftsRanges = manners.shiftsRanges;
+    this.#keptTime = manners.keptTime ?? ((time) => time);
     this.#root = Buffer.from(`${mountPoint}/`);
   }
 
@@ -181,7 +185,7 @@ export class SystemSubject implements Subject {
     lchownSync(this.#path(path), uid, gid);
   }
   setTimes(path: string, atime: bigint, mtime: bigint): void {
-    setTimes(this.#path(path), timestamp(atime), timestamp(mtime));
+    setTimes(this.#path(path), timestamp(this.#keptTime(atime)), timestamp(this.#keptTime(mtime)));
   }
   setXattr(path: string, name: string, value: Buffer, flags: number): void {
     setXattr(this.#path(path), name, value, flags);
