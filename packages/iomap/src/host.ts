@@ -1,5 +1,6 @@
 import type { DeviceRegistry, HostDevice } from "./devices.js";
-import { EIO, ENXIO, type Mapping, type MappingLimits, MappingType, NULL_ADDR, Operation } from "./mapping.js";
+import { EIO, ENXIO } from "./errno.js";
+import { type Mapping, type MappingLimits, MappingType, NULL_ADDR, Operation } from "./mapping.js";
 import { type HostFile, type MappingServer, Upcalls } from "./upcalls.js";
 import { Writer } from "./writer.js";
 

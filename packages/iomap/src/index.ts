@@ -1,12 +1,29 @@
+export { ConfigFlag, type ConfigReply } from "./config.js";
 export { DeviceRegistry, type HostDevice } from "./devices.js";
+export {
+  type Counters,
+  FallocateMode,
+  type FileAttributes,
+  type FileExtent,
+  type FileRange,
+  IoFlag,
+  type IomapConnection,
+  type IomapFile,
+  type IomapOptions,
+  type PageCacheOptions,
+  type SwapExtent,
+} from "./door.js";
 export { IomapHost } from "./host.js";
 export {
+  IoendFlag,
   Mapping,
   MappingFlag,
   type MappingLimits,
   MappingType,
   NULL_ADDR,
   Operation,
+  TO_EOF,
   validateMapping,
 } from "./mapping.js";
+export type { FileIdentity, Ioend, IomapServer } from "./server.js";
 export type { HostFile, MappingServer } from "./upcalls.js";

@@ -2,6 +2,7 @@
  * Mappings: where a range of a file lies. The numbers are those of fuse-iomap's wire format, so that the same mapping
  * serves a host in this process, one at the end of a socket, and a kernel.
  */
+import { EUCLEAN } from "./errno.js";
 
 /** What a mapping says of its range. */
 export const MappingType = {
@@ -57,8 +58,30 @@ export const Operation = {
   writeback: 0x8000_0000,
 } as const;
 
+/** Operations that change the file: their mapping is in the write slot. */
+export const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation.writeback;
+
+/** What an ioend is about. */
+export const IoendFlag = {
+  /** Data went to a new place: the write mapping replaces the read mapping. */
+  shared: 0x1,
+  /** Some of the range was unwritten. */
+  unwritten: 0x2,
+  /** Starts at the start of a mapping across whose ends no I/O goes; never merged with what lies before it. */
+  boundary: 0x4,
+  direct: 0x8,
+  /** Ends past the size that the server has recorded. */
+  append: 0x10,
+  writeback: 0x20,
+  /** The file is no longer, or did not become, a swap file. */
+  swapoff: 0x40,
+} as const;
+
 /** `addr` of a mapping that has none: 2^64-1 on the wire. */
 export const NULL_ADDR = -1;
+
+/** A length that means "to the end of the file": 2^64-1 on the wire, which saturates to this. */
+export const TO_EOF = Number.MAX_SAFE_INTEGER;
 
 /** A slot that a server fills; reused from request to request. */
 export class Mapping {
@@ -87,13 +110,6 @@ export class Mapping {
     return this.offset + this.length;
   }
 }
-
-export const EIO = 5;
-export const ENXIO = 6;
-export const EACCES = 13;
-export const EINVAL = 22;
-export const EFBIG = 27;
-export const EUCLEAN = 117;
 
 /** What a reply is checked against. */
 export interface MappingLimits {

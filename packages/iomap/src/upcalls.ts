@@ -1,14 +1,6 @@
 import type { DeviceRegistry, HostDevice } from "./devices.js";
-import {
-  EACCES,
-  EUCLEAN,
-  Mapping,
-  type MappingLimits,
-  MappingType,
-  NULL_ADDR,
-  Operation,
-  validateMapping,
-} from "./mapping.js";
+import { EACCES, EUCLEAN } from "./errno.js";
+import { Mapping, type MappingLimits, MappingType, NULL_ADDR, validateMapping, WRITING } from "./mapping.js";
 
 /** What the host must know of a file. */
 export interface HostFile {
@@ -53,9 +45,6 @@ export interface MappingServer<F extends HostFile> {
    */
   writeInline(file: F, pos: number, source: Uint8Array): number;
 }
-
-/** Operations that change the file: their mapping is in the write slot. */
-const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation.writeback;
 
 /** Begin calls: both slots, and the checks that every answer goes through. */
 export class Upcalls<F extends HostFile> {

@@ -1,5 +1,6 @@
 import type { HostDevice } from "./devices.js";
-import { EFBIG, EIO, type Mapping, MappingFlag, MappingType, Operation } from "./mapping.js";
+import { EFBIG, EIO } from "./errno.js";
+import { type Mapping, MappingFlag, MappingType, Operation } from "./mapping.js";
 import { type HostFile, isOnDevice, type Upcalls } from "./upcalls.js";
 
 /** Begin calls in a row that may come to nothing: inline data may move out instead of growing, and the next call knows where. */
