@@ -1,5 +1,6 @@
 import { arch } from "node:process";
-import { orThrow } from "./error.js";
+import { Errno } from "./errno.js";
+import { LinuxError, orThrow } from "./error.js";
 import { native } from "./libc.js";
 
 /*
@@ -8,8 +9,26 @@ import { native } from "./libc.js";
  */
 const SYS =
   arch === "arm64"
-    ? { setresuid: 147, setresgid: 149, setgroups: 159, capget: 90, capset: 91 }
-    : { setresuid: 117, setresgid: 119, setgroups: 116, capget: 125, capset: 126 };
+    ? {
+        setresuid: 147,
+        setresgid: 149,
+        setfsuid: 151,
+        setfsgid: 152,
+        getgroups: 158,
+        setgroups: 159,
+        capget: 90,
+        capset: 91,
+      }
+    : {
+        setresuid: 117,
+        setresgid: 119,
+        setfsuid: 122,
+        setfsgid: 123,
+        getgroups: 115,
+        setgroups: 116,
+        capget: 125,
+        capset: 126,
+      };
 
 const sysIds = native<[number, number, number, number]>("syscall", "int64_t", ["long", "uint", "uint", "uint"]);
 const sysGroups = native<[number, number, Uint8Array]>("syscall", "int64_t", ["long", "int", "void *"]);
@@ -55,6 +74,43 @@ export function actAs<T>(identity: Identity, work: () => T): T {
     setGroups([]);
     orThrow(sysCapabilities(SYS.capset, HEADER, before), "capset");
   }
+}
+
+/**
+ * Runs `work`, which must be synchronous, while this thread looks at files with the rights of `identity`: file system ids and
+ * supplementary groups are its own, and root's capabilities over files rest. Others (to mount, say) stay. Needs root.
+ *
+ * @throws {LinuxError} EPERM: the caller is not root
+ */
+export function withFileRights<T>(identity: Identity, work: () => T): T {
+  const before = getGroups();
+  try {
+    setGroups(identity.groups ?? []);
+    setFileId(SYS.setfsgid, "setfsgid", identity.gid);
+    setFileId(SYS.setfsuid, "setfsuid", identity.uid);
+    return work();
+  } finally {
+    setFileId(SYS.setfsuid, "setfsuid", 0);
+    setFileId(SYS.setfsgid, "setfsgid", 0);
+    setGroups(before);
+  }
+}
+
+const sysFileId = native<[number, number]>("syscall", "int64_t", ["long", "uint"]);
+const UNCHANGED = 0xffff_ffff;
+
+/** These calls never fail: they say what was before, and whoever wants to know whether it worked has to ask again. */
+function setFileId(number: number, call: string, id: number): void {
+  sysFileId(number, id);
+  if (sysFileId(number, UNCHANGED) !== id) throw new LinuxError(call, Errno.EPERM, String(id));
+}
+
+/** Supplementary groups of the calling thread. */
+export function getGroups(): number[] {
+  const count = orThrow(sysGroups(SYS.getgroups, 0, new Uint8Array(4)), "getgroups");
+  const list = new Uint32Array(count + 1);
+  orThrow(sysGroups(SYS.getgroups, count, new Uint8Array(list.buffer)), "getgroups");
+  return [...list.subarray(0, count)];
 }
 
 function setIds(number: number, call: string, real: number, effective: number, saved: number): void {

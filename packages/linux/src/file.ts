@@ -148,7 +148,26 @@ export function setCloseOnExec(fd: number, on: boolean): void {
   orThrow(cFcntl(fd, 2 /* F_SETFD */, on ? 1 : 0), "fcntl", fd);
 }
 
-/** An anonymous file in memory; `name` only shows in /proc. */
-export function memfdCreate(name: string): number {
-  return orThrow(cMemfd(cString(name, "memfd_create"), 1 /* MFD_CLOEXEC */), "memfd_create", name);
+/** Whether execve closes `fd`. @throws {LinuxError} EBADF */
+export function isCloseOnExec(fd: number): boolean {
+  return (orThrow(cFcntl(fd, 1 /* F_GETFD */, 0), "fcntl", fd) & 1) === 1;
+}
+
+/** An anonymous file in memory; `name` only shows in /proc. Only a `sealable` one takes seals. */
+export function memfdCreate(name: string, sealable = false): number {
+  const flags = 1 /* MFD_CLOEXEC */ | (sealable ? 2 /* MFD_ALLOW_SEALING */ : 0);
+  return orThrow(cMemfd(cString(name, "memfd_create"), flags), "memfd_create", name);
+}
+
+/** What can be forbidden of a file in memory, for ever and for every descriptor of it. */
+export const Seal = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8 } as const;
+
+/** Forbids by the `Seal` bits. EPERM: not sealable, or SEAL was set before. */
+export function addSeals(fd: number, seals: number): void {
+  orThrow(cFcntl(fd, 1033 /* F_ADD_SEALS */, seals), "fcntl", fd);
+}
+
+/** The `Seal` bits of a file in memory. EINVAL: it is none. */
+export function getSeals(fd: number): number {
+  return orThrow(cFcntl(fd, 1034 /* F_GET_SEALS */, 0), "fcntl", fd);
 }

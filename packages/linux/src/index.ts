@@ -11,6 +11,7 @@ export * from "./ioctl.js";
 export { IoVector } from "./iovec.js";
 export { addressOf, type Path } from "./libc.js";
 export * from "./limits.js";
+export * from "./local-socket.js";
 export * from "./memory-map.js";
 export * from "./mount.js";
 export * from "./names.js";

@@ -10,17 +10,32 @@ export const MountFlag = {
   SYNCHRONOUS: 16,
   REMOUNT: 32,
   DIRSYNC: 128,
+  NOSYMFOLLOW: 256,
   NOATIME: 1024,
+  NODIRATIME: 2048,
   BIND: 4096,
+  MOVE: 8192,
   REC: 16384,
   PRIVATE: 1 << 18,
+  RELATIME: 1 << 21,
+  STRICTATIME: 1 << 24,
+  LAZYTIME: 1 << 25,
 } as const;
 
 /** Flags of umount2. */
 export const UmountFlag = { FORCE: 1, DETACH: 2, EXPIRE: 4, NOFOLLOW: 8 } as const;
 
 /** Mount attributes of fsmount. */
-export const MountAttribute = { RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, NOATIME: 16 } as const;
+export const MountAttribute = {
+  RDONLY: 1,
+  NOSUID: 2,
+  NODEV: 4,
+  NOEXEC: 8,
+  NOATIME: 16,
+  STRICTATIME: 32,
+  NODIRATIME: 128,
+  NOSYMFOLLOW: 0x200000,
+} as const;
 
 const cMount = native<[Uint8Array, Uint8Array, Uint8Array, number, Uint8Array | null]>("mount", "int", [
   "void *",
@@ -115,6 +130,13 @@ export function moveMount(fd: number, target: Path): void {
     "move_mount",
     showPath(target),
   );
+}
+
+/** Attaches the mount `fd` at the open directory or file `target`, whatever its path is by now. */
+export function moveMountOnto(fd: number, target: number): void {
+  const BOTH_EMPTY = 0x44; // MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
+  const empty = new Uint8Array(1);
+  orThrow(sysMoveMount(SYS.MOVE_MOUNT, fd, empty, target, empty, BOTH_EMPTY), "move_mount", target);
 }
 
 /** Whether `error` says that the kernel, or a filter in front of it, lacks the call. */

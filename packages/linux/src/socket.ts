@@ -11,6 +11,7 @@ export const MessageFlag = {
   DONTWAIT: 0x40,
   TRUNC: 0x20,
   CTRUNC: 0x08,
+  EOR: 0x80,
   NOSIGNAL: 0x4000,
   CMSG_CLOEXEC: 0x40000000,
 } as const;
