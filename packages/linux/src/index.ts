@@ -1,3 +1,4 @@
+export * from "./at.js";
 export * from "./clock.js";
 export * from "./copy.js";
 export * from "./credentials.js";

@@ -9,6 +9,21 @@ export const XattrFlag = { CREATE: 1, REPLACE: 2 } as const;
 const MAX = 65536;
 
 type Bytes = Uint8Array;
+const cGetThrough = native<[Bytes, Bytes, Bytes, number]>("getxattr", "int64_t", [
+  "void *",
+  "void *",
+  "void *",
+  "size_t",
+]);
+const cListThrough = native<[Bytes, Bytes, number]>("listxattr", "int64_t", ["void *", "void *", "size_t"]);
+const cSetThrough = native<[Bytes, Bytes, Bytes, number, number]>("setxattr", "int", [
+  "void *",
+  "void *",
+  "void *",
+  "size_t",
+  "int",
+]);
+const cRemoveThrough = native<[Bytes, Bytes]>("removexattr", "int", ["void *", "void *"]);
 const cGet = native<[Bytes, Bytes, Bytes, number]>("lgetxattr", "int64_t", ["void *", "void *", "void *", "size_t"]);
 const cList = native<[Bytes, Bytes, number]>("llistxattr", "int64_t", ["void *", "void *", "size_t"]);
 const cSet = native<[Bytes, Bytes, Bytes, number, number]>("lsetxattr", "int", [
@@ -54,4 +69,30 @@ export function lsetxattr(path: Path, name: Path, value: Uint8Array, flags = 0):
 export function lremovexattr(path: Path, name: Path): void {
   const call = "lremovexattr";
   orThrow(cRemove(cString(path, call), cString(name, call)), call, showPath(path));
+}
+
+/*
+ * The same of what `path` leads to, such as `descriptorPath` of an O_PATH descriptor. The names come in one buffer, each with
+ * its NUL, as the kernel gives them.
+ */
+
+export function getxattr(path: Path, name: Path): Uint8Array | undefined {
+  const n = cGetThrough(cString(path, "getxattr"), cString(name, "getxattr"), scratch, MAX);
+  if (n === -Errno.ENODATA) return undefined;
+  return scratch.slice(0, orThrow(n, "getxattr", showPath(path)));
+}
+
+export function listxattr(path: Path): Uint8Array {
+  return scratch.slice(0, orThrow(cListThrough(cString(path, "listxattr"), scratch, MAX), "listxattr", showPath(path)));
+}
+
+export function setxattr(path: Path, name: Path, value: Uint8Array, flags = 0): void {
+  const call = "setxattr";
+  const bytes = value.length === 0 ? scratch : value;
+  orThrow(cSetThrough(cString(path, call), cString(name, call), bytes, value.length, flags), call, showPath(path));
+}
+
+export function removexattr(path: Path, name: Path): void {
+  const call = "removexattr";
+  orThrow(cRemoveThrough(cString(path, call), cString(name, call)), call, showPath(path));
 }
