@@ -98,3 +98,45 @@ export class DirentPlusWriter extends RecordWriter {
     return true;
   }
 }
+
+/** A record of READDIR's or READDIRPLUS's reply. */
+export interface DirectoryRecord {
+  /** Stands on the reply's bytes. */
+  readonly name: Uint8Array;
+  readonly ino: number;
+  /** A `DirentType`. */
+  readonly type: number;
+  /** The cookie of the entry after this one, in two halves. */
+  readonly nextLo: number;
+  readonly nextHi: number;
+  /** With READDIRPLUS; moved on to the next record. Its nodeid is 0 where there are no attributes. */
+  readonly entry: View<typeof FuseEntryOut> | undefined;
+}
+
+/** Bytes of the longest name that the kernel takes from a server. */
+const LONGEST_NAME = 1024;
+const SLASH = 0x2f;
+
+/**
+ * Takes records apart, as the kernel does: a record cut off at the end is the end.
+ *
+ * @param plus whether they are READDIRPLUS's
+ * @throws RangeError for what the kernel answers with EIO: a name that is empty, too long, or has a slash or a NUL in it
+ */
+export function* readRecords(bytes: Uint8Array, plus: boolean): Generator<DirectoryRecord, void, undefined> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const prefix = plus ? FuseEntryOut.size : 0;
+  const entry = plus ? FuseEntryOut.view() : undefined;
+  const dirent = FuseDirent.view();
+  for (let at = 0; at + prefix + FuseDirent.size <= bytes.length; ) {
+    const { namelen, ino, type, offLo, offHi } = dirent.at(view, at + prefix);
+    const text = at + prefix + FuseDirent.size;
+    if (namelen === 0 || namelen > LONGEST_NAME) throw new RangeError(`a name of ${namelen} bytes`);
+    if (text + namelen > bytes.length) return;
+    const name = bytes.subarray(text, text + namelen);
+    if (name.includes(SLASH) || name.includes(0)) throw new RangeError("a name with a slash or a NUL in it");
+    entry?.at(view, at);
+    yield { name, ino, type, nextLo: offLo, nextHi: offHi, entry };
+    at += padded(prefix + FuseDirent.size + namelen);
+  }
+}

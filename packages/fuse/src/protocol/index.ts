@@ -2,7 +2,7 @@
 export type { OperationStatistics } from "./binding.js";
 export * from "./codec.js";
 export type { Context } from "./context.js";
-export type { DirentPlusWriter, DirentWriter } from "./dirents.js";
+export { type DirectoryRecord, type DirentPlusWriter, type DirentWriter, readRecords } from "./dirents.js";
 export { DEFERRED } from "./errno.js";
 export type { SecurityContext } from "./extensions.js";
 export * from "./flags.js";

@@ -132,6 +132,9 @@ export class InitWishes {
     if (names.has("PASSTHROUGH") && this.maxStackDepth === 0) {
       throw new RangeError("PASSTHROUGH needs maxStackDepth 1 or 2: without it the kernel silently leaves it off");
     }
+    if (names.has("PASSTHROUGH") && names.has("WRITEBACK_CACHE")) {
+      throw new RangeError("PASSTHROUGH excludes WRITEBACK_CACHE: with both the kernel silently leaves it off");
+    }
   }
 }
 
