@@ -22,6 +22,8 @@ export interface ServeData {
   readonly discard: boolean;
   /** A line per request. */
   readonly debug: boolean;
+  /** Only warnings and errors. Default false. */
+  readonly quiet?: boolean;
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
   readonly posixAcl: boolean;
 }
@@ -37,7 +39,7 @@ const io: SourceIo = {
 const LEAST_WAIT = 50;
 
 const create: CreateFileSystem<ServeData> = (
-  { source, claimed, journal, engine, serving, discard, debug, posixAcl },
+  { source, claimed, journal, engine, serving, discard, debug, quiet = false, posixAcl },
   { log, timers, notifier },
 ) => {
   const device = openSource(source, io, engine.writable, claimed);
@@ -46,6 +48,7 @@ const create: CreateFileSystem<ServeData> = (
     // The kernel stamps some changes itself: ours must not be ahead of those that follow.
     clock: { now: coarseTime },
     log(level, message) {
+      if (level === "info" && quiet) return;
       if (debug || level !== "debug") log(`${source.path}: ${level}: ${message}`);
     },
   };

@@ -1,5 +1,8 @@
 import * as fs from "node:fs";
 import { type BlockDevice, FileDevice, type FileIo, readPartitions, SubRangeDevice } from "@bulkhead/ext4";
+import { codeOf, openDescriptor, reason, SourceError } from "./descriptor.js";
+
+export { SourceError } from "./descriptor.js";
 
 /** Which bytes of which file are the file system. */
 export interface SourceOptions {
@@ -9,16 +12,8 @@ export interface SourceOptions {
   readonly offset?: number;
   /** Number of the partition that holds the file system, as in the partition table; not together with `offset`. */
   readonly partition?: number;
-}
-
-/** A source that cannot be used, with what to do about it. */
-export class SourceError extends Error {
-  readonly code = "ERR_BULKHEAD_SOURCE";
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "SourceError";
-  }
+  /** An open descriptor of it, instead of opening `path`; the device closes it. */
+  readonly descriptor?: number;
 }
 
 const SECTOR = 512;
@@ -60,15 +55,8 @@ const LOCK_NB = 4;
  * @throws SourceError when it cannot be opened, is in use, or has no such partition or offset
  */
 export function openSource(options: SourceOptions, io: SourceIo = fs, writable = false, claimed = false): BlockDevice {
-  const { path } = options;
-  const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
-  let fd: number;
-  try {
-    const alone = writable && !claimed ? O_EXCL : 0;
-    fd = fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
-  } catch (error) {
-    throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
-  }
+  const { path, descriptor } = options;
+  const fd = descriptor ?? openDescriptor(path, writable, claimed);
   try {
     return within(wholeDevice(fd, path, io, writable), options);
   } catch (error) {
@@ -184,26 +172,4 @@ function within(device: FileDevice, { path, offset, partition }: SourceOptions):
   if (offset === undefined || offset === 0) return device;
   if (offset >= device.size) throw new SourceError(`${path} ends at ${device.size}, before offset ${offset}`);
   return new SubRangeDevice(device, offset, device.size - offset);
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error ? Reflect.get(error, "code") : undefined;
-}
-
-function reason(error: unknown): string {
-  switch (codeOf(error)) {
-    case "ENOENT":
-      return "there is no such file or directory";
-    case "EACCES":
-    case "EPERM":
-      return "permission denied";
-    case "EROFS":
-      return "it is write-protected";
-    case "EISDIR":
-      return "it is neither a file nor a block device";
-    case "EBUSY":
-      return "it is in use: mounted, part of another device, or served by another process";
-    default:
-      return error instanceof Error ? error.message : String(error);
-  }
 }

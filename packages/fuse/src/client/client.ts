@@ -116,6 +116,11 @@ export class FuseClient {
     return hasFlag(this.agreed, flag);
   }
 
+  /** Whether the connection is there. */
+  get isOpen(): boolean {
+    return this.#lost === undefined;
+  }
+
   /**
    * Negotiates; to be called first, once.
    *
@@ -241,17 +246,19 @@ export class FuseClient {
   }
 
   /**
-   * Ends the connection in order: nodes are given back, the server brings everything home (DESTROY), and lets go of the
-   * socket.
+   * Ends the connection in order: nodes are given back, the server brings everything home (DESTROY), and, with
+   * `untilGone`, has let go of the socket, and of what it holds before that, when this returns.
    *
    * @throws FuseAnswerError for what the server could not bring home; the connection is closed all the same
    */
-  destroy(): void {
+  destroy({ untilGone = false } = {}): void {
     if (this.#lost !== undefined) return;
     try {
       for (const nodeid of [...this.nodes.keys()]) this.release(nodeid);
       this.forget();
       const { error } = this.call("DESTROY", this.#rootNode, {});
+      const until = performance.now() + this.#timeout;
+      while (untilGone && this.#channel.receive(this.#reply, Math.max(0, until - performance.now())) > 0);
       if (error !== 0 && error !== -Errno.ENOSYS) throw new FuseAnswerError("DESTROY", error);
     } finally {
       this.close();

@@ -114,14 +114,14 @@ export interface DirectoryRecord {
 }
 
 /** Bytes of the longest name that the kernel takes from a server. */
-const LONGEST_NAME = 1024;
-const SLASH = 0x2f;
+const LONGEST_NAME = 4095;
 
 /**
- * Takes records apart, as the kernel does: a record cut off at the end is the end.
+ * Takes records apart, as the kernel does: a record cut off at the end is the end. Names are what a disk holds, and may have
+ * slashes and NULs in them: the kernel refuses the whole directory then, a client may be milder.
  *
  * @param plus whether they are READDIRPLUS's
- * @throws RangeError for what the kernel answers with EIO: a name that is empty, too long, or has a slash or a NUL in it
+ * @throws RangeError for a name that is empty or longer than any
  */
 export function* readRecords(bytes: Uint8Array, plus: boolean): Generator<DirectoryRecord, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -134,7 +134,6 @@ export function* readRecords(bytes: Uint8Array, plus: boolean): Generator<Direct
     if (namelen === 0 || namelen > LONGEST_NAME) throw new RangeError(`a name of ${namelen} bytes`);
     if (text + namelen > bytes.length) return;
     const name = bytes.subarray(text, text + namelen);
-    if (name.includes(SLASH) || name.includes(0)) throw new RangeError("a name with a slash or a NUL in it");
     entry?.at(view, at);
     yield { name, ino, type, nextLo: offLo, nextHi: offHi, entry };
     at += padded(prefix + FuseDirent.size + namelen);

@@ -158,7 +158,7 @@ describe("a client refuses what a kernel refuses", () => {
     };
     const { client } = tampered((reply) => reply, endless);
     assert.throws(() => client.list(ROOT, () => {}), { loss: "protocol", message: /has no end/ });
-    for (const name of ["", "a/b", "a\0b"]) {
+    for (const name of ["", "n".repeat(4096)]) {
       const { client: other } = tampered((reply) => reply, {
         READDIR(_context, request, entries) {
           if (request.offset === 0) entries.add(text(name), 5, 8, 7);
