@@ -9,6 +9,10 @@ import { cachedInode } from "./inode/cached-inode.js";
 import type { Inode } from "./inode/inode.js";
 import { readLink } from "./inode/symlink.js";
 import { type IomapMapping, mapBytes } from "./iomap/begin.js";
+import { type IomapConfig, iomapConfig } from "./iomap/config.js";
+import { WRITING } from "./iomap/flags.js";
+import { ioend } from "./iomap/ioend.js";
+import { mapForOutside } from "./iomap/outside.js";
 import { clearBehindEnd, journalsData, readJournalled, writeJournalled } from "./journal/file-data.js";
 import type { ReplayReport } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
@@ -34,7 +38,7 @@ import { discardFree } from "./namespace/discard.js";
 import { entryInode, lookupEntry } from "./namespace/entry.js";
 import { checkFallocate, fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
-import { deleteInode, truncateOrphan } from "./namespace/release.js";
+import { deleteInode, endGrowth, truncateOrphan } from "./namespace/release.js";
 import { rename } from "./namespace/rename.js";
 import { cleanOrphans } from "./orphan/clean.js";
 import { enableQuota } from "./quota/quota.js";
@@ -59,6 +63,8 @@ export class FileSystem {
   readonly replay: ReplayReport | undefined;
   /** The number that mappings name the device by; a host with several devices sets it. */
   deviceId = 1;
+  /** Whether the device writes a block wholly or not at all; who knows sets it. */
+  atomicWrites = false;
   readonly #volume: Volume;
   readonly #record: ErrorRecord;
   readonly #minixDf: boolean;
@@ -201,6 +207,9 @@ export class FileSystem {
    * @param operation fuse-iomap operation flags
    * @param read the mapping: of what is there, or for operations that write, of what to write to until `iomapEnd`
    * @param privileged whether the blocks reserved for the superuser may be used
+   * @param host `inside`: who asks is in this process, writes at once and calls `iomapEnd`. No transaction commits in between, so
+   *   that fresh blocks can be mapped as NEW, which spares each write a change of the extent tree. `outside`: what is a hole
+   *   becomes unwritten until `ioend`; see iomap/outside.ts
    * @throws FileSystemError ENOKEY for an encrypted file; for those that write ENOSPC, EDQUOT, EFBIG, EPERM, EROFS
    */
   iomapBegin(
@@ -210,7 +219,13 @@ export class FileSystem {
     operation: number,
     read: IomapMapping,
     privileged = false,
+    host: "inside" | "outside" = "inside",
   ): void {
+    if (host === "outside") {
+      const { atomicWrites, deviceId } = this;
+      mapForOutside(this.#volume, inode, pos, count, operation, { dev: deviceId, atomicWrites, privileged }, read);
+      return;
+    }
     if ((operation & WRITING) !== 0) {
       beginWrite(this.#volume, inode, pos, count, operation, this.deviceId, read, privileged);
       return;
@@ -295,11 +310,12 @@ export class FileSystem {
     rename(this.#volume, { dir, name }, { dir: newDir, name: newName }, flags, owner);
   }
 
-  /** Deletes an inode that has no links: nobody uses it any more. Others are left alone. */
+  /** Nobody uses an inode any more: without links it is deleted. */
   release(ino: number): void {
     if (this.#volume.transactions === undefined) return;
     const inode = this.#volume.inodes.get(ino);
     if (inode !== undefined && inode.linksCount === 0) deleteInode(this.#volume, inode);
+    else if (this.#volume.promises.growing.has(ino)) endGrowth(this.#volume, this.inode(ino));
   }
 
   /** Changes mode, owners and times; sizes are `resize`'s. @throws FileSystemError EPERM, EDQUOT */
@@ -374,6 +390,21 @@ export class FileSystem {
     endOfWrite(this.#volume, inode, pos, count, written, operation, mapping);
   }
 
+  /** What a host has to know before it asks for mappings: fuse-iomap's IOMAP_CONFIG. */
+  iomapConfig(): IomapConfig {
+    return iomapConfig(this.#volume);
+  }
+
+  /** The end of a write of a host outside of this process; see iomap/ioend.ts. The size on the device. */
+  ioend(inode: Inode, flags: number, error: number, pos: number, written: number): number {
+    return ioend(this.#volume, inode, flags, error, pos, written);
+  }
+
+  /** Has `taker` told of blocks that may become data of a host outside of this process; see Volume.handOver. */
+  onHandOver(taker: (block: number, count: number) => void): void {
+    this.#volume.handOver = taker;
+  }
+
   /** Writes into inline data. False: it has moved out to a block, and the write goes on there. */
   writeInline(inode: Inode, pos: number, bytes: Uint8Array): boolean {
     return writeInline(this.#volume, inode, pos, bytes);
@@ -443,7 +474,9 @@ export class FileSystem {
   unmount(): void {
     const volume = this.#volume;
     if (volume.transactions === undefined) return;
-    if (volume.transactions.aborted === undefined) for (const ino of volume.inodes.kept()) this.#releaseLast(ino);
+    if (volume.transactions.aborted === undefined) {
+      for (const ino of [...volume.inodes.kept(), ...volume.promises.growing.keys()]) this.#releaseLast(ino);
+    }
     this.#mount?.close();
   }
 
@@ -485,6 +518,3 @@ export class FileSystem {
     this.#volume.device.close();
   }
 }
-
-/** WRITE, ZERO, UNSHARE, WRITEBACK of fuse-iomap's operation flags. */
-const WRITING = 0x1 | 0x2 | 0x80 | 0x8000_0000;

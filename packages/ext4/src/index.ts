@@ -34,6 +34,7 @@ export { FileType, InodeFlag, InodeLayout, ReservedInode } from "./format/inode.
 export { SuperblockLayout } from "./format/superblock.js";
 export { Inode } from "./inode/inode.js";
 export { type IomapMapping, NULL_ADDR } from "./iomap/begin.js";
+export type { IomapConfig } from "./iomap/config.js";
 export type { ReplayReport } from "./journal/replay.js";
 export { type DirectoryEntry, DirectoryListing } from "./library/directory.js";
 export { Ext4, type Target } from "./library/ext4.js";

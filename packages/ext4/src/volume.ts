@@ -7,6 +7,7 @@ import type { SuperblockView } from "./format/superblock.js";
 import type { GroupDescriptor } from "./groups/group-table.js";
 import type { SystemZone } from "./groups/system-zone.js";
 import type { InodeCache } from "./inode/inode-cache.js";
+import type { Promises } from "./iomap/promises.js";
 import type { Transactions } from "./journal/transactions.js";
 import type { OrphanTable } from "./orphan/orphan-table.js";
 
@@ -85,6 +86,13 @@ export interface Volume {
   allocator: Allocator | undefined;
   /** Inodes that a crash must not leak; orphan/change.ts fills it. */
   orphans: OrphanTable | undefined;
+  /** What a host outside of this process counts on. */
+  readonly promises: Promises;
+  /**
+   * Told of blocks that the engine has read or written itself, before they may hold data of a host outside of this process. All
+   * that was written to them is durable, or not wanted any more.
+   */
+  handOver: ((block: number, count: number) => void) | undefined;
   /** Takes errors that do not stop the operation that finds them, to put them on record. */
   report: ((error: unknown) => void) | undefined;
 }

@@ -2,6 +2,14 @@ export { type BackingCalls, BackingFiles } from "./backing/files.js";
 export { closeBacking, openBacking } from "./backing/ioctl.js";
 export { type OpenMode, OpenModes, type OpenReply } from "./backing/modes.js";
 export * from "./client/index.js";
+export {
+  allowIomap,
+  iomapSupport,
+  registerIomapDevice,
+  setIomapBlockSize,
+  setNoFilesystemRecursion,
+  unregisterIomapDevice,
+} from "./iomap-device.js";
 export type { ClientFollower } from "./loop/follow.js";
 export { CpuFollower } from "./loop/follow.js";
 export { type LoopEnd, type LoopOptions, ServingLoop } from "./loop/loop.js";

@@ -35,6 +35,7 @@ const next = new BlockMapping();
  * @param pos bytes, 0 or more
  * @param count bytes that the operation has to do from `pos` on, 1 or more; may be huge
  * @param dev the number of the device that addresses belong to
+ * @returns how many neighbours were joined
  * @throws CorruptionError, DeviceError
  */
 export function mapBytes(
@@ -44,13 +45,14 @@ export function mapBytes(
   count: number,
   dev: number,
   out: IomapMapping,
-): void {
+): number {
   const { blockSize } = volume.geometry;
   const fileBlock = Math.floor(pos / blockSize);
   const wanted = Math.max(fileBlock + 1, Math.min(Math.ceil((pos + count) / blockSize), MAX_FILE_BLOCKS));
   mapBlocks(volume, inode, fileBlock, run);
   let end = fileBlock + run.length;
-  for (let joined = 0; end < wanted && joined < MOST_JOINED; joined++) {
+  let joined = 0;
+  for (; end < wanted && joined < MOST_JOINED; joined++) {
     if (run.type === MappingType.inline) break;
     mapBlocks(volume, inode, end, next);
     const continues = run.type === MappingType.hole || run.block + (end - fileBlock) === next.block;
@@ -68,4 +70,5 @@ export function mapBytes(
   out.length = (end - fileBlock) * blockSize;
   out.addr = onDevice ? run.block * blockSize : NULL_ADDR;
   out.dev = onDevice ? dev : 0;
+  return joined;
 }

@@ -67,6 +67,8 @@ export class Transactions {
   readonly #committed = new Set<CachedBlock>();
   /** Blocks that are not in `#committed`, but of which the log has an older copy: freed and in use again. */
   readonly #stale = new Set<number>();
+  /** Runs of blocks that are not metadata any more, of which whoever takes blocks over is told with the commit. */
+  readonly #freed: { readonly block: number; readonly count: number }[] = [];
   readonly #commitInterval: number;
   /** Milliseconds since 1970 when the running transaction got its first change; NaN when it has none. */
   #dirtySince = Number.NaN;
@@ -205,7 +207,12 @@ export class Transactions {
    * replayed over what they are used for next. The business of Handle.
    */
   forget(first: number, count: number): void {
-    const { cache } = this.#volume;
+    const { cache, handOver } = this.#volume;
+    // Without a journal, they may be used again at once.
+    if (handOver !== undefined) {
+      if (this.#log.journalled) this.#freed.push({ block: first, count });
+      else handOver(first, count);
+    }
     for (let number = first; number < first + count; number++) {
       if (this.#stale.has(number)) this.#revoked.add(number);
       const block = cache.peek(number);
@@ -236,13 +243,16 @@ export class Transactions {
    */
   sync(inode: Inode, dataOnly: boolean): void {
     this.checkAlive();
-    const last = dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
-    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
-    const running =
-      last === this.#tid ||
-      (inode.syncTransaction === 0 && inodeTableBlock(this.#volume, inode.ino).transaction === this.#tid);
-    if (running) this.commit();
+    if (this.isUncommitted(inode, dataOnly)) this.commit();
     else this.#log.flush();
+  }
+
+  /** Whether the running transaction has something of an inode; with `dataOnly`, what reading its data needs. */
+  isUncommitted(inode: Inode, dataOnly: boolean): boolean {
+    const last = dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
+    if (last === this.#tid) return true;
+    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
+    return inode.syncTransaction === 0 && inodeTableBlock(this.#volume, inode.ino).transaction === this.#tid;
   }
 
   /** Also the middle of an operation that restarts its handle. */
@@ -271,6 +281,8 @@ export class Transactions {
       this.abort(error);
       throw error;
     }
+    for (const { block, count } of this.#freed) this.#volume.handOver?.(block, count);
+    this.#freed.length = 0;
     for (const listener of this.#listeners) listener.afterCommit?.();
   }
 

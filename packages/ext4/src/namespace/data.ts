@@ -4,6 +4,7 @@ import type { Inode } from "../inode/inode.js";
 import { maxFileSize, setSize } from "../inode/size.js";
 import { touchModified } from "../inode/times.js";
 import { type IomapMapping, mapBytes, NULL_ADDR } from "../iomap/begin.js";
+import { checkNotPinned, forgetGrowth, settleGrowth } from "../iomap/promises.js";
 import { endWrite, finishWrite, mapBytesForWrite } from "../iomap/write.js";
 import type { Handle } from "../journal/handle.js";
 import { changing, transact } from "../journal/transactions.js";
@@ -44,12 +45,22 @@ function checkAppend(inode: Inode, pos: number): void {
 }
 
 /** Whether a write up to byte `end` stays inside the inode. An empty file becomes inline by its first write, as in the kernel. */
-function writesInline(volume: Volume, inode: Inode, end: number): boolean {
+export function writesInline(volume: Volume, inode: Inode, end: number): boolean {
   if (end > volume.geometry.blockSize) return false;
   if (inode.hasInlineData) return end <= inlineCapacity(volume, inode);
   if (inode.size !== 0 || inode.blocks !== 0 || end > inlineCapacity(volume, inode)) return false;
   transact(volume, SIZE_CREDITS, (handle) => initInlineData(handle, inode));
   return true;
+}
+
+/** The mapping of data that is in the inode. */
+export function inlineMapping(volume: Volume, out: IomapMapping): void {
+  out.type = MappingType.inline;
+  out.flags = 0;
+  out.offset = 0;
+  out.length = volume.geometry.blockSize;
+  out.addr = NULL_ADDR;
+  out.dev = 0;
 }
 
 /**
@@ -70,12 +81,7 @@ export function beginWrite(
   checkWritable(inode);
   checkAppend(inode, pos);
   if (volume.features.inlineData && writesInline(volume, inode, pos + count)) {
-    out.type = MappingType.inline;
-    out.flags = 0;
-    out.offset = 0;
-    out.length = volume.geometry.blockSize;
-    out.addr = NULL_ADDR;
-    out.dev = 0;
+    inlineMapping(volume, out);
     return;
   }
   mapBytes(volume, inode, pos, count, dev, out);
@@ -135,10 +141,15 @@ export function writeInline(volume: Volume, inode: Inode, pos: number, bytes: Ui
 
 /** Moves inline data out to a block on the device. */
 export function spillToBlock(handle: Handle, inode: Inode): void {
-  if (!inode.hasInlineData) return;
+  if (inode.hasInlineData) moveOut(handle, inode);
+}
+
+/** The block that inline data has moved to, 0 when there was none. */
+export function moveOut(handle: Handle, inode: Inode): number {
   const { device, geometry } = handle.volume;
   const { block, bytes } = spillInlineData(handle, inode);
   if (block !== 0) device.write(block * geometry.blockSize, bytes);
+  return block;
 }
 
 /**
@@ -149,6 +160,7 @@ export function spillToBlock(handle: Handle, inode: Inode): void {
 export function resize(volume: Volume, inode: Inode, size: number): void {
   checkWritable(inode);
   if (inode.has(InodeFlag.append)) throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
+  checkNotPinned(volume.promises, inode);
   transact(volume, MAP_CREDITS + ALLOCATE_CREDITS, (handle) => {
     handle.modifyInode(inode);
     if (inode.hasInlineData && truncateInlineData(handle, inode, size)) {
@@ -158,6 +170,7 @@ export function resize(volume: Volume, inode: Inode, size: number): void {
     spillToBlock(handle, inode);
     const grows = size > inode.size;
     setSize(handle, inode, size);
+    settleGrowth(handle, inode);
     touchModified(handle, inode);
     // Without a change of size as well: blocks that fallocate put behind the end with KEEP_SIZE go.
     if (grows) return;
@@ -166,5 +179,6 @@ export function resize(volume: Volume, inode: Inode, size: number): void {
     truncateBlocks(handle, inode, Math.ceil(size / volume.geometry.blockSize));
     if (handle.room < SIZE_CREDITS + 4) handle.restart(MAP_CREDITS);
     if (orphan) removeOrphan(handle, inode);
+    forgetGrowth(handle, inode);
   });
 }

@@ -3,6 +3,7 @@ import { InodeFlag } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import { maxFileSize, setSize } from "../inode/size.js";
 import { touchModified } from "../inode/times.js";
+import { checkNotPinned } from "../iomap/promises.js";
 import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS, allocateRange, convertToUnwritten } from "../map/allocate-range.js";
@@ -64,6 +65,7 @@ export function fallocate(
 export function checkFallocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number): void {
   checkMode(mode);
   checkWritable(inode);
+  checkNotPinned(volume.promises, inode);
   if (!(offset >= 0 && length > 0)) throw new FileSystemError("EINVAL", `a range of ${length} bytes at ${offset}`);
   if (inode.has(InodeFlag.append) && (mode & ~FallocateMode.keepSize) !== 0) {
     throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);

@@ -50,7 +50,7 @@ export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array)
 
 function adopt(handle: Handle, inode: Inode): void {
   const { inodes } = handle.volume;
-  removeOrphan(handle, inode);
+  if (!handle.volume.promises.growing.has(inode.ino)) removeOrphan(handle, inode);
   inodes.delete(inode.ino);
   inodes.add(inode);
   handle.onUndo(() => inodes.keep(inode));

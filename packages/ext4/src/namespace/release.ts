@@ -2,11 +2,12 @@ import { freeInode } from "../alloc/free-inode.js";
 import { FileType } from "../format/inode.js";
 import { isFastSymlink } from "../inode/decode-inode.js";
 import type { Inode } from "../inode/inode.js";
+import { forgetGrowth } from "../iomap/promises.js";
 import { transact } from "../journal/transactions.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
 import { removeRange, truncateBlocks } from "../map/remove-range.js";
-import { removeOrphan } from "../orphan/change.js";
+import { ORPHAN_CREDITS, removeOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { removeAllXattrs } from "../xattr/remove-all.js";
 import { XATTR_CREDITS } from "../xattr/set-xattr.js";
@@ -24,6 +25,7 @@ export function deleteInode(volume: Volume, inode: Inode): void {
     const mapped = hasBlocks(volume, inode);
     inode.size = 0;
     if (mapped) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
+    forgetGrowth(handle, inode);
     const credits = RELEASE_CREDITS + (volume.features.eaInode ? XATTR_CREDITS : 0);
     if (handle.room < credits) handle.restart(Math.min(credits, volume.transactions!.mostCredits));
     handle.modifyInode(inode);
@@ -33,6 +35,13 @@ export function deleteInode(volume: Volume, inode: Inode): void {
     freeInode(handle, inode);
   });
   volume.inodes.delete(inode.ino);
+  volume.promises.pinned.delete(inode.ino);
+}
+
+/** A file that a host outside of this process let grow is used no more: what it allocated behind the end in vain is freed. */
+export function endGrowth(volume: Volume, inode: Inode): void {
+  truncateOrphan(volume, inode);
+  transact(volume, ORPHAN_CREDITS, (handle) => forgetGrowth(handle, inode));
 }
 
 /** Frees what lies behind the size of an inode that a crash left half truncated. Nothing else of it changes. */

@@ -3,6 +3,7 @@ import type { BlockDevice } from "../device/device.js";
 import { type Environment, systemEnvironment } from "../environment.js";
 import { SystemZone } from "../groups/system-zone.js";
 import { InodeCache } from "../inode/inode-cache.js";
+import { Promises } from "../iomap/promises.js";
 import type { Volume } from "../volume.js";
 import { featuresOf, geometryOf } from "./geometry.js";
 import { checksumSeedOf, readSuperblock } from "./read-superblock.js";
@@ -59,6 +60,8 @@ export function openVolume(
     transactions: undefined,
     allocator: undefined,
     orphans: undefined,
+    promises: new Promises(),
+    handOver: undefined,
     report: undefined,
   };
 }
