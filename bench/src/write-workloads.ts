@@ -8,7 +8,6 @@ import {
   mkdirSync,
   openSync,
   renameSync,
-  rmSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -117,7 +116,7 @@ export const writeWorkloads: Record<string, Workload> = {
   "remove-tree": {
     prepare: untar,
     run(directory) {
-      rmSync(join(directory, "tree"), { recursive: true });
+      command(directory, "rm", ["-rf", "tree"]);
       return { operations: 30_000, bytes: 0 };
     },
   },

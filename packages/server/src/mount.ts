@@ -45,9 +45,9 @@ export interface MountImageOptions {
 export async function mountImage(options: MountImageOptions): Promise<Served> {
   const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
   const writable = isWritable(options, log);
-  // Where others come in, permissions count. A user who can read the image may read all that is in it.
-  const checkPermissions =
-    options.kernel?.defaultPermissions ?? (process.getuid?.() === 0 || options.kernel?.allowOther === true);
+  // Where others come in, permissions count. Whoever has the image for himself may do everything that is in it, root as well; and
+  // a kernel that checks permissions asks for a directory's attributes again after each name that is made or taken away in it.
+  const checkPermissions = options.kernel?.defaultPermissions ?? options.kernel?.allowOther === true;
   const claim = claimSource(options.source, writable);
   const data: ServeData = {
     source: options.source,

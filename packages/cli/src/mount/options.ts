@@ -176,7 +176,7 @@ export const mountOptions: readonly MountOption[] = [
   {
     name: "default_permissions",
     description:
-      "Let the kernel check permissions by mode, owner and ACL, as on any other file system. Always on when root mounts, and with allow_other.",
+      "Let the kernel check permissions by mode, owner and ACL, as on any other file system. Always on with allow_other; without, only who mounts gets in, root too.",
     apply(settings) {
       settings.defaultPermissions = true;
     },
