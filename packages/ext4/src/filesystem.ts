@@ -339,14 +339,14 @@ export class FileSystem {
     resize(this.#volume, inode, size);
   }
 
-  /** Refuses what `fallocate` would refuse in any case; to be asked before the host zeroes. @throws FileSystemError */
+  /** Refuses what `fallocate` would refuse in any case; to be asked before anything else happens. @throws FileSystemError */
   checkFallocate(inode: Inode, mode: number, offset: number, length: number): void {
     if (this.#volume.transactions === undefined)
       throw new FileSystemError("EROFS", "the file system is mounted read-only");
     checkFallocate(this.#volume, inode, mode, offset, length);
   }
 
-  /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, before. */
+  /** As fallocate(2), in whole blocks: the parts of blocks at the ends of a range are the host's to zero, after. */
   fallocate(inode: Inode, mode: number, offset: number, length: number, privileged = false): void {
     if (this.journalsData(inode)) clearBehindEnd(this.#volume, inode, offset + length);
     fallocate(this.#volume, inode, mode, offset, length, privileged);
@@ -460,6 +460,20 @@ export class FileSystem {
     if (deadline === Number.POSITIVE_INFINITY) return -1;
     const { seconds, nanoseconds } = this.#volume.environment.clock.now();
     return Math.max(0, Math.ceil(deadline - seconds * 1000 - nanoseconds / 1_000_000));
+  }
+
+  /**
+   * Brings everything home and, with `clean`, says so on the device: what is there then is what an unmount would leave. The next
+   * change ends it, if `thaw` does not.
+   *
+   * @param clean false when inodes without a name are in use: only a clean-up at the next mount would free them
+   */
+  freeze(clean: boolean): void {
+    this.#mount?.freeze(clean);
+  }
+
+  thaw(): void {
+    this.#mount?.thaw();
   }
 
   /** Ends all changing at once, as EXT4_IOC_SHUTDOWN: 0 commits first, 1 flushes the log, 2 does neither. */

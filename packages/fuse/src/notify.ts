@@ -1,4 +1,4 @@
-import { NotificationEncoder } from "./protocol/notifications.js";
+import { NotificationEncoder, type NotificationValues } from "./protocol/notifications.js";
 import type { Transport } from "./transport/transport.js";
 
 /** Room for the fixed parts of any notification, and for names and lists. */
@@ -66,6 +66,21 @@ export class Notifier {
   /** Drops unused entries of these inodes (Linux 6.18). @throws {RangeError} for a list that does not fit */
   prune(nodeids: readonly number[]): number {
     return this.#send(this.#encoder.prune(nodeids));
+  }
+
+  /** A registered device's own page cache of a range holds nothing that is to be believed, or written. */
+  iomapDevInval(values: NotificationValues<"IOMAP_DEV_INVAL">): number {
+    return this.#send(this.#encoder.iomapDevInval(values));
+  }
+
+  /** Puts mappings into an inode's cache, for reading and for writing. Also from the handler of a request on that inode. */
+  iomapUpsertMappings(values: NotificationValues<"IOMAP_UPSERT_MAPPINGS">): number {
+    return this.#send(this.#encoder.iomapUpsertMappings(values));
+  }
+
+  /** Removes mappings from an inode's cache, before what they name may be used for something else. */
+  iomapInvalMappings(values: NotificationValues<"IOMAP_INVAL_MAPPINGS">): number {
+    return this.#send(this.#encoder.iomapInvalMappings(values));
   }
 
   #send(length: number): number {

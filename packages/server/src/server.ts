@@ -10,24 +10,33 @@ import {
   type Timestamp,
   UnsupportedFeatureError,
 } from "@bulkhead/ext4";
-import { type Context, type FuseEntryOut, type Handlers, InitFlag, type SessionOptions } from "@bulkhead/fuse";
+import {
+  type Context,
+  type FuseAttr,
+  type FuseEntryOut,
+  type Handlers,
+  InitFlag,
+  type SessionOptions,
+} from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
 import type { View } from "@bulkhead/linux/struct";
 import { AccessTimer, type AccessTimes } from "./access-times.js";
 import { EngineMappings } from "./engine-mappings.js";
 import { LookupCounts } from "./lookups.js";
-import { attributeOperations, fillAttributes } from "./operations/attributes.js";
+import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
 import { creationOperations } from "./operations/creation.js";
 import { directoryOperations } from "./operations/directories.js";
 import { fileOperations } from "./operations/file-io.js";
 import { fileWritingOperations } from "./operations/file-write.js";
 import { forgetOperations } from "./operations/forget.js";
 import { ioctlOperations } from "./operations/ioctl.js";
+import { iomapOperations } from "./operations/iomap.js";
 import { refusals } from "./operations/refusals.js";
 import { removalOperations } from "./operations/removal.js";
 import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
+import { type IomapOptions, OutsideHost } from "./outside-host.js";
 import { withoutSetId } from "./set-id.js";
 import { StaleAttributes } from "./stale-attributes.js";
 
@@ -37,10 +46,6 @@ const ROOT_INODE = 2;
 
 export function inodeNumber(nodeid: number): number {
   return nodeid === ROOT_NODEID ? ROOT_INODE : nodeid;
-}
-
-export function nodeId(ino: number): number {
-  return ino === ROOT_INODE ? ROOT_NODEID : ino;
 }
 
 /**
@@ -74,6 +79,8 @@ export interface ServerOptions {
   /** Who may use the reserved blocks besides root. Default: what the superblock says. */
   readonly reservedUid?: number;
   readonly reservedGid?: number;
+  /** Offers the other end to do the file I/O itself. Default: it is done here. */
+  readonly iomap?: IomapOptions;
   /** Told, after the request that changed something, that the engine may have new deadlines. */
   readonly onChange?: () => void;
   /**
@@ -96,6 +103,12 @@ export class Ext4Server {
   readonly writable: boolean;
   /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
   kernelKeepsTimes = false;
+  /** The host that does the file I/O at the other end; undefined when that is done here. */
+  outside: OutsideHost | undefined = undefined;
+  /** Whether the mode of what is made is final, and who makes it gives it the ACLs that it inherits. */
+  #modesAreFinal = false;
+  /** What the kernel calls the root: with `root_nodeid`, its inode number. */
+  #rootNode = ROOT_NODEID;
   /** What the kernel knows; only who may delete something has to know that. */
   readonly #lookups: LookupCounts | undefined;
   readonly #options: ServerOptions;
@@ -130,7 +143,13 @@ export class Ext4Server {
 
   /** The inode that a request is about. */
   inode(nodeid: number): Inode {
+    // Nobody has told it this number, so it must know it from its mount options.
+    if (nodeid === ROOT_INODE) this.#rootNode = ROOT_INODE;
     return this.fs.inode(inodeNumber(nodeid));
+  }
+
+  nodeId(ino: number): number {
+    return ino === ROOT_INODE ? this.#rootNode : ino;
   }
 
   /**
@@ -143,17 +162,25 @@ export class Ext4Server {
 
   /** Fills a zeroed fuse_entry_out of a name in `dir`; the kernel then holds one look-up more on the inode. */
   fillEntry(out: View<typeof FuseEntryOut>, dir: Inode, inode: Inode): void {
-    out.nodeid = nodeId(inode.ino);
+    out.nodeid = this.nodeId(inode.ino);
     out.generation = inode.generation;
     out.entry_valid = this.nameValidity(dir);
     out.attr_valid = VALID_SECONDS;
-    fillAttributes(out.attr, inode, this.#blockSize);
+    this.fillAttributes(out.attr, inode);
     this.#lookups?.add(inode.ino);
+  }
+
+  /** Fills a zeroed fuse_attr. */
+  fillAttributes(out: View<typeof FuseAttr>, inode: Inode): void {
+    fillAttributes(out, inode, this.#blockSize);
+    if (this.outside === undefined) return;
+    out.blksize = this.#blockSize;
+    out.flags = outsideFlags(inode, this.outside.owns(inode), this.fs.atomicWrites);
   }
 
   /** The kernel takes `count` look-ups back. What it does not know any more and has no name is deleted. */
   forget(nodeid: number, count: number): void {
-    if (this.#lookups === undefined || nodeid === ROOT_NODEID) return;
+    if (this.#lookups === undefined || nodeid === ROOT_NODEID || nodeid === ROOT_INODE) return;
     if (!this.#lookups.forget(nodeid, count)) return;
     try {
       this.fs.release(nodeid);
@@ -180,10 +207,25 @@ export class Ext4Server {
     this.#options.onChange?.();
   }
 
+  /** Something was changed of which whoever asks makes sure itself that it is durable. */
+  noteChange(): void {
+    this.#options.onChange?.();
+  }
+
+  /** Whether file I/O is the other end's, for this file. */
+  isOutside(inode: Inode): boolean {
+    return this.outside?.owns(inode) ?? false;
+  }
+
+  /** Whether what is made in `dir` has the mode and gets the ACLs that who makes it says: the kernel knows no ACLs of the root. */
+  takesFinalModes(dir: Inode): boolean {
+    return this.#modesAreFinal && dir.ino !== ROOT_INODE;
+  }
+
   /** An inode was changed in a way that the kernel knows nothing of. */
   changedUnseen(inode: Inode): void {
     this.changed(inode);
-    this.#options.expire?.(nodeId(inode.ino));
+    this.#options.expire?.(this.nodeId(inode.ino));
   }
 
   /** What the kernel's cache wrote changed how many blocks an inode has. */
@@ -208,7 +250,7 @@ export class Ext4Server {
       if (!isExpected(error)) throw error;
       return; // deleted meanwhile
     }
-    if (inode.linksCount > 0) this.#options.expire?.(nodeId(ino));
+    if (inode.linksCount > 0) this.#options.expire?.(this.nodeId(ino));
   }
 
   /** Names in a directory were changed. */
@@ -241,7 +283,7 @@ export class Ext4Server {
     const { mode } = inode;
     if (context.uid === 0) this.dropCapabilities(inode);
     else this.dropPrivileges(inode);
-    if (inode.mode !== mode) this.#options.expire?.(nodeId(inode.ino));
+    if (inode.mode !== mode) this.#options.expire?.(this.nodeId(inode.ino));
   }
 
   dropCapabilities(inode: Inode): void {
@@ -251,12 +293,17 @@ export class Ext4Server {
 
   /** The handlers, one family a file. */
   handlers(): Handlers {
-    const reading = {
+    const reading: Handlers = {
       ...attributeOperations(this),
       ...directoryOperations(this),
       ...fileOperations(this),
       ...xattrOperations(this),
       ...ioctlOperations(this),
+      ...iomapOperations(this),
+      INIT: (_context, _request, out) => {
+        this.#agree(out.flags, out.flags2);
+        return 0;
+      },
     };
     if (!this.writable) return { ...reading, ...refusals() };
     return {
@@ -268,11 +315,17 @@ export class Ext4Server {
       ...xattrWritingOperations(this),
       ...syncOperations(this),
       ...forgetOperations(this),
-      INIT: (_context, _request, out) => {
-        this.kernelKeepsTimes = ((out.flags >>> InitFlag.WRITEBACK_CACHE) & 1) === 1;
-        return 0;
-      },
     };
+  }
+
+  /** What INIT settled. */
+  #agree(flags: number, flags2: number): void {
+    const { iomap } = this.#options;
+    const agreed = ((flags2 >>> (InitFlag.IOMAP - 32)) & 1) === 1;
+    this.outside = agreed && iomap !== undefined ? new OutsideHost(this.fs, iomap) : undefined;
+    const cachesWrites = this.writable && ((flags >>> InitFlag.WRITEBACK_CACHE) & 1) === 1;
+    this.kernelKeepsTimes = cachesWrites || this.outside !== undefined;
+    this.#modesAreFinal = this.outside !== undefined && ((flags >>> InitFlag.POSIX_ACL) & 1) === 1;
   }
 
   /**
@@ -296,6 +349,7 @@ export class Ext4Server {
         // Without it, the kernel asks for security.capability before every write.
         "HANDLE_KILLPRIV_V2",
         ...(posixAcl ? (["POSIX_ACL"] as const) : []),
+        ...(this.#options.iomap === undefined ? [] : (["IOMAP"] as const)),
         ...(this.writable && writebackCache && !sync ? (["WRITEBACK_CACHE"] as const) : []),
       ],
       // The kernel caches pages for as long as the inode: nobody changes files behind its back. O_TRUNC has to come as

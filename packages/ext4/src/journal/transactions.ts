@@ -52,6 +52,8 @@ export class Transactions {
   superblockChanged = false;
   /** Whether to commit before the next operation, or part of one, begins. */
   commitSoon = false;
+  /** Called once, before the next change: the device says that nothing is going on. */
+  beforeChange: (() => void) | undefined = undefined;
   /** Whether the data of all files goes through the journal, not of those only that have the flag. */
   readonly journalsAllData: boolean;
   /** Whether any file's data has gone through the journal: freed data is then looked at as freed metadata is. */
@@ -173,11 +175,18 @@ export class Transactions {
   /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it. */
   makeRoom(credits: number): void {
     this.checkAlive();
+    if (this.beforeChange !== undefined) this.endFreeze();
     const full = this.#running.length + credits > this.#log.mostBlocks;
     if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
     if (this.#running.length === 0 && this.#committed.size > 0 && !this.#log.hasRoom(2 * credits, this.#mostRevoked)) {
       this.checkpoint();
     }
+  }
+
+  endFreeze(): void {
+    const { beforeChange } = this;
+    this.beforeChange = undefined;
+    beforeChange?.();
   }
 
   /** Most revocations that the running transaction can come to. */
@@ -324,7 +333,10 @@ export class Transactions {
 
   /** Commits, brings everything home and leaves an empty log. Nothing changes after that. */
   close(): void {
-    if (this.#aborted === undefined) this.settle();
+    if (this.#aborted === undefined) {
+      this.endFreeze();
+      this.settle();
+    }
     this.#aborted ??= new FileSystemError("EROFS", "the file system is unmounted");
   }
 

@@ -58,6 +58,29 @@ export class WritableMount {
     else this.#transactions.abort(error instanceof FileSystemError ? new Error(error.message) : error);
   }
 
+  /** See FileSystem.freeze. */
+  freeze(clean: boolean): void {
+    const volume = this.#volume;
+    if (this.#closed) return;
+    this.#transactions.settle();
+    if (!clean || (volume.orphans?.size ?? 0) > 0) return;
+    const { featureIncompat, featureRoCompat, state } = volume.superblock;
+    this.#markUnmounted();
+    this.#transactions.beforeChange = () => {
+      const { superblock } = volume;
+      superblock.featureIncompat = featureIncompat;
+      superblock.featureRoCompat = featureRoCompat;
+      superblock.state = state;
+      writeSuperblock(volume);
+      volume.device.flush();
+    };
+  }
+
+  /** See FileSystem.thaw. */
+  thaw(): void {
+    if (!this.#closed) this.#transactions.endFreeze();
+  }
+
   /**
    * Brings everything home and says in the superblock that the file system is clean. After an abort the journal and the superblock
    * stay as they are, for a replay.

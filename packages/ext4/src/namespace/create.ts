@@ -21,6 +21,8 @@ export interface Creation {
   readonly gid: number;
   /** Permission bits to leave out, where the directory has no default ACL. Default 0. */
   readonly umask?: number;
+  /** Whether the mode is what it is to be, neither umask nor default ACL apply, and whoever asks sets the ACLs. Default false. */
+  readonly final?: boolean;
   /** Whether the blocks reserved for the superuser may be used. Default false. */
   readonly privileged?: boolean;
   /** Device number of a device file, in the kernel's encoding for user space (new_encode_dev). */
@@ -140,7 +142,8 @@ export function newInode(handle: Handle, parent: Inode, mode: number, creation: 
   inode.linksCount = 1;
   const type = mode & FileType.mask;
   if (type === FileType.characterDevice || type === FileType.blockDevice) storeDevice(inode, creation.rdev ?? 0);
-  if (type !== FileType.symlink) inode.mode = inheritAcl(handle, parent, inode, bits, creation.umask ?? 0);
+  if (type !== FileType.symlink && creation.final !== true)
+    inode.mode = inheritAcl(handle, parent, inode, bits, creation.umask ?? 0);
   return inode;
 }
 

@@ -27,7 +27,7 @@ const CREDITS = Math.max(ALLOCATE_CREDITS, MAP_CREDITS) + 8;
 
 /**
  * Changes how a file's range is mapped, in whole blocks: parts of blocks at the ends of a range that is punched or zeroed are the
- * host's to zero, before this.
+ * host's to zero, after this: what is refused for lack of space has changed neither contents nor size.
  *
  * @param mode see FallocateMode
  * @param offset bytes, 0 or more
@@ -151,13 +151,18 @@ function zero(
   const { blockSize } = handle.volume.geometry;
   const first = Math.ceil(offset / blockSize);
   const stop = Math.floor((offset + length) / blockSize);
+  // What may be refused comes first: then nothing is zeroed.
+  preallocate(handle, inode, offset, length, true, privileged);
   if (stop > first) convertToUnwritten(handle, inode, first, stop - first);
-  preallocate(handle, inode, offset, length, keepSize, privileged);
+  if (!keepSize) growTo(handle, inode, offset + length);
 }
 
 const mapping = new BlockMapping();
 
-/** Allocates what is a hole as unwritten. A part that was allocated before the space ran out stays, as in the kernel. */
+/**
+ * Allocates what is a hole as unwritten. A part that was allocated before the space ran out stays, as in the kernel; the size
+ * stays what it was then, because a kernel in front of us does not ask for it after a call that failed.
+ */
 function preallocate(
   handle: Handle,
   inode: Inode,
@@ -169,7 +174,6 @@ function preallocate(
   const { volume } = handle;
   const { blockSize } = volume.geometry;
   const stop = Math.min(Math.ceil((offset + length) / blockSize), MAX_FILE_BLOCKS);
-  const end = offset + length;
   for (let block = Math.floor(offset / blockSize); block < stop; ) {
     mapBlocks(volume, inode, block, mapping);
     const count = Math.min(mapping.length, stop - block);
@@ -178,9 +182,14 @@ function preallocate(
       allocateRange(handle, inode, block, count, { unwritten: true, privileged }, mapping);
     }
     block += Math.min(mapping.length, stop - block);
-    // The size follows what is allocated, so that blocks behind it are never more than asked for.
-    if (!keepSize && inode.size < end) setSize(handle, inode, Math.max(inode.size, Math.min(end, block * blockSize)));
   }
+  if (!keepSize) growTo(handle, inode, offset + length);
+}
+
+function growTo(handle: Handle, inode: Inode, size: number): void {
+  if (inode.size >= size) return;
+  room(handle);
+  setSize(handle, inode, size);
 }
 
 function room(handle: Handle): void {

@@ -28,7 +28,8 @@ export const notifications = {
 >;
 export type NotificationName = keyof typeof notifications;
 
-type ValuesFor<N extends NotificationName> = Values<(typeof notifications)[N]["struct"]>;
+/** The fields of a notification, before its name or data. */
+export type NotificationValues<N extends NotificationName> = Values<(typeof notifications)[N]["struct"]>;
 
 const HEADER = s.FuseOutHeader.size;
 const NODEID = 8;
@@ -100,27 +101,27 @@ export class NotificationEncoder {
   }
 
   /** Metadata blocks of a registered device may become file data: drops the device's own page cache of the range. */
-  iomapDevInval(values: ValuesFor<"IOMAP_DEV_INVAL">): number {
+  iomapDevInval(values: NotificationValues<"IOMAP_DEV_INVAL">): number {
     return this.#encode("IOMAP_DEV_INVAL", values);
   }
 
   /** Puts mappings into an inode's mapping cache. */
-  iomapUpsertMappings(values: ValuesFor<"IOMAP_UPSERT_MAPPINGS">): number {
+  iomapUpsertMappings(values: NotificationValues<"IOMAP_UPSERT_MAPPINGS">): number {
     return this.#encode("IOMAP_UPSERT_MAPPINGS", values);
   }
 
   /** Removes mappings from an inode's mapping cache; a length of 2^64 − 1 (lengthLo, lengthHi) means to the end. */
-  iomapInvalMappings(values: ValuesFor<"IOMAP_INVAL_MAPPINGS">): number {
+  iomapInvalMappings(values: NotificationValues<"IOMAP_INVAL_MAPPINGS">): number {
     return this.#encode("IOMAP_INVAL_MAPPINGS", values);
   }
 
   /** Header, structure, `tail`, and `extra` zero bytes. */
-  #encode<N extends NotificationName>(name: N, values: ValuesFor<N>, tail?: Uint8Array, extra = 0): number {
+  #encode<N extends NotificationName>(name: N, values: NotificationValues<N>, tail?: Uint8Array, extra = 0): number {
     const { code, struct: body } = notifications[name];
     const end = HEADER + body.size + (tail?.length ?? 0);
     if (end + extra > this.bytes.length) throw new RangeError(`${name} takes ${end + extra} bytes`);
     // `values` are those of this row's structure: the two are computed from the same N.
-    (body.write as (view: DataView, at: number, values: ValuesFor<N>) => void)(this.#view, HEADER, values);
+    (body.write as (view: DataView, at: number, values: NotificationValues<N>) => void)(this.#view, HEADER, values);
     if (tail !== undefined) this.bytes.set(tail, HEADER + body.size);
     this.bytes.fill(0, end, end + extra);
     return encodeHeader(this.#view, 0, 0, code, end + extra - HEADER);

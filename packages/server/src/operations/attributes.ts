@@ -1,5 +1,5 @@
-import type { Inode } from "@bulkhead/ext4";
-import type { FuseAttr, Handlers } from "@bulkhead/fuse";
+import { type Inode, InodeFlag } from "@bulkhead/ext4";
+import { AttrFlag, type FuseAttr, type Handlers } from "@bulkhead/fuse";
 import type { View } from "@bulkhead/linux/struct";
 import { type Ext4Server, VALID_SECONDS } from "../server.js";
 
@@ -29,6 +29,21 @@ export function fillAttributes(out: View<typeof FuseAttr>, inode: Inode, blockSi
   out.blksize = Math.min(blockSize, PAGE_SIZE);
 }
 
+/**
+ * What a host that does the file I/O itself is told: that nobody else changes the inode, and what the inode's flags ask of it.
+ *
+ * @param owned whether it does that of this file
+ */
+export function outsideFlags(inode: Inode, owned: boolean, atomicWrites: boolean): number {
+  let flags: number = AttrFlag.EXCLUSIVE;
+  if (owned) flags |= AttrFlag.IOMAP;
+  if (owned && atomicWrites) flags |= AttrFlag.ATOMIC;
+  if (inode.has(InodeFlag.sync)) flags |= AttrFlag.SYNC;
+  if (inode.has(InodeFlag.immutable)) flags |= AttrFlag.IMMUTABLE;
+  if (inode.has(InodeFlag.append)) flags |= AttrFlag.APPEND;
+  return flags;
+}
+
 const STATX_BASIC_AND_BTIME = 0xfff;
 const STATX_BASIC = 0x7ff;
 
@@ -50,7 +65,7 @@ export function attributeOperations(server: Ext4Server) {
   return {
     GETATTR(context, _request, out) {
       out.attr_valid = VALID_SECONDS;
-      fillAttributes(out.attr, server.inode(context.nodeid), blockSize);
+      server.fillAttributes(out.attr, server.inode(context.nodeid));
       return 0;
     },
 
@@ -59,7 +74,7 @@ export function attributeOperations(server: Ext4Server) {
       const { stat } = out;
       out.attr_valid = VALID_SECONDS;
       stat.mask = inode.hasCrtime ? STATX_BASIC_AND_BTIME : STATX_BASIC;
-      stat.blksize = Math.min(blockSize, PAGE_SIZE);
+      stat.blksize = server.outside === undefined ? Math.min(blockSize, PAGE_SIZE) : blockSize;
       let attributes = 0;
       for (const { attribute, flag } of statxAttributes) if (inode.has(flag)) attributes |= attribute;
       stat.attributes = attributes;

@@ -1,4 +1,4 @@
-import { errno } from "@bulkhead/ext4";
+import { errno, type Inode } from "@bulkhead/ext4";
 import type { Context, Handlers } from "@bulkhead/fuse";
 import { type Ext4Server, inodeNumber } from "../server.js";
 
@@ -14,8 +14,10 @@ export function creationOperations(server: Ext4Server) {
   const { fs } = server;
 
   /** Who creates what, for the engine. */
-  function creation(context: Context, mode: number, umask: number, rdev = 0) {
-    return { mode, uid: context.uid, gid: context.gid, umask, privileged: server.isPrivileged(context), rdev };
+  function creation(context: Context, dir: Inode, mode: number, umask: number, rdev = 0) {
+    const { uid, gid } = context;
+    const final = server.takesFinalModes(dir);
+    return { mode, uid, gid, umask, final, privileged: server.isPrivileged(context), rdev };
   }
 
   return {
@@ -24,21 +26,21 @@ export function creationOperations(server: Ext4Server) {
       // A mode without a type is a regular file's, as mknod(2) has it.
       const full = (mode & S_IFMT) === 0 ? mode | S_IFREG : mode;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.create(dir, name, creation(context, full, request.umask, request.rdev)));
+      server.fillEntry(out, dir, fs.create(dir, name, creation(context, dir, full, request.umask, request.rdev)));
       server.changedDirectory(dir);
       return 0;
     },
 
     MKDIR(context, request, name, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.mkdir(dir, name, creation(context, request.mode, request.umask)));
+      server.fillEntry(out, dir, fs.mkdir(dir, name, creation(context, dir, request.mode, request.umask)));
       server.changedDirectory(dir);
       return 0;
     },
 
     SYMLINK(context, name, target, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.symlink(dir, name, target, creation(context, 0, 0)));
+      server.fillEntry(out, dir, fs.symlink(dir, name, target, creation(context, dir, 0, 0)));
       server.changedDirectory(dir);
       return 0;
     },
@@ -55,7 +57,7 @@ export function creationOperations(server: Ext4Server) {
     TMPFILE(context, request, _name, out) {
       if ((request.mode & S_IFMT) !== S_IFREG) return -errno.EINVAL;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.tmpfile(dir, creation(context, request.mode, request.umask)));
+      server.fillEntry(out, dir, fs.tmpfile(dir, creation(context, dir, request.mode, request.umask)));
       server.changed(dir);
       return 0;
     },

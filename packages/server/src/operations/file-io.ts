@@ -1,6 +1,7 @@
 import { errno } from "@bulkhead/ext4";
 import type { Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
+import { readInside } from "./outside-data.js";
 
 const ENOSYS = 38;
 const SEEK_DATA = 3;
@@ -23,6 +24,7 @@ export function fileOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       if (!inode.isRegular) return inode.isDirectory ? -errno.EISDIR : -errno.EINVAL;
       const { offset, flags } = request;
+      if (server.isOutside(inode)) return readInside(server, inode, offset, window);
       const got = host.read(inode, offset, window);
       if (got < 0) return got;
       // A short answer means the end of the file, behind which the kernel shows zeros: an error on the way must be one.

@@ -1,4 +1,4 @@
-import { errno, type Inode } from "@bulkhead/ext4";
+import { errno, type Inode, InodeFlag } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
 import { extendedFlags, FSXATTR_SIZE, USER_VISIBLE_FLAGS } from "./extended-flags.js";
@@ -45,6 +45,7 @@ export function setByIoctl(
     case FS_IOC32_SETFLAGS:
       if (data.length < INT) return -errno.EINVAL;
       if ((u32(data, 0) & ~USER_VISIBLE_FLAGS) !== 0) return -errno.EOPNOTSUPP;
+      if (changesOwner(server, inode, u32(data, 0))) return -errno.EOPNOTSUPP;
       fs.setFlags(inode, u32(data, 0));
       break;
     case FS_IOC_FSSETXATTR:
@@ -72,6 +73,12 @@ export function setByIoctl(
   }
   server.changedUnseen(inode);
   return 0;
+}
+
+/** A host knows a file as its own, or not, for as long as it knows it: the flag that decides stays. */
+function changesOwner(server: Ext4Server, inode: Inode, flags: number): boolean {
+  if (server.outside === undefined || !inode.isRegular) return false;
+  return ((flags ^ inode.flags) & InodeFlag.journalData) !== 0;
 }
 
 function setExtended(server: Ext4Server, inode: Inode, xflags: number, project: number): number {

@@ -3,7 +3,6 @@ import { Fattr, type FuseSetattrIn, type Handlers } from "@bulkhead/fuse";
 import type { View } from "@bulkhead/linux/struct";
 import { type Ext4Server, VALID_SECONDS } from "../server.js";
 import { withoutSetId } from "../set-id.js";
-import { fillAttributes } from "./attributes.js";
 
 const PERMISSIONS = 0o7777;
 
@@ -21,33 +20,43 @@ const INODE_BITS =
   Fattr.CTIME |
   Fattr.KILL_SUIDGID;
 
+/** Times only, and what comes along with them. */
+const TIMES = Fattr.ATIME | Fattr.MTIME | Fattr.CTIME | Fattr.ATIME_NOW | Fattr.MTIME_NOW | Fattr.FH | Fattr.LOCKOWNER;
+
 /** What the kernel's cache sends of an inode that it changed, and as last words of one that has just lost its name. */
 const WRITTEN_TIMES = Fattr.MTIME | Fattr.CTIME | Fattr.FH;
 
 /** SETATTR. A handle in it says nothing that the node id does not. */
 export function setattrOperations(server: Ext4Server) {
   const { fs } = server;
-  const { blockSize } = fs.geometry;
   return {
     SETATTR(context, request, out) {
       const inode = server.inode(context.nodeid);
       const { valid } = request;
-      if (forbidden(inode, valid)) return -errno.EPERM;
+      // A host with the file's pages sends times late, whatever flags the inode has got since.
+      const late = server.isOutside(inode) && (valid & ~TIMES) === 0;
+      if (!late && forbidden(inode, valid)) return -errno.EPERM;
       if ((valid & Fattr.SIZE) !== 0) {
-        const failure = resize(inode, request.size);
+        const failure = resize(context.nodeid, inode, request.size);
         if (failure !== 0) return failure;
       }
       if (inode.linksCount === 0 && (valid & ~WRITTEN_TIMES) === 0) keepTimes(inode, request);
       else if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
       server.changed(inode);
       out.attr_valid = VALID_SECONDS;
-      fillAttributes(out.attr, inode, blockSize);
+      server.fillAttributes(out.attr, inode);
       return 0;
     },
   } satisfies Handlers;
 
   /** A file's last block must hold zeros past its end before that end moves on, and after it has moved back. */
-  function resize(inode: Inode, size: number): number {
+  function resize(nodeid: number, inode: Inode, size: number): number {
+    const { outside } = server;
+    if (outside !== undefined && server.isOutside(inode)) {
+      // Whoever has the pages has zeroed them.
+      outside.guarded(nodeid, inode, Math.min(size, inode.size), () => fs.resize(inode, size));
+      return 0;
+    }
     const grows = size > inode.size;
     if (grows) {
       const failure = server.host.zeroTail(inode, inode.size, size);
