@@ -1,0 +1,58 @@
+import type { FuseClient } from "@bulkhead/fuse/client";
+import type { ImageNode } from "../node.js";
+import type { FileData } from "./file-data.js";
+
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/** File data in READ and WRITE: the server moves it, in as large pieces as a message takes. */
+export class FuseData implements FileData {
+  readonly #client: FuseClient;
+
+  constructor(client: FuseClient) {
+    this.#client = client;
+  }
+
+  read(node: ImageNode, position: number, target: Uint8Array): number {
+    let done = 0;
+    while (done < target.length) {
+      const size = Math.min(target.length - done, this.#client.maxRead);
+      const { error, data } = this.#client.call("READ", node.id, { request: { offset: position + done, size } });
+      if (error !== 0) return done > 0 ? done : error;
+      target.set(data, done);
+      done += data.length;
+      if (data.length < size) break;
+    }
+    return done;
+  }
+
+  write(node: ImageNode, position: number, source: Uint8Array): number {
+    const { maxWrite } = this.#client.agreed;
+    let done = 0;
+    while (done < source.length) {
+      const data = source.subarray(done, done + maxWrite);
+      const { error, out } = this.#client.call("WRITE", node.id, {
+        request: { offset: position + done, size: data.length },
+        data,
+      });
+      if (error !== 0) return done > 0 ? done : error;
+      const written = Math.min(out[0]?.size ?? 0, data.length);
+      done += written;
+      if (written < data.length) break;
+    }
+    node.grown(position + done);
+    return done;
+  }
+
+  seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number {
+    const whence = wanted === "data" ? SEEK_DATA : SEEK_HOLE;
+    const { error, out } = this.#client.call("LSEEK", node.id, { request: { offset, whence } });
+    return error === 0 ? (out[0]?.offset ?? 0) : error;
+  }
+
+  flush(): number {
+    return 0;
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,418 @@
+import { nameToString, stringToName } from "@bulkhead/ext4/names";
+import { FuseAnswerError } from "@bulkhead/fuse/client";
+import { errnoName } from "@bulkhead/linux";
+import { ImageError } from "./errors.js";
+import type { FileKind, ImageNode, Stats, Timestamp } from "./node.js";
+import { Paths, type Place } from "./paths.js";
+import type { Changes, Creation, Entry, ImageTree, Particulars } from "./tree.js";
+
+/** A path inside the image, from its root, with or without a leading slash: text, or bytes where names are no UTF-8. */
+export type ImagePath = string | Uint8Array;
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface DirectoryEntry {
+  /** Bytes that are no UTF-8 are lone surrogates, as everywhere in Bulkhead. */
+  readonly name: string;
+  readonly nameBytes: Uint8Array;
+  readonly ino: number;
+  readonly kind: FileKind;
+}
+
+export interface Statistics {
+  /** Bytes. */
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly blocksFree: number;
+  /** Without those reserved for the superuser. */
+  readonly blocksAvailable: number;
+  readonly files: number;
+  readonly filesFree: number;
+}
+
+export interface ImageParts {
+  readonly path: string;
+  readonly tree: ImageTree;
+  readonly writable: boolean;
+  readonly owner: Owner;
+  readonly umask: number;
+  readonly serverPid: number;
+}
+
+/** Bytes of file data that are moved at a time. */
+const CHUNK = 1024 * 1024;
+const NO_DEVICE = { major: 0, minor: 0 };
+
+/**
+ * An open image. Calls block, and throw {@link ImageError} with the errno that Linux gives; no permissions are checked:
+ * whoever may write to the image owns what is in it, as under fakeroot.
+ */
+export class Image {
+  /** The image itself. */
+  readonly path: string;
+  readonly writable: boolean;
+  /** The inodes, for who walks or copies whole trees. */
+  readonly tree: ImageTree;
+  /** Whose new files are, and the umask. */
+  readonly creation: Creation;
+  /** The process that has the file system. */
+  readonly serverPid: number;
+  readonly #paths: Paths;
+
+  constructor({ path, tree, writable, owner, umask, serverPid }: ImageParts) {
+    this.path = path;
+    this.tree = tree;
+    this.writable = writable;
+    this.creation = { ...owner, umask };
+    this.serverPid = serverPid;
+    this.#paths = new Paths(tree);
+  }
+
+  /** The node that a path leads to. */
+  find(path: ImagePath, { followLinks = true } = {}): ImageNode {
+    return this.#do("open", path, (bytes) => this.#paths.find(bytes, followLinks));
+  }
+
+  /** Where a path's last name is, whether it is there or not; its directory is. */
+  place(path: ImagePath): Place {
+    return this.#do("open", path, (bytes) => this.#paths.place(bytes));
+  }
+
+  exists(path: ImagePath): boolean {
+    try {
+      this.#paths.find(bytesOf(path), true);
+      return true;
+    } catch (error) {
+      if (error instanceof FuseAnswerError && (error.code === "ENOENT" || error.code === "ENOTDIR")) return false;
+      throw this.#explain("stat", path, error);
+    }
+  }
+
+  stat(path: ImagePath): Stats {
+    return this.#do("stat", path, (bytes) => this.#statsOf(this.#paths.find(bytes, true)));
+  }
+
+  /** Of a symbolic link itself. */
+  lstat(path: ImagePath): Stats {
+    return this.#do("lstat", path, (bytes) => this.#statsOf(this.#paths.find(bytes, false)));
+  }
+
+  /** What was just looked up is known; the root is not looked up. */
+  #statsOf(node: ImageNode): Stats {
+    return node === this.tree.root ? this.tree.stat(node) : node.stats;
+  }
+
+  /** Creation time, inode flags, generation and project; of a symbolic link itself. */
+  particulars(path: ImagePath): Particulars {
+    return this.#do("statx", path, (bytes) => this.tree.particulars(this.#paths.find(bytes, false)));
+  }
+
+  readdir(path: ImagePath): DirectoryEntry[] {
+    return this.#do("readdir", path, (bytes) => {
+      const entries: Entry[] = [];
+      this.tree.list(this.#paths.find(bytes, true), entries);
+      return entries.map(({ name, ino, kind }) => ({ name: nameToString(name), nameBytes: name, ino, kind }));
+    });
+  }
+
+  readlink(path: ImagePath): string {
+    return this.#do("readlink", path, (bytes) => nameToString(this.tree.readLink(this.#paths.find(bytes, false))));
+  }
+
+  /** A whole file. */
+  readFile(path: ImagePath): Uint8Array {
+    const { size } = this.stat(path);
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    for (const chunk of this.readChunks(path)) {
+      bytes.set(chunk.subarray(0, size - at), at);
+      at += chunk.length;
+    }
+    return bytes.subarray(0, Math.min(at, size));
+  }
+
+  /** A file's bytes in order, some at a time: each piece is overwritten by the next. */
+  *readChunks(
+    path: ImagePath,
+    { start = 0, end = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = {},
+  ): Generator<Uint8Array> {
+    const node = this.find(path);
+    if (node.isDirectory) throw new ImageError("EISDIR", 21, "read", textOf(path));
+    const buffer = new Uint8Array(chunk);
+    for (let at = start; at < end; ) {
+      const got = this.tree.data.read(node, at, buffer.subarray(0, Math.min(chunk, end - at)));
+      if (got < 0) throw new ImageError(errnoName(got), -got, "read", textOf(path));
+      if (got === 0) return;
+      yield buffer.subarray(0, got);
+      at += got;
+    }
+  }
+
+  /** Bytes from `position` on into `target`. @returns how many; 0 at the end */
+  read(path: ImagePath, target: Uint8Array, position: number): number {
+    return this.#do("read", path, (bytes) =>
+      answered("READ", this.tree.data.read(this.#paths.find(bytes, true), position, target)),
+    );
+  }
+
+  /**
+   * Makes a file hold these bytes; what was there is replaced, and keeps its owner, mode and other names.
+   *
+   * @param options.mode of a new file, shorn of the umask; default 0666
+   */
+  writeFile(path: ImagePath, data: string | Uint8Array | Iterable<Uint8Array>, { mode = 0o666 } = {}): void {
+    this.#do("writeFile", path, (bytes) => {
+      const node = this.#openForWriting(bytes, mode);
+      let at = 0;
+      const pieces = typeof data === "string" ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
+      for (const piece of pieces) {
+        this.#writeAll(node, at, piece);
+        at += piece.length;
+      }
+    });
+  }
+
+  /** Writes into a file that is there, past its end too: what is left out in between reads as zeros. */
+  write(path: ImagePath, data: Uint8Array, position: number): void {
+    this.#do("write", path, (bytes) => this.#writeAll(this.#paths.find(bytes, true), position, data));
+  }
+
+  #openForWriting(path: Uint8Array, mode: number): ImageNode {
+    const { dir, name } = this.#paths.place(path);
+    const there = this.tree.lookup(dir, name);
+    if (there === undefined) return this.tree.makeNode(dir, name, (mode & 0o7777) | 0o100000, NO_DEVICE, this.creation);
+    const node = there.stats.kind === "symlink" ? this.#paths.find(path, true) : there;
+    this.tree.setAttributes(node, { size: 0 });
+    return node;
+  }
+
+  #writeAll(node: ImageNode, position: number, data: Uint8Array): void {
+    for (let done = 0; done < data.length; ) {
+      const put = answered("WRITE", this.tree.data.write(node, position + done, data.subarray(done)));
+      if (put === 0) throw new FuseAnswerError("WRITE", 5);
+      done += put;
+    }
+  }
+
+  /** Makes a directory; with `recursive` those above it as well, and none of what is there is an error. */
+  mkdir(path: ImagePath, { recursive = false, mode = 0o777 } = {}): void {
+    this.#do("mkdir", path, (bytes) => {
+      if (!recursive) {
+        const { dir, name } = this.#paths.place(bytes);
+        this.tree.makeDirectory(dir, name, mode, this.creation);
+        return;
+      }
+      for (let end = bytes.indexOf(SLASH, 1); ; end = bytes.indexOf(SLASH, end + 1)) {
+        this.#ensureDirectory(end < 0 ? bytes : bytes.subarray(0, end), end < 0 ? mode : 0o777);
+        if (end < 0) return;
+      }
+    });
+  }
+
+  #ensureDirectory(path: Uint8Array, mode: number): void {
+    try {
+      if (!this.#paths.find(path, true).isDirectory) throw new FuseAnswerError("MKDIR", 20);
+    } catch (error) {
+      if (!(error instanceof FuseAnswerError) || error.code !== "ENOENT") throw error;
+      const { dir, name } = this.#paths.place(path);
+      this.tree.makeDirectory(dir, name, mode, this.creation);
+    }
+  }
+
+  /** Removes a file; with `recursive` a directory with all that is in it; with `force` it need not be there. */
+  rm(path: ImagePath, { recursive = false, force = false } = {}): void {
+    this.#do("rm", path, (bytes) => {
+      const { dir, name } = this.#paths.place(bytes);
+      const node = this.tree.lookup(dir, name);
+      if (node === undefined) {
+        if (force) return;
+        throw new FuseAnswerError("UNLINK", 2);
+      }
+      if (!node.isDirectory) this.tree.unlink(dir, name);
+      else if (recursive) this.#removeTree(dir, name, node);
+      else throw new FuseAnswerError("UNLINK", 21);
+    });
+  }
+
+  /** Bottom up, without recursion: a hostile image may have directories without end. */
+  #removeTree(parent: ImageNode, top: Uint8Array, root: ImageNode): void {
+    const entered = new Set([root.id]);
+    const levels: { parent: ImageNode; name: Uint8Array; node: ImageNode; listed: boolean }[] = [
+      { parent, name: top, node: root, listed: false },
+    ];
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      if (level.listed) {
+        this.tree.removeDirectory(level.parent, level.name, level.node);
+        levels.pop();
+        continue;
+      }
+      level.listed = true;
+      const entries: Entry[] = [];
+      this.tree.list(level.node, entries);
+      for (const { name, node } of entries) {
+        const child = node ?? this.tree.lookup(level.node, name);
+        if (child?.isDirectory !== true) {
+          this.tree.unlink(level.node, name, child);
+          continue;
+        }
+        if (entered.has(child.id)) throw new FuseAnswerError("RMDIR", EUCLEAN);
+        entered.add(child.id);
+        levels.push({ parent: level.node, name, node: child, listed: false });
+      }
+    }
+  }
+
+  /** Removes an empty directory. */
+  rmdir(path: ImagePath): void {
+    this.#do("rmdir", path, (bytes) => {
+      const { dir, name } = this.#paths.place(bytes);
+      this.tree.removeDirectory(dir, name);
+    });
+  }
+
+  /** Moves a name, over what has the new one. */
+  rename(from: ImagePath, to: ImagePath): void {
+    this.#do("rename", from, (bytes) => {
+      const old = this.#paths.place(bytes);
+      const next = this.#paths.place(bytesOf(to));
+      this.tree.rename(old.dir, old.name, next.dir, next.name);
+    });
+  }
+
+  /** Gives a file another name. */
+  link(existing: ImagePath, path: ImagePath): void {
+    this.#do("link", path, (bytes) => {
+      const node = this.#paths.find(bytesOf(existing), false);
+      const { dir, name } = this.#paths.place(bytes);
+      this.tree.link(node, dir, name);
+    });
+  }
+
+  symlink(target: ImagePath, path: ImagePath): void {
+    this.#do("symlink", path, (bytes) => {
+      const { dir, name } = this.#paths.place(bytes);
+      this.tree.symlink(dir, name, bytesOf(target), this.creation);
+    });
+  }
+
+  /** A device, fifo, socket or file: `mode` includes the type. */
+  mknod(path: ImagePath, mode: number, device: Stats["device"] = NO_DEVICE): void {
+    this.#do("mknod", path, (bytes) => {
+      const { dir, name } = this.#paths.place(bytes);
+      this.tree.makeNode(dir, name, mode, device, this.creation);
+    });
+  }
+
+  chmod(path: ImagePath, mode: number): void {
+    this.#change("chmod", path, { mode: mode & 0o7777 });
+  }
+
+  /** Of a symbolic link itself with `followLinks: false`. */
+  chown(path: ImagePath, uid: number, gid: number, { followLinks = true } = {}): void {
+    this.#change("chown", path, { uid, gid }, followLinks);
+  }
+
+  /** Bytes; what a file grows by reads as zeros, and takes no space. */
+  truncate(path: ImagePath, size: number): void {
+    this.#change("truncate", path, { size });
+  }
+
+  utimes(path: ImagePath, atime: Timestamp, mtime: Timestamp, { followLinks = true } = {}): void {
+    this.#change("utimes", path, { atime, mtime }, followLinks);
+  }
+
+  #change(call: string, path: ImagePath, changes: Changes, followLinks = true): void {
+    this.#do(call, path, (bytes) => this.tree.setAttributes(this.#paths.find(bytes, followLinks), changes));
+  }
+
+  /** Names of extended attributes; of a symbolic link itself. */
+  listXattrs(path: ImagePath): string[] {
+    return this.#do("listxattr", path, (bytes) =>
+      this.tree.listXattrs(this.#paths.find(bytes, false)).map((name) => nameToString(name)),
+    );
+  }
+
+  getXattr(path: ImagePath, name: string): Uint8Array | undefined {
+    return this.#do("getxattr", path, (bytes) =>
+      this.tree.getXattr(this.#paths.find(bytes, false), stringToName(name)),
+    );
+  }
+
+  setXattr(path: ImagePath, name: string, value: Uint8Array): void {
+    this.#do("setxattr", path, (bytes) =>
+      this.tree.setXattr(this.#paths.find(bytes, false), stringToName(name), value),
+    );
+  }
+
+  removeXattr(path: ImagePath, name: string): void {
+    this.#do("removexattr", path, (bytes) => this.tree.removeXattr(this.#paths.find(bytes, false), stringToName(name)));
+  }
+
+  statfs(): Statistics {
+    return this.#do("statfs", "/", () => {
+      const [out] = this.tree.client.request("STATFS", this.tree.root.id, {}).out;
+      const { frsize = 0, blocks = 0, bfree = 0, bavail = 0, files = 0, ffree = 0 } = out?.st ?? {};
+      return { blockSize: frsize, blocks, blocksFree: bfree, blocksAvailable: bavail, files, filesFree: ffree };
+    });
+  }
+
+  /** When this returns, all that was done is on the image. */
+  sync(): void {
+    this.#do("sync", "/", () => {
+      answered("WRITE", this.tree.data.flush());
+      if (this.writable) this.tree.sync();
+    });
+  }
+
+  /**
+   * Brings everything home and ends the server: when this returns, nobody uses the image any more.
+   *
+   * @throws ImageError for what could not be brought home
+   */
+  close(): void {
+    if (!this.tree.client.isOpen) {
+      this.tree.data.close();
+      return;
+    }
+    this.#do("close", "/", () => {
+      try {
+        answered("WRITE", this.tree.data.flush());
+      } finally {
+        this.tree.client.destroy({ untilGone: true });
+        this.tree.data.close();
+      }
+    });
+  }
+
+  #do<T>(call: string, path: ImagePath, run: (path: Uint8Array) => T): T {
+    try {
+      return run(bytesOf(path));
+    } catch (error) {
+      throw this.#explain(call, path, error);
+    }
+  }
+
+  #explain(call: string, path: ImagePath, error: unknown): unknown {
+    return error instanceof FuseAnswerError ? new ImageError(error.code, error.errno, call, textOf(path)) : error;
+  }
+}
+
+const SLASH = 0x2f;
+const EUCLEAN = 117;
+
+function bytesOf(path: ImagePath): Uint8Array {
+  return typeof path === "string" ? stringToName(path) : path;
+}
+
+function textOf(path: ImagePath): string {
+  return typeof path === "string" ? path : nameToString(path);
+}
+
+/** @throws FuseAnswerError for a negative errno */
+function answered(operation: string, result: number): number {
+  if (result < 0) throw new FuseAnswerError(operation, result);
+  return result;
+}

@@ -1,0 +1,108 @@
+import type { FileKind, Timestamp } from "@bulkhead/ext4";
+import type { FuseAttr } from "@bulkhead/fuse";
+import type { View } from "@bulkhead/linux/struct";
+
+export type { FileKind, Timestamp } from "@bulkhead/ext4";
+
+/** What stat(2) tells of a file. */
+export interface Stats {
+  readonly ino: number;
+  readonly kind: FileKind;
+  /** Type and permission bits, as in st_mode. */
+  readonly mode: number;
+  readonly links: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Units of 512 bytes. */
+  readonly blocks: number;
+  /** Bytes, as st_blksize. */
+  readonly blockSize: number;
+  /** Of a device file; both 0 for others. */
+  readonly device: { readonly major: number; readonly minor: number };
+  readonly atime: Timestamp;
+  readonly mtime: Timestamp;
+  readonly ctime: Timestamp;
+}
+
+const S_IFMT = 0o170000;
+const kinds = new Map<number, FileKind>([
+  [0o100000, "file"],
+  [0o040000, "directory"],
+  [0o120000, "symlink"],
+  [0o020000, "character-device"],
+  [0o060000, "block-device"],
+  [0o010000, "fifo"],
+  [0o140000, "socket"],
+]);
+
+/** The kind that the type bits of a mode stand for. */
+export function kindOfMode(mode: number): FileKind {
+  return kinds.get(mode & S_IFMT) ?? "unknown";
+}
+
+/** The kind that a `DirentType` stands for. */
+export function kindOfEntryType(type: number): FileKind {
+  return kinds.get(type << 12) ?? "unknown";
+}
+
+/** Seconds on the wire are 64 bits with a sign, in two halves. */
+function time(low: number, high: number, nanoseconds: number): Timestamp {
+  return { seconds: (high | 0) * 2 ** 32 + low, nanoseconds };
+}
+
+export function statsOf(attr: View<typeof FuseAttr>): Stats {
+  const { mode, rdev } = attr;
+  return {
+    ino: attr.ino,
+    kind: kindOfMode(mode),
+    mode,
+    links: attr.nlink,
+    uid: attr.uid,
+    gid: attr.gid,
+    size: attr.size,
+    blocks: attr.blocks,
+    blockSize: attr.blksize,
+    device: { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) },
+    atime: time(attr.atimeLo, attr.atimeHi, attr.atimensec),
+    mtime: time(attr.mtimeLo, attr.mtimeHi, attr.mtimensec),
+    ctime: time(attr.ctimeLo, attr.ctimeHi, attr.ctimensec),
+  };
+}
+
+/** A device number as FUSE has it: the kernel's "new" encoding in 32 bits. */
+export function rdevOf({ major, minor }: Stats["device"]): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
+/** An inode that the server has told of. */
+export class ImageNode {
+  /** What requests name it by. */
+  readonly id: number;
+  /** As of the last answer about it. */
+  stats: Stats;
+  /** Bytes; grows while it is written. */
+  size: number;
+
+  constructor(id: number, stats: Stats) {
+    this.id = id;
+    this.stats = stats;
+    this.size = stats.size;
+  }
+
+  get isDirectory(): boolean {
+    return this.stats.kind === "directory";
+  }
+
+  /** The server has told of it anew. */
+  update(stats: Stats): void {
+    this.stats = stats;
+    this.size = stats.size;
+  }
+
+  /** Data reaches up to `end`. */
+  grown(end: number): void {
+    if (end > this.size) this.size = end;
+  }
+}

@@ -1,0 +1,70 @@
+import { closeSync } from "node:fs";
+import { openDescriptor } from "@bulkhead/server/descriptor";
+import { FuseData } from "./data/fuse-data.js";
+import { ImageOpenError } from "./errors.js";
+import { Image, type Owner } from "./image.js";
+import { startServer } from "./server/start.js";
+import { ImageTree } from "./tree.js";
+
+export interface ImageOptions {
+  /** Default false: nothing of the image is changed, and others may read it, too. */
+  readonly writable?: boolean;
+  /** Byte at which the file system starts. */
+  readonly offset?: number;
+  /** Number of the partition that it is in; not together with `offset`. */
+  readonly partition?: number;
+  /** Use the copy of the superblock at so many KiB. */
+  readonly superblock?: number;
+  /** Default true; false leaves the journal alone, read-only. */
+  readonly loadJournal?: boolean;
+  /** Bytes of metadata that the server keeps in memory. */
+  readonly cacheBytes?: number;
+  /** Whose new files are; default whoever runs this process. Root's, for images that systems boot from: `{ uid: 0, gid: 0 }`. */
+  readonly owner?: Owner;
+  /** Bits that new files' modes are shorn of; default this process's. */
+  readonly umask?: number;
+  /** Milliseconds that the server may take for one request; default two minutes. */
+  readonly timeout?: number;
+  /** Where the server's warnings and errors go, a line each: standard error (the default), nowhere, or a descriptor. */
+  readonly log?: "inherit" | "ignore" | number;
+}
+
+const DEFAULT_TIMEOUT = 120_000;
+
+/**
+ * Opens the file system in an image or on a device, without a mount and without privileges: starts a server in a process of
+ * its own that gets the open image, and talks FUSE to it. This process parses nothing of the file system.
+ *
+ * Calls block, like those of node:fs that end in Sync; `close()` when done, or nothing is certain to be on the image.
+ *
+ * @throws ImageOpenError; SourceError of @bulkhead/server when the image cannot be opened for what is asked
+ */
+export function openImage(path: string, options: ImageOptions = {}): Image {
+  const { writable = false, offset, partition, superblock, loadJournal, cacheBytes } = options;
+  const { timeout = DEFAULT_TIMEOUT, log = "inherit", umask = process.umask() } = options;
+  if (process.platform !== "linux") throw new ImageOpenError(`${path}: images can be opened on Linux alone`);
+  const descriptor = openDescriptor(path, writable);
+  try {
+    const { client, pid } = startServer({
+      image: descriptor,
+      timeout,
+      log,
+      request: {
+        path,
+        ...(offset === undefined ? {} : { offset }),
+        ...(partition === undefined ? {} : { partition }),
+        engine: {
+          writable,
+          ...(superblock === undefined ? {} : { superblock }),
+          ...(loadJournal === undefined ? {} : { loadJournal }),
+          ...(cacheBytes === undefined ? {} : { cacheBytes }),
+        },
+      },
+    });
+    const owner = options.owner ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+    const tree = new ImageTree(client, new FuseData(client));
+    return new Image({ path, tree, writable, owner, umask, serverPid: pid });
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,93 @@
+/** The process that serves an image: it has a socket and the image, opens nothing, and ends when its client is gone. */
+
+import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timers, Wakeup } from "@bulkhead/fuse";
+import { recv, send } from "@bulkhead/linux";
+import create from "@bulkhead/server/file-system";
+import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: names from an image must not write to a terminal what it obeys
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
+
+function log(message: string): void {
+  const line = message.replace(UNSAFE, (char) => `\\x${char.codePointAt(0)!.toString(16).padStart(2, "0")}`);
+  process.stderr.write(`bulkhead: ${line}\n`);
+}
+
+function receiveRequest(): ServeRequest | undefined {
+  const bytes = new Uint8Array(LONGEST_MESSAGE);
+  const length = recv(Descriptor.socket, bytes, 0, bytes.length, 0);
+  return length <= 0 ? undefined : (JSON.parse(Buffer.from(bytes.subarray(0, length)).toString()) as ServeRequest);
+}
+
+function report(message: ServeReport): void {
+  const bytes = Buffer.from(JSON.stringify(message));
+  send(Descriptor.socket, bytes, 0, bytes.length);
+}
+
+function failure(error: unknown): ServeReport {
+  if (!(error instanceof Error)) return { kind: "failed", message: String(error) };
+  const { code, kind } = error as { readonly code?: unknown; readonly kind?: unknown };
+  return {
+    kind: "failed",
+    message: error.message,
+    ...(typeof code === "string" ? { code } : {}),
+    ...(typeof kind === "string" ? { corruption: kind } : {}),
+  };
+}
+
+async function serve({ path, offset, partition, engine }: ServeRequest): Promise<void> {
+  const timers = new Timers();
+  const wakeup = new Wakeup();
+  const transport = new SocketTransport(Descriptor.socket);
+  const notifier = new Notifier(transport, LONGEST_MESSAGE);
+  const noDevice = () => {
+    throw new Error("there is no /dev/fuse behind a socket");
+  };
+  let fileSystem: FileSystem;
+  try {
+    fileSystem = await create(
+      {
+        source: {
+          path,
+          descriptor: Descriptor.image,
+          ...(offset === undefined ? {} : { offset }),
+          ...(partition === undefined ? {} : { partition }),
+        },
+        claimed: true,
+        journal: undefined,
+        engine,
+        // What is looked at keeps its access time: who copies a tree out does not want to have changed it.
+        serving: { accessTimes: "noatime" },
+        discard: false,
+        debug: false,
+        quiet: true,
+        posixAcl: false,
+      },
+      { timers, log, transport: noDevice, notifier: () => notifier },
+    );
+  } catch (error) {
+    report(failure(error));
+    return;
+  }
+  const { DESTROY, ...handlers } = fileSystem.handlers;
+  const session = new Session(
+    {
+      ...handlers,
+      // Answered when everything is on the image; then there is nothing more to serve.
+      DESTROY(context) {
+        wakeup.stop();
+        return DESTROY?.(context) ?? 0;
+      },
+    },
+    { log, ...fileSystem.session },
+  );
+  report({ kind: "serving" });
+  try {
+    new ServingLoop({ session, transport, timers, wakeup, log }).run();
+  } finally {
+    fileSystem.close?.();
+  }
+}
+
+const request = receiveRequest();
+if (request !== undefined) await serve(request);

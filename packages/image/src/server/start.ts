@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { closeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
+import { SocketType, socketpair } from "@bulkhead/linux";
+import { ImageOpenError } from "../errors.js";
+import { LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
+
+export interface StartOptions {
+  /** An open descriptor of the image; stays the caller's. */
+  readonly image: number;
+  readonly request: ServeRequest;
+  /** Milliseconds for one request, and for opening. */
+  readonly timeout: number;
+  /** Where the server's warnings go: this process's standard error, nowhere, or a descriptor. */
+  readonly log: "inherit" | "ignore" | number;
+}
+
+/** A server in a process of its own, and the way to it. */
+export interface Started {
+  readonly client: FuseClient;
+  readonly pid: number;
+}
+
+/**
+ * Starts a server that has the image's descriptor and a socket, and opens nothing itself. It is in a session of its own, so
+ * that a Ctrl-C for us does not end it in the middle of something: it ends when we do, after it has brought everything home.
+ *
+ * @throws ImageOpenError
+ */
+export function startServer({ image, request, timeout, log }: StartOptions): Started {
+  const [ours, theirs] = socketpair(SocketType.SEQPACKET);
+  const channel = new SocketChannel(ours);
+  const server = spawn(process.execPath, [fileURLToPath(new URL("./process.js", import.meta.url)), request.path], {
+    detached: true,
+    cwd: "/",
+    stdio: ["ignore", "ignore", log, theirs, image],
+  });
+  closeSync(theirs);
+  // Reported by what is missing: a process that could not be started has no number.
+  server.on("error", () => {});
+  server.unref();
+  if (server.pid === undefined) {
+    channel.close();
+    throw new ImageOpenError(`${request.path}: the server's process (${process.execPath}) could not be started`);
+  }
+  const report = greet(channel, request, timeout);
+  if (report.kind === "failed") {
+    channel.close();
+    throw new ImageOpenError(report.message, report.code, report.corruption);
+  }
+  const client = new FuseClient({ channel, timeout, offer: ["DONT_MASK", "NO_OPEN_SUPPORT", "NO_OPENDIR_SUPPORT"] });
+  try {
+    client.init();
+  } catch (error) {
+    client.close();
+    const why = error instanceof FuseConnectionError ? error.message : String(error);
+    throw new ImageOpenError(`${request.path}: ${why}`);
+  }
+  return { client, pid: server.pid };
+}
+
+function greet(channel: SocketChannel, request: ServeRequest, timeout: number): ServeReport {
+  const message = Buffer.from(JSON.stringify(request));
+  const answer = new Uint8Array(LONGEST_MESSAGE);
+  const length = channel.send(message, message.length, timeout) === 0 ? channel.receive(answer, timeout) : -1;
+  if (length > 0) return parseReport(Buffer.from(answer.subarray(0, length)).toString(), request.path);
+  const why = length === -110 ? `did not answer within ${timeout / 1000} s` : "ended before it answered";
+  return { kind: "failed", message: `${request.path}: the server ${why}` };
+}
+
+/** What a process that has read an image says of it is not believed to be well-formed either. */
+function parseReport(text: string, path: string): ServeReport {
+  const broken: ServeReport = { kind: "failed", message: `${path}: the server's first message makes no sense` };
+  try {
+    const report = JSON.parse(text) as { readonly [K in "kind" | "message" | "code" | "corruption"]?: unknown } | null;
+    if (report?.kind === "serving") return { kind: "serving" };
+    if (report?.kind !== "failed" || typeof report.message !== "string") return broken;
+    const { message, code, corruption } = report;
+    return {
+      kind: "failed",
+      message,
+      ...(typeof code === "string" ? { code } : {}),
+      ...(typeof corruption === "string" ? { corruption } : {}),
+    };
+  } catch {
+    return broken;
+  }
+}

@@ -1,0 +1,219 @@
+// Oracle: e2fsck and debugfs for what is on the image afterwards; Linux's errnos for what is refused.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Image, type ImageOptions, openImage } from "@bulkhead/image";
+import { assertClean, makeImage, missingTool, scratch, tool } from "./fixture.js";
+
+const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
+
+describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2fs") }, () => {
+  let files: ReturnType<typeof scratch>;
+  let image = "";
+  before(() => {
+    files = scratch();
+    image = makeImage(files.path("disk.img"), 64);
+  });
+  after(() => files.remove());
+
+  /** Opens the image, and checks it after it was closed. */
+  function withImage(options: ImageOptions, run: (image: Image) => void): void {
+    const opened = openImage(image, { log: "ignore", ...options });
+    try {
+      run(opened);
+    } finally {
+      opened.close();
+    }
+    assertClean(image);
+  }
+  const debugfs = (request: string) => tool("debugfs", "-R", request, image);
+
+  it("takes files, directories, links and nodes", () => {
+    withImage({ writable: true, owner: { uid: 7, gid: 8 }, umask: 0o027 }, (disk) => {
+      disk.mkdir("/a/b/c", { recursive: true });
+      disk.mkdir("/a/b/c", { recursive: true });
+      disk.writeFile("a/b/file", "first");
+      disk.writeFile("/a/b/file", [Buffer.from("sec"), Buffer.from("ond")]);
+      disk.symlink("b/file", "/a/link");
+      disk.writeFile("/a/link", "through the link");
+      disk.link("/a/b/file", "/twin");
+      disk.mknod("/null", 0o020666, { major: 1, minor: 3 });
+      disk.write("/twin", Buffer.from("late"), 5000);
+      assert.equal(text(disk.readFile("/a/b/file").subarray(0, 16)), "through the link");
+      assert.equal(disk.readFile("/a/link").length, 5004);
+      assert.deepEqual(
+        disk
+          .readdir("/a")
+          .map(({ name, kind }) => `${name} ${kind}`)
+          .sort(),
+        ["b directory", "link symlink"],
+      );
+      assert.equal(disk.readlink("/a/link"), "b/file");
+      const { uid, gid, mode, links } = disk.stat("/a/b/file");
+      assert.deepEqual([uid, gid, mode, links], [7, 8, 0o100640, 2]);
+      assert.deepEqual(disk.lstat("/null").device, { major: 1, minor: 3 });
+    });
+    assert.match(debugfs("stat /a"), /User: +7 +Group: +8 /);
+    assert.match(debugfs("cat /a/b/file"), /^through the link\0+late/);
+  });
+
+  it("changes attributes", () => {
+    withImage({ writable: true }, (disk) => {
+      disk.writeFile("/attributes", "x".repeat(10_000));
+      disk.setXattr("/attributes", "trusted.t", Buffer.from([0, 1, 2]));
+      disk.setXattr("/attributes", "user.empty", new Uint8Array(0));
+      disk.chown("/attributes", 70_000, 4242);
+      disk.chmod("/attributes", 0o6711);
+      disk.truncate("/attributes", 6 * 2 ** 30);
+      disk.utimes("/attributes", { seconds: -3, nanoseconds: 4 }, { seconds: 2 ** 33, nanoseconds: 999_999_999 });
+      const { mode, uid, gid, size, atime, mtime } = disk.stat("/attributes");
+      assert.deepEqual([mode, uid, gid, size], [0o106711, 70_000, 4242, 6 * 2 ** 30]);
+      assert.deepEqual(
+        [atime, mtime],
+        [
+          { seconds: -3, nanoseconds: 4 },
+          { seconds: 2 ** 33, nanoseconds: 999_999_999 },
+        ],
+      );
+      assert.deepEqual(disk.listXattrs("/attributes").sort(), ["trusted.t", "user.empty"]);
+      assert.deepEqual([...(disk.getXattr("/attributes", "trusted.t") ?? [])], [0, 1, 2]);
+      assert.equal(disk.getXattr("/attributes", "user.none"), undefined);
+      disk.removeXattr("/attributes", "trusted.t");
+      assert.deepEqual(disk.listXattrs("/attributes"), ["user.empty"]);
+    });
+  });
+
+  it("moves and removes", () => {
+    withImage({ writable: true }, (disk) => {
+      const before = disk.statfs();
+      disk.mkdir("/d/e", { recursive: true });
+      for (let n = 0; n < 300; n++) disk.writeFile(`/d/e/${n}`, new Uint8Array(5000));
+      disk.rename("/d/e", "/moved");
+      disk.writeFile("/over", "old");
+      disk.rename("/moved/0", "/over");
+      assert.equal(disk.stat("/over").size, 5000);
+      disk.rm("/moved", { recursive: true });
+      for (const path of ["/over", "/d"]) disk.rm(path, { recursive: true });
+      disk.rm("/over", { force: true });
+      const { blocksFree, filesFree } = disk.statfs();
+      assert.deepEqual([blocksFree, filesFree], [before.blocksFree, before.filesFree], "all space is free again");
+    });
+  });
+
+  it("refuses what Linux refuses, with its errno", () => {
+    withImage({ writable: true }, (disk) => {
+      disk.mkdir("/dir/in", { recursive: true });
+      disk.writeFile("/file", "");
+      disk.symlink("loop", "/loop");
+      const cases: [string, () => unknown][] = [
+        ["ENOENT", () => disk.stat("/none")],
+        ["ENOTDIR", () => disk.stat("/file/x")],
+        ["ENOTDIR", () => disk.stat("/file/")],
+        ["ELOOP", () => disk.stat("/loop")],
+        ["EEXIST", () => disk.mkdir("/dir")],
+        ["EEXIST", () => disk.mkdir("/")],
+        ["ENOTEMPTY", () => disk.rmdir("/dir")],
+        ["EISDIR", () => disk.rm("/dir")],
+        ["ENOTDIR", () => disk.rmdir("/file")],
+        ["EINVAL", () => disk.rename("/dir", "/dir/in/self")],
+        ["EPERM", () => disk.link("/dir", "/hard")],
+        ["EISDIR", () => disk.readFile("/dir")],
+        ["ENAMETOOLONG", () => disk.writeFile(`/${"n".repeat(256)}`, "")],
+        ["EFBIG", () => disk.truncate("/file", 2 ** 50)],
+      ];
+      for (const [code, run] of cases) assert.throws(run, { name: "ImageError", code }, String(run));
+    });
+  });
+
+  it("is not changed by reading, and cannot be", () => {
+    const bytes = fs.readFileSync(image);
+    withImage({}, (disk) => {
+      disk.readFile("/a/b/file");
+      disk.readdir("/");
+      assert.throws(() => disk.writeFile("/new", ""), { code: "EROFS" });
+      assert.throws(() => disk.chmod("/a", 0o700), { code: "EROFS" });
+    });
+    assert.ok(bytes.equals(fs.readFileSync(image)));
+    fs.chmodSync(image, 0o444);
+    if (process.getuid?.() !== 0) assert.throws(() => openImage(image, { writable: true }), /permission denied/);
+    fs.chmodSync(image, 0o644);
+  });
+
+  it("is one client's when it is written", () => {
+    withImage({ writable: true }, () => {
+      assert.throws(() => openImage(image, { writable: true, log: "ignore" }), /in use by process \d+/);
+    });
+    assert.throws(() => openImage(files.path("none")), { code: "ERR_BULKHEAD_SOURCE", message: /no such file/ });
+    fs.writeFileSync(files.path("junk"), Buffer.alloc(100_000, 0x5a));
+    assert.throws(() => openImage(files.path("junk"), { log: "ignore" }), {
+      code: "ERR_EXT4_CORRUPT",
+      corruption: "superblock-magic",
+    });
+  });
+
+  it("fails clearly when space runs out, and keeps what it said was done", () => {
+    const small = makeImage(files.path("small.img"), 4);
+    const disk = openImage(small, { writable: true, log: "ignore" });
+    try {
+      disk.writeFile("/kept", "kept");
+      assert.throws(() => disk.writeFile("/big", new Uint8Array(8 << 20)), { code: "ENOSPC", path: "/big" });
+      assert.equal(text(disk.readFile("/kept")), "kept");
+      disk.rm("/big");
+      disk.writeFile("/after", "there is space again");
+    } finally {
+      disk.close();
+    }
+    assertClean(small);
+    assert.match(tool("debugfs", "-R", "cat /after", small), /space again/);
+  });
+
+  it("says so when its server is killed, hangs on nothing, and leaves what was synced", () => {
+    const disk = openImage(image, { writable: true, log: "ignore" });
+    disk.writeFile("/synced", "synced");
+    disk.sync();
+    process.kill(disk.serverPid, "SIGKILL");
+    const started = performance.now();
+    assert.throws(() => disk.writeFile("/lost", "x"), { code: "ERR_FUSE_CONNECTION", loss: "gone" });
+    assert.throws(() => disk.stat("/"), { code: "ERR_FUSE_CONNECTION" });
+    disk.close();
+    assert.ok(performance.now() - started < 5000);
+    withImage({ writable: true }, (again) => assert.equal(text(again.readFile("/synced")), "synced"));
+  });
+
+  it("gives up on a server that does not answer", () => {
+    const disk = openImage(image, { log: "ignore", timeout: 2500 });
+    process.kill(disk.serverPid, "SIGSTOP");
+    try {
+      assert.throws(() => disk.readdir("/"), { loss: "stalled", message: /within 2\.5 s/ });
+    } finally {
+      process.kill(disk.serverPid, "SIGKILL");
+    }
+  });
+
+  it("is complete when its client dies without a word", async () => {
+    const client = spawn(process.execPath, [fileURLToPath(new URL("./dying-client.js", import.meta.url)), image], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = "";
+    client.stdout.on("data", (piece: Buffer) => {
+      said += piece.toString();
+      if (said.includes("\n")) client.kill("SIGKILL");
+    });
+    await new Promise((resolve) => client.on("exit", resolve));
+    const server = Number(said);
+    for (let tries = 0; tries < 400 && isRunning(server); tries++) await new Promise((done) => setTimeout(done, 10));
+    assert.equal(isRunning(server), false, "the server has ended");
+    assertClean(image);
+    withImage({}, (disk) => assert.equal(disk.readdir("/many").length, 100));
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
