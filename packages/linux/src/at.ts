@@ -25,6 +25,7 @@ const cStatx = bare<[number, number, number, number, number]>("statx", "int", [
   "uintptr_t",
 ]);
 const cGetdents = bare<[number, number, number]>("getdents64", "int64_t", ["int", "uintptr_t", "size_t"]);
+const cLseek = native<[number, bigint, number]>("lseek64", "int64_t", ["int", "int64_t", "int"]);
 const cMkdirat = native<[number, Bytes, number]>("mkdirat", "int", ["int", "void *", "uint"]);
 const cMknodat = native<[number, Bytes, number, number]>("mknodat", "int", ["int", "void *", "uint", "uint64_t"]);
 const cSymlinkat = native<[Bytes, number, Bytes]>("symlinkat", "int", ["void *", "int", "void *"]);
@@ -95,6 +96,11 @@ export function getdents(directory: number, bytes: Uint8Array): number {
 /*
  * Cold calls: a LinuxError.
  */
+
+/** Continues `getdents` where a record's cookie says: 64 opaque bits, in halves. */
+export function seekDirectory(directory: number, low: number, high: number): void {
+  orThrow(cLseek(directory, (BigInt(high) << 32n) | BigInt(low), 0 /* SEEK_SET */), "lseek", directory);
+}
 
 export function mkdirAt(directory: number, name: Path, mode: number): void {
   orThrow(cMkdirat(directory, cString(name, "mkdirat"), mode), "mkdirat", showPath(name));

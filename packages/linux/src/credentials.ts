@@ -105,6 +105,31 @@ function setFileId(number: number, call: string, id: number): void {
   if (sysFileId(number, UNCHANGED) !== id) throw new LinuxError(call, Errno.EPERM, String(id));
 }
 
+const sysAccess = native<[number, number, Uint8Array, number, number]>("syscall", "int64_t", [
+  "long",
+  "long",
+  "void *",
+  "int",
+  "int",
+]);
+const FACCESSAT2 = 439;
+
+/** Access modes of {@link accessible}. */
+export const Access = { READ: 4, WRITE: 2, EXECUTE: 1 } as const;
+
+/**
+ * Whether this thread, with its file system ids, has access to what `fd` stands for (O_PATH is enough), whatever that was opened
+ * for. @throws {LinuxError} ENOSYS: Linux before 5.8
+ */
+export function accessible(fd: number, mode: number): boolean {
+  const AT_EACCESS = 0x200;
+  const AT_EMPTY_PATH = 0x1000;
+  const result = sysAccess(FACCESSAT2, fd, new Uint8Array(1), mode, AT_EACCESS | AT_EMPTY_PATH);
+  if (result === -Errno.EACCES || result === -Errno.EROFS || result === -Errno.EPERM) return false;
+  orThrow(result, "faccessat2", fd);
+  return true;
+}
+
 /** Supplementary groups of the calling thread. */
 export function getGroups(): number[] {
   const count = orThrow(sysGroups(SYS.getgroups, 0, new Uint8Array(4)), "getgroups");

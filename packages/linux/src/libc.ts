@@ -10,7 +10,7 @@ import { LinuxError } from "./error.js";
 const library = koffi.load(null);
 
 export type CType = "int" | "uint" | "long" | "int64_t" | "uint64_t" | "size_t" | "uintptr_t" | "void *" | "str";
-type Argument = number | string | Uint8Array | null;
+type Argument = number | bigint | string | Uint8Array | null;
 type Call<A extends readonly Argument[]> = (...args: A) => number;
 
 /** A function of libc that returns −1 and sets errno on failure; the returned function gives −errno instead. */

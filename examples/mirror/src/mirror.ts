@@ -1,0 +1,47 @@
+/**
+ * The file system: a source directory, shown again. Loaded in the serving thread by `mountAndServe`.
+ *
+ * The kernel is told where a file's data is when the file is opened; reads, writes and mappings then go to the source without
+ * coming by here. Names and attributes do come by, and each is answered from the source as it is now.
+ */
+import { BackingFiles, type FileSystem, OpenModes, type Services } from "@bulkhead/fuse";
+import { attributeHandlers } from "./attributes.js";
+import { directoryHandlers } from "./directories.js";
+import { fileHandlers } from "./files.js";
+import { Inodes } from "./inodes.js";
+import { nameHandlers } from "./names.js";
+import { Handles, type MirrorState } from "./state.js";
+
+export interface MirrorOptions {
+  readonly source: string;
+  /** Let the kernel do the file I/O where it can. */
+  readonly passthrough: boolean;
+  /** 1: the source is on a file system of its own. 2: it may be on an overlay, or another mirror. */
+  readonly maxStackDepth: number;
+  /** Seconds for which the kernel may remember names and attributes: how late it sees what changes in the source. */
+  readonly valid: number;
+}
+
+export default function mirror(options: MirrorOptions, services: Services): FileSystem {
+  const inodes = new Inodes(options.source);
+  const state: MirrorState = {
+    inodes,
+    files: new Handles(),
+    directories: new Handles(),
+    modes: new OpenModes(new BackingFiles(() => services.transport().fd), services.log),
+    valid: options.valid,
+  };
+  return {
+    handlers: {
+      ...nameHandlers(state),
+      ...attributeHandlers(state),
+      ...directoryHandlers(state),
+      ...fileHandlers(state, options.passthrough, services.log),
+    },
+    session: {
+      want: ["DO_READDIRPLUS", "READDIRPLUS_AUTO", ...(options.passthrough ? (["PASSTHROUGH"] as const) : [])],
+      maxStackDepth: options.passthrough ? options.maxStackDepth : 0,
+    },
+    close: () => inodes.close(),
+  };
+}
