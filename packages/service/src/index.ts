@@ -1,1 +1,3 @@
+export * from "./helper/index.js";
 export * from "./protocol/index.js";
+export * from "./server/index.js";

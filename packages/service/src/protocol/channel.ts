@@ -1,16 +1,18 @@
 import {
   close,
   Errno,
+  getSocketOption,
   LinuxError,
   MessageFlag,
   Poll,
   PollSet,
   receiveMessage,
   recv,
+  SocketOption,
   sendMessage,
   shutdown,
 } from "@bulkhead/linux";
-import { LARGEST_PACKET } from "./packets.js";
+import { LARGEST_PACKET, SMALLEST_SEND_BUFFER } from "./packets.js";
 
 /** One end of a connection: packets over a SOCK_SEQPACKET socket, each with a deadline. Blocks its thread. */
 export class PacketChannel {
@@ -106,4 +108,15 @@ export class PacketChannel {
 /** @param timeout milliseconds; Infinity waits for ever */
 function deadline(timeout: number): number {
   return performance.now() + timeout;
+}
+
+/** @throws {LinuxError} ENOBUFS: the largest packets do not fit. An option that cannot be read is no reason to stop. */
+export function checkSendBuffer(fd: number): void {
+  let size: number;
+  try {
+    size = getSocketOption(fd, SocketOption.SNDBUF);
+  } catch {
+    return;
+  }
+  if (size < SMALLEST_SEND_BUFFER) throw new LinuxError("getsockopt", Errno.ENOBUFS, `a send buffer of ${size} bytes`);
 }

@@ -119,3 +119,6 @@ export const MountPointFormat = { ANY: 0, DIRECTORY: 0x4000, REGULAR: 0x8000 } a
 
 /** OPTIONAL: the answer is 0 whatever the kernel said. Not bits. */
 export const IomapMode = { OPTIONAL: 0x503f, MANDATORY: 0x5021 } as const;
+
+/** A word of `-o` by which a helper tells a server that it understands the extensions (IOMAP, TRY_LOOP). */
+export const EXTENSIONS_OPTION = "x-bulkhead.extensions";

@@ -1,0 +1,135 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { type MountInfo, setDirtyShare, setReadAhead } from "@bulkhead/fuse";
+import { errnoName, ioctlValue, LinuxError } from "@bulkhead/linux";
+import { type Caller, isPrivileged } from "./caller.js";
+import { openFile } from "./files.js";
+import { type MadeMount, mountByKernel } from "./kernel-mount.js";
+import { MountPoint } from "./mount-point.js";
+import type { FileOpening, HelperActions, MountRequest } from "./session.js";
+import { mountByFusermount } from "./user-mount.js";
+
+/** `_IO(229, 101)`. */
+const FUSE_DEV_IOC_ADD_IOMAP = 0xe565;
+const TABLE = "/run/mount/utab";
+const TABLE_TIMEOUT = 10_000;
+
+export interface ActionSettings {
+  readonly caller: Caller;
+  /** The FUSE device that the server has as well. */
+  readonly fuse: number;
+  readonly subtype: string;
+  /** FUSE mounts at which users can make no more; −1: any number. */
+  readonly mountMax: number;
+  readonly log: (message: string) => void;
+}
+
+/** What a session does, done on this system. Mounts by itself as root, through fusermount3 otherwise. */
+export class SystemActions implements HelperActions {
+  readonly #settings: ActionSettings;
+  #point: MountPoint | undefined;
+  #made: MadeMount | undefined;
+  #source = "";
+
+  constructor(settings: ActionSettings) {
+    this.#settings = settings;
+  }
+
+  openFile(path: Uint8Array, opening: FileOpening): number {
+    const { caller, log } = this.#settings;
+    try {
+      // A loop device is something that only root can make: not for users, on whose behalf we have root's rights.
+      const tryLoop = opening.tryLoop && caller.uid === 0 && isPrivileged();
+      return openFile(path, { ...opening, tryLoop }, caller);
+    } catch (error) {
+      // A server that waits for a busy device asks often.
+      const told = error instanceof LinuxError && error.code !== "EBUSY" && !opening.quiet;
+      if (told) log(`${new TextDecoder().decode(path)}: not opened: ${error.message}`);
+      throw error;
+    }
+  }
+
+  enableIomap(): void {
+    ioctlValue(this.#settings.fuse, FUSE_DEV_IOC_ADD_IOMAP, 0);
+  }
+
+  pinMountPoint(path: Uint8Array, expected: number): void {
+    const point = new MountPoint(path, expected, this.#settings.caller);
+    this.#point?.close();
+    this.#point = point;
+  }
+
+  checkMount(): void {
+    const { caller, mountMax } = this.#settings;
+    // Without root's rights it is fusermount3 that decides.
+    if (caller.uid !== 0 && isPrivileged()) this.#pinned().checkUser(caller, mountMax);
+  }
+
+  mount(request: MountRequest): void {
+    const { fuse, subtype, caller, log } = this.#settings;
+    const target = { fuse, subtype, caller, point: this.#pinned() };
+    this.#source = Buffer.from(request.source).toString();
+    try {
+      this.#made = isPrivileged() ? mountByKernel(request, target) : mountByFusermount(request, target);
+    } catch (error) {
+      if (error instanceof Error) log(`${target.point.path}: not mounted: ${error.message}`);
+      throw error;
+    }
+  }
+
+  recordOptions(options: readonly string[]): void {
+    const info = this.info();
+    if (info === undefined || options.length === 0 || !isPrivileged() || !existsSync(TABLE)) return;
+    const { subtype } = this.#settings;
+    const type = `fuse.${subtype}`;
+    const args = [
+      "--no-canonicalize",
+      "-i",
+      "-f",
+      "-t",
+      type,
+      "-o",
+      options.join(","),
+      "--",
+      this.#source,
+      info.mountpoint,
+    ];
+    spawnSync("/bin/mount", args, { env: {}, stdio: "ignore", timeout: TABLE_TIMEOUT });
+  }
+
+  /** The mount's line in mountinfo, if there is one. */
+  info(): MountInfo | undefined {
+    return this.#made?.info();
+  }
+
+  /** Sets what the kernel reads ahead, in KiB, and how much written data it may keep, in percent. Takes root. */
+  tune(readAheadKb: number | undefined, dirtyShare: number | undefined): void {
+    const info = this.info();
+    if (info === undefined || !isPrivileged()) return;
+    if (readAheadKb !== undefined) setReadAhead(info, readAheadKb);
+    if (dirtyShare !== undefined) setDirtyShare(info, dirtyShare);
+  }
+
+  /** Takes a mount back whose server gave up. */
+  undo(): void {
+    try {
+      this.#made?.undo();
+    } catch (error) {
+      if (!(error instanceof LinuxError)) throw error;
+      this.#settings.log(`the mount is left behind: ${errnoName(error.errno)}`);
+    }
+  }
+
+  /** Closes what is held. The mount stays. */
+  close(): void {
+    this.#point?.close();
+    this.#made?.release();
+    this.#point = undefined;
+    this.#made = undefined;
+  }
+
+  #pinned(): MountPoint {
+    if (this.#point === undefined) throw new Error("a mount was allowed without a mount point");
+    return this.#point;
+  }
+}

@@ -1,0 +1,21 @@
+export { type Caller, realCaller } from "./caller.js";
+export { hasService } from "./check.js";
+export { type HelperCommand, parseHelperCommand, SOCKET_DIRECTORY, socketPath, subtypeOf } from "./command.js";
+export { type FuseConfiguration, parseFuseConfiguration, readFuseConfiguration } from "./configuration.js";
+export { checkFuseOptions, checkTableOptions, type FuseOption } from "./mount-options.js";
+export {
+  HelperExit,
+  type HelperOptions,
+  type HelperResult,
+  type HelperTimeouts,
+  runHelper,
+  type StartedServer,
+} from "./run.js";
+export {
+  type FileOpening,
+  type HelperActions,
+  type HelperPolicy,
+  HelperSession,
+  type MountRequest,
+  type Outcome,
+} from "./session.js";

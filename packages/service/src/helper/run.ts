@@ -1,0 +1,313 @@
+import { constants, fstatSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { MountInfo } from "@bulkhead/fuse";
+import {
+  close,
+  connect,
+  Errno,
+  LinuxError,
+  localSocket,
+  open,
+  type Path,
+  SocketOption,
+  SocketType,
+  setSocketOption,
+} from "@bulkhead/linux";
+import {
+  ARGUMENTS_FILE,
+  checkSendBuffer,
+  decode,
+  EXTENSIONS_OPTION,
+  encode,
+  FUSE_DEVICE_FILE,
+  HelloFlag,
+  magicAt,
+  PacketChannel,
+  PROTOCOL_VERSION,
+  packets,
+  SMALLEST_PACKET,
+} from "../protocol/index.js";
+import { SystemActions } from "./actions.js";
+import { argumentFile } from "./argument-file.js";
+import { asCaller, type Caller, realCaller } from "./caller.js";
+import { type HelperCommand, parseHelperCommand, socketPath } from "./command.js";
+import { FUSE_CONFIGURATION, type FuseConfiguration, readFuseConfiguration } from "./configuration.js";
+import { HelperSession } from "./session.js";
+
+/** Exit codes of a helper; others are the server's. */
+export const HelperExit = {
+  MOUNTED: 0,
+  FAILED: 1,
+  /** There is no service for this type, and nothing has happened. */
+  NO_SERVICE: 2,
+} as const;
+
+/** A server that was started for this mount alone. */
+export interface StartedServer {
+  /** Our end of its socket; the helper closes it. */
+  readonly socket: number;
+  /** Ends it, if the mount fails. */
+  kill(): void;
+}
+
+export interface HelperOptions {
+  /** `[SOURCE] MOUNTPOINT -t TYPE [-o OPTIONS] …`, without the program's name. */
+  readonly arguments: readonly Path[];
+  /** Where services listen; default `/run/filesystems`. */
+  readonly socketDirectory?: string;
+  /** A server to talk to instead of connecting. */
+  readonly server?: StartedServer;
+  /** Whose rights count; default this process's real user. */
+  readonly caller?: Caller;
+  /** Default `/etc/fuse.conf`. */
+  readonly configuration?: string;
+  /** Default `/dev/fuse`. */
+  readonly fuseDevice?: string;
+  /** Offer the extensions (iomap, loop devices), which only servers of this product understand. Default false. */
+  readonly extensions?: boolean;
+  /** The mount's read-ahead in KiB, and its share of written pages in percent; only root can set them. */
+  readonly readAheadKb?: number;
+  readonly dirtyShare?: number;
+  /** How long a server may say nothing, in ms. */
+  readonly timeouts?: Partial<HelperTimeouts>;
+  /** Where lines for the caller go; default standard error. */
+  readonly log?: (message: string) => void;
+}
+
+export interface HelperTimeouts {
+  /** For the answer to HELLO: a server has to start. Default 30 s. */
+  readonly hello: number;
+  /** Between two commands: it may have to replay a journal. Default 2 minutes. */
+  readonly command: number;
+  /** From HELLO to goodbye. Default 10 minutes. */
+  readonly session: number;
+}
+
+const TIMEOUTS: HelperTimeouts = { hello: 30_000, command: 120_000, session: 600_000 };
+/** For a server that does not take answers. */
+const SEND_TIMEOUT = 10_000;
+
+export interface HelperResult {
+  /** A `HelperExit`, or what the server said. */
+  readonly exitCode: number;
+  /** The mount, from just after it was made; undefined if there is none. */
+  readonly mounted: MountInfo | undefined;
+  /** Whether the mount's first request was answered. */
+  readonly answers: boolean;
+}
+
+/**
+ * Mounts a file system that a service serves: connects, hands over what the caller may open, mounts, and waits for the
+ * server's goodbye. Blocks its thread meanwhile. Whatever goes wrong leaves no mount, and no server that was started for it.
+ * Never throws for what a server, a user or the system does; what happened is in the log.
+ */
+export async function runHelper(options: HelperOptions): Promise<HelperResult> {
+  const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
+  let kill: (() => void) | undefined = options.server?.kill;
+  let channel: PacketChannel | undefined;
+  let exitCode: number = HelperExit.FAILED;
+  const caller = options.caller ?? realCaller();
+  let mounted: MountInfo | undefined;
+  let answers = false;
+  try {
+    const command = parseHelperCommand([
+      ...options.arguments,
+      ...(options.extensions === true ? ["-o", EXTENSIONS_OPTION] : []),
+    ]);
+    const path = options.configuration ?? FUSE_CONFIGURATION;
+    const configuration = asCaller(caller, () => readFuseConfiguration(path, log));
+    channel = new PacketChannel(options.server?.socket ?? connected(command, caller, options.socketDirectory));
+    prepareSocket(channel.fd);
+    const outcome = converse(channel, command, configuration, caller, options, log);
+    try {
+      exitCode = outcome.exitCode;
+      channel.close();
+      if (exitCode === HelperExit.MOUNTED && outcome.session.mounted) {
+        mounted = outcome.actions.info();
+        answers = mounted !== undefined && (await firstAnswer(mounted));
+        outcome.actions.tune(options.readAheadKb, options.dirtyShare);
+      }
+    } finally {
+      outcome.actions.close();
+    }
+    if (exitCode === HelperExit.MOUNTED) kill = undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    log(error.message);
+    if (error instanceof NoService) exitCode = HelperExit.NO_SERVICE;
+  } finally {
+    channel?.close();
+    if (channel === undefined && options.server !== undefined) close(options.server.socket);
+    kill?.();
+  }
+  return { exitCode, mounted, answers };
+}
+
+class NoService extends Error {}
+
+function connected({ subtype }: HelperCommand, caller: Caller, directory: string | undefined): number {
+  const path = socketPath(subtype, directory);
+  const fd = localSocket(SocketType.SEQPACKET);
+  try {
+    asCaller(caller, () => connect(fd, path));
+    return fd;
+  } catch (error) {
+    close(fd);
+    if (!(error instanceof LinuxError)) throw error;
+    if (error.code !== "ENOENT" && error.code !== "ECONNREFUSED") throw error;
+    throw new NoService(`there is no service for ${subtype}: ${error.message}`);
+  }
+}
+
+/** Nobody may send us descriptors (they would be dropped anyway), and packets must fit. */
+function prepareSocket(fd: number): void {
+  try {
+    checkSendBuffer(fd);
+  } catch (error) {
+    throw new NoService(error instanceof Error ? error.message : "");
+  }
+  try {
+    setSocketOption(fd, SocketOption.PASSRIGHTS, 0);
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === "ENOPROTOOPT")) throw error; // Linux before 6.16
+  }
+}
+
+interface Conversation {
+  readonly exitCode: number;
+  readonly session: HelperSession;
+  /** The caller's to close. */
+  readonly actions: SystemActions;
+}
+
+/** From HELLO to goodbye. A mount is taken back unless the server said goodbye with 0. @throws what ended it before */
+function converse(
+  channel: PacketChannel,
+  command: HelperCommand,
+  configuration: FuseConfiguration,
+  caller: Caller,
+  options: HelperOptions,
+  log: (message: string) => void,
+): Conversation {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const root = caller.uid === 0;
+  const until = performance.now() + timeouts.session;
+  const allowOther = root || configuration.userAllowOther;
+  const flags = (allowOther ? HelloFlag.ALLOW_OTHER : 0) | (root ? HelloFlag.FUSEBLK : 0);
+  shakeHands(channel, flags, timeouts.hello);
+  const fuse = asCaller(caller, () => openFuse(options.fuseDevice));
+  const actions = new SystemActions({
+    caller,
+    fuse,
+    subtype: command.subtype,
+    mountMax: configuration.mountMax,
+    log,
+  });
+  const session = new HelperSession(
+    {
+      root,
+      allowOther,
+      mountPoint: command.mountPoint,
+      files: command.files,
+      suid: command.suid,
+      dev: command.dev,
+      words: command.words,
+      extensions: options.extensions === true,
+    },
+    actions,
+  );
+  let settled = false;
+  try {
+    sendFile(channel, ARGUMENTS_FILE, argumentFile(command.passedOn, command.given));
+    channel.send(fileReply(FUSE_DEVICE_FILE), [fuse], SEND_TIMEOUT);
+    const exitCode = serve(channel, session, timeouts.command, until, log);
+    settled = exitCode === HelperExit.MOUNTED;
+    return { exitCode, session, actions };
+  } finally {
+    if (!settled && session.mounted) {
+      log("the server gave up: the mount is taken back");
+      actions.undo();
+    }
+    close(fuse);
+    if (!settled) actions.close();
+  }
+}
+
+function shakeHands(channel: PacketChannel, flags: number, timeout: number): void {
+  const version = PROTOCOL_VERSION;
+  channel.send(encode(packets.HELLO, { minVersion: version, maxVersion: version, flags }), [], SEND_TIMEOUT);
+  const packet = channel.receive(timeout);
+  if (packet === undefined) throw new LinuxError("recv", Errno.EBADMSG, "the server ended instead of answering");
+  const isReply = packet.length >= SMALLEST_PACKET && magicAt(packet) === packets.HELLO_REPLY.magic;
+  const reply = isReply ? decode(packets.HELLO_REPLY, packet) : undefined;
+  if (reply === undefined) throw new LinuxError("recv", Errno.EBADMSG, "no answer to HELLO");
+  if (reply.values.version !== version) {
+    throw new LinuxError("recv", Errno.EPROTO, `the server speaks version ${reply.values.version}`);
+  }
+}
+
+/** Answers the server until it ends. Its exit code. @throws {LinuxError} ETIMEDOUT, EPIPE */
+function serve(
+  channel: PacketChannel,
+  session: HelperSession,
+  timeout: number,
+  until: number,
+  log: (message: string) => void,
+): number {
+  for (;;) {
+    const packet = channel.receive(Math.min(timeout, until - performance.now()));
+    if (packet === undefined) throw new LinuxError("recv", Errno.EPIPE, "the server ended without a goodbye");
+    const outcome = session.handle(packet);
+    const fd = outcome.kind === "reply" ? outcome.fd : undefined;
+    try {
+      if (outcome.packet !== undefined) channel.send(outcome.packet, fd === undefined ? [] : [fd], SEND_TIMEOUT);
+    } finally {
+      if (fd !== undefined) close(fd);
+    }
+    if (outcome.kind === "reply") continue;
+    if (outcome.why !== "goodbye") log(`the server sent ${outcome.why}`);
+    // 2 says that there is no service, which the server is the last to know.
+    return outcome.exitCode === HelperExit.NO_SERVICE ? HelperExit.FAILED : outcome.exitCode;
+  }
+}
+
+function fileReply(name: string): Uint8Array {
+  return encode(packets.FILE, { error: 0 }, new TextEncoder().encode(name));
+}
+
+/** Sends a descriptor, and closes it here. */
+function sendFile(channel: PacketChannel, name: string, fd: number): void {
+  try {
+    channel.send(fileReply(name), [fd], SEND_TIMEOUT);
+  } finally {
+    close(fd);
+  }
+}
+
+function openFuse(path = "/dev/fuse"): number {
+  const fd = open(path, constants.O_RDWR);
+  if (fstatSync(fd).isCharacterDevice()) return fd;
+  close(fd);
+  throw new LinuxError("open", Errno.ENODEV, path);
+}
+
+/** How long to wait for the first answer before leaving, in ms, and how often to look. */
+const FIRST_ANSWER = 5_000;
+const LOOK = 5;
+
+/**
+ * Waits until the server has answered INIT, which the kernel counts as waiting until then. Only then a read-ahead stays as it is
+ * set: the answer lowers it. False if it cannot be told, or takes too long.
+ */
+async function firstAnswer({ major, minor }: MountInfo): Promise<boolean> {
+  const waiting = `/sys/fs/fuse/connections/${major * 2 ** 20 + minor}/waiting`;
+  for (let waited = 0; waited < FIRST_ANSWER; waited += LOOK) {
+    try {
+      if (Number(readFileSync(waiting, "latin1")) === 0) return true;
+    } catch {
+      return false; // without fusectl, or gone already
+    }
+    await sleep(LOOK);
+  }
+  return false;
+}
