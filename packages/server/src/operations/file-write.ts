@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { errno, FallocateMode, type Inode, InodeFlag } from "@bulkhead/ext4";
+import { errno, FallocateMode, FileSystemError, type Inode, InodeFlag } from "@bulkhead/ext4";
 import { type Context, type Handlers, WriteFlag } from "@bulkhead/fuse";
 import { Operation } from "@bulkhead/iomap";
 import { type Ext4Server, inodeNumber } from "../server.js";
@@ -12,6 +12,12 @@ const WRITE_OPERATION = Operation.write | Operation.writeback;
 
 /** Bytes of one copy request at most: others wait meanwhile, and callers ask for the rest. */
 const MOST_COPIED = 16 * 1024 * 1024;
+
+/** Whether a mode of fallocate(2) moves the end of a file that ends before the range does. */
+function grows(mode: number): boolean {
+  const { keepSize, zeroRange } = FallocateMode;
+  return (mode & keepSize) === 0 && (mode & ~zeroRange) === 0;
+}
 
 /** WRITE, FALLOCATE, COPY_FILE_RANGE and its 64-bit form. The bytes of a WRITE go from the request's buffer to the device. */
 export function fileWritingOperations(server: Ext4Server) {
@@ -44,11 +50,9 @@ export function fileWritingOperations(server: Ext4Server) {
       server.mappings.privileged = server.isPrivileged(context);
       fs.checkFallocate(inode, request.mode, request.offset, request.length);
       server.dropPrivilegesUnseen(context, inode);
-      const failure = zeroEdges(inode, request.mode, request.offset, request.length);
-      if (failure !== 0) return failure;
-      allocate(inode, request.mode, request.offset, request.length);
+      const failure = change(inode, request.mode, request.offset, request.length);
       server.changed(inode);
-      return 0;
+      return failure;
     },
 
     COPY_FILE_RANGE(context, request, out) {
@@ -71,6 +75,34 @@ export function fileWritingOperations(server: Ext4Server) {
     const { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds } = inode;
     fs.fallocate(inode, mode, offset, length, server.mappings.privileged);
     if (server.kernelKeepsTimes) fs.setAttributes(inode, { mtime, mtimeNanoseconds, ctime, ctimeNanoseconds });
+  }
+
+  /**
+   * fallocate(2), parts of blocks included. What fails for lack of space changes neither contents nor size: the kernel goes on
+   * showing what it has cached of both.
+   *
+   * @returns 0, or a negative errno
+   */
+  function change(inode: Inode, mode: number, offset: number, length: number): number {
+    const { size, statBlocks } = inode;
+    const end = offset + length;
+    if (grows(mode) && end > size) {
+      const failure = host.zeroTail(inode, size, end);
+      if (failure !== 0) return failure;
+    }
+    try {
+      allocate(inode, mode, offset, length);
+    } catch (error) {
+      if ((mode & FallocateMode.zeroRange) === 0 || !(error instanceof FileSystemError) || error.code !== "ENOSPC")
+        throw error;
+      // There may be room for the range, but none for a larger map of the file: then zeros are written.
+      allocate(inode, mode & FallocateMode.keepSize, offset, length);
+      const failure = host.zero(inode, offset, Math.min(end, inode.size) - offset);
+      if (failure !== 0) return failure;
+    } finally {
+      if (inode.statBlocks !== statBlocks) server.changedBlocks(inode);
+    }
+    return zeroEdges(inode, mode, offset, Math.min(end, size));
   }
 
   /**
@@ -106,31 +138,18 @@ export function fileWritingOperations(server: Ext4Server) {
     return written < 0 ? written : there + written;
   }
 
-  /** Zeros the parts of blocks that a range which will read as zeros has at its ends, and the end of a file that grows. */
-  function zeroEdges(inode: Inode, mode: number, offset: number, length: number): number {
-    const { keepSize, punchHole, zeroRange } = FallocateMode;
-    const end = offset + length;
-    if ((mode & ~(keepSize | punchHole | zeroRange)) !== 0) return 0;
-    if ((mode & (punchHole | zeroRange)) === 0) {
-      const grows = (mode & keepSize) === 0 && end > inode.size;
-      return grows ? host.zeroTail(inode, inode.size, end) : 0;
-    }
+  /**
+   * Zeros the parts of blocks at the ends of a range that is to read as zeros.
+   *
+   * @param limit where the range or the file ended before
+   */
+  function zeroEdges(inode: Inode, mode: number, offset: number, limit: number): number {
+    if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) === 0 || offset >= limit) return 0;
     const { blockSize } = fs.geometry;
-    const limit = Math.min(end, inode.size);
-    const first = Math.ceil(offset / blockSize) * blockSize;
-    const last = Math.floor(end / blockSize) * blockSize;
-    const head = Math.min(first, limit);
-    if (offset < head) {
-      const failure = host.zero(inode, offset, head - offset);
-      if (failure !== 0) return failure;
-    }
-    const tail = Math.max(last, head, offset);
-    if (tail < limit) {
-      const failure = host.zero(inode, tail, limit - tail);
-      if (failure !== 0) return failure;
-    }
-    const grows = (mode & keepSize) === 0 && end > inode.size;
-    return grows ? host.zeroTail(inode, inode.size, end) : 0;
+    const head = Math.min(Math.ceil(offset / blockSize) * blockSize, limit);
+    const tail = Math.max(Math.floor(limit / blockSize) * blockSize, head);
+    const failure = offset < head ? host.zero(inode, offset, head - offset) : 0;
+    return failure === 0 && tail < limit ? host.zero(inode, tail, limit - tail) : failure;
   }
 
   function copy(
