@@ -88,7 +88,12 @@ describe("mount", { skip: withoutFuse() }, () => {
         /^bulkhead mount: cannot mount at .*nowhere: there is no such file or directory\n$/,
       ],
       [[image, path("file")], 1, /^bulkhead mount: cannot mount at .*file: it is no directory\n$/],
-      [["-o", "lazytime", image, mountpoint], 2, /^bulkhead mount: mount option lazytime is not possible: .*\n$/],
+      [
+        ["-o", "lazytime,iomap=0", image, mountpoint],
+        1,
+        /: mount option lazytime is not possible without iomap: iomap=0/,
+      ],
+      [["-o", "iomap=1", image, mountpoint], 1, /demo\.img: iomap=1 is not possible: .*\n$/],
       [
         ["-o", "ofset=1", image, mountpoint],
         2,

@@ -116,8 +116,8 @@ describe("mount options", () => {
   it("that are unknown or wrong are named", () => {
     refused(() => parseMountOptions(["ofset=1"]), /unknown mount option ofset; did you mean offset\?/);
     refused(() => parseMountOptions(["frobnicate"]), /unknown mount option frobnicate$/);
-    refused(() => parseMountOptions(["strictatime"]), /strictatime is not possible: .*page cache/);
-    refused(() => parseMountOptions(["lazytime"]), /lazytime is not possible/);
+    refused(() => parseMountOptions(["iomap=yes"]), /iomap= is 0, 1 or default, not yes/);
+    refused(() => parseMountOptions(["iomap"]), /iomap needs a value/);
     refused(() => parseMountOptions(["data=odrered"]), /data= is ordered, writeback, journal, not odrered/);
     refused(() => parseMountOptions(["barrier=2"]), /barrier= is 0 or 1, not 2/);
     refused(() => parseMountOptions(["commit"]), /commit needs a value: commit=SECONDS/);

@@ -5,6 +5,7 @@ import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
 import { coarseTime, Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
+import { registerWithKernel, writesAtomically } from "./kernel-iomap.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 
@@ -24,6 +25,14 @@ export interface ServeData {
   readonly debug: boolean;
   /** Only warnings and errors. Default false. */
   readonly quiet?: boolean;
+  /** Let the kernel do the file I/O itself, if it can with this file system. */
+  readonly iomap?: {
+    /** Whether it is a failure when it cannot. */
+    readonly required: boolean;
+    readonly cacheMappings: boolean;
+    /** Descriptor that has the device exclusively. */
+    readonly claim: number | undefined;
+  };
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
   readonly posixAcl: boolean;
 }
@@ -39,8 +48,8 @@ const io: SourceIo = {
 const LEAST_WAIT = 50;
 
 const create: CreateFileSystem<ServeData> = (
-  { source, claimed, journal, engine, serving, discard, debug, quiet = false, posixAcl },
-  { log, timers, notifier },
+  { source, claimed, journal, engine, serving, discard, debug, quiet = false, posixAcl, iomap },
+  { log, timers, notifier, transport },
 ) => {
   const device = openSource(source, io, engine.writable, claimed);
   const environment: Environment = {
@@ -74,9 +83,36 @@ const create: CreateFileSystem<ServeData> = (
     device.close();
     throw error;
   }
+  const ours = iomap === undefined ? "it is switched off" : whyOurs(filesystem);
+  if (iomap?.required === true && ours !== undefined) {
+    filesystem.close();
+    journalDevice?.close();
+    device.close();
+    throw new Error(`iomap=1 is not possible: ${ours}`);
+  }
   const deadlines = new Deadlines(filesystem, timers, (error) => server.toErrno(error));
   const server = new Ext4Server(filesystem, {
     ...serving,
+    ...(iomap === undefined || ours !== undefined
+      ? {}
+      : {
+          iomap: {
+            notifier,
+            name: basename(source.path),
+            cacheMappings: iomap.cacheMappings,
+            atomicWrites: writesAtomically(source.path, filesystem.geometry.blockSize),
+            register: () => {
+              const { path, descriptor } = source;
+              const { blockSize } = filesystem.geometry;
+              const writable = engine.writable === true;
+              return registerWithKernel(
+                transport().fd,
+                { path, descriptor, writable, claim: iomap.claim, blockSize },
+                log,
+              );
+            },
+          },
+        }),
     onChange: () => deadlines.arm(),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
@@ -127,6 +163,18 @@ const create: CreateFileSystem<ServeData> = (
     },
   };
 };
+
+/** A page: the kernel's page cache holds no smaller pieces than a block. */
+const PAGE_SIZE = 4096;
+
+/** Why a file system's file data has to go through the server, undefined when the kernel can read and write it itself. */
+function whyOurs({ volume, replay, geometry }: FileSystem): string | undefined {
+  if (volume.transactions === undefined && replay !== undefined) {
+    return "the journal needs recovery, and is replayed into memory only on a read-only mount";
+  }
+  if (volume.transactions?.journalsAllData === true) return "file data goes through the journal";
+  return geometry.blockSize > PAGE_SIZE ? `blocks of ${geometry.blockSize} bytes do not fit a page` : undefined;
+}
 
 /** Bytes: to the end of every device. */
 const ALL = Number.MAX_SAFE_INTEGER;

@@ -1,8 +1,12 @@
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import type { ServeData } from "./file-system.js";
+import { type IomapChoice, whyNoIomap } from "./kernel-iomap.js";
 import type { ServerOptions } from "./server.js";
 import { isBlockDevice, SourceClaim, SourceError, type SourceOptions, writeProtection } from "./source.js";
+
+/** The root directory's inode, by which a kernel with iomap knows it. */
+const ROOT_INODE = 2;
 
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
 const READ_AHEAD_KIB = 1024;
@@ -26,6 +30,10 @@ export interface MountImageOptions {
   readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after">;
   /** Tell the device which blocks are free, when the mount ends. Default false. */
   readonly discard?: boolean;
+  /** Whether the kernel does the file I/O itself (fuse-iomap). Default: where it can. */
+  readonly iomap?: IomapChoice;
+  /** Whether the kernel then caches where files lie. Default true. */
+  readonly cacheMappings?: boolean;
   /** What the kernel is told of the mount; whether it is read-only follows from `access`. */
   readonly kernel?: KernelOptions;
   /** Log a line per request. Default false. */
@@ -48,6 +56,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
   // Where others come in, permissions count. Whoever has the image for himself may do everything that is in it, root as well; and
   // a kernel that checks permissions asks for a directory's attributes again after each name that is made or taken away in it.
   const checkPermissions = options.kernel?.defaultPermissions ?? options.kernel?.allowOther === true;
+  const iomap = usesIomap(options);
   const claim = claimSource(options.source, writable);
   const data: ServeData = {
     source: options.source,
@@ -58,6 +67,15 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
     discard: options.discard ?? false,
     debug: options.debug ?? false,
     posixAcl: checkPermissions,
+    ...(iomap
+      ? {
+          iomap: {
+            required: options.iomap === "required",
+            cacheMappings: options.cacheMappings ?? true,
+            claim: claim?.descriptor,
+          },
+        }
+      : {}),
   };
   let served: Served;
   try {
@@ -71,7 +89,9 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
         ...options.kernel,
         defaultPermissions: checkPermissions,
         readOnly: !writable,
-        ...(claim === undefined ? {} : { device: claim }),
+        // A kernel that does the file I/O waits for DESTROY anyway, and its server keeps the device to itself.
+        ...(claim === undefined || iomap ? {} : { device: claim }),
+        ...(iomap ? { rootNode: ROOT_INODE } : {}),
       },
       readAheadKb: READ_AHEAD_KIB,
       dirtyShare: DIRTY_SHARE,
@@ -84,13 +104,23 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
   if (claim !== undefined) {
     const release = () => claim.release();
     served.finished.then(release, release);
-    if (!isOnDevice(served.mounted.info)) {
+    if (!iomap && !isOnDevice(served.mounted.info)) {
       log(
         `${claim.path}: the kernel does not mount it as a block device: sync and umount do not wait until all is on it`,
       );
     }
   }
   return served;
+}
+
+/** Whether the kernel is to do the file I/O. @throws SourceError where that is asked for, or needed, and cannot be */
+function usesIomap({ iomap = "default", source, engine, kernel }: MountImageOptions): boolean {
+  const why = iomap === "never" ? "iomap=0 switches it off" : whyNoIomap({ source, data: engine?.data });
+  if (why === undefined) return true;
+  if (iomap === "required") throw new SourceError(`iomap=1 is not possible: ${why}`);
+  const needs = kernel?.strictAtime === true ? "strictatime" : kernel?.lazyTime === true ? "lazytime" : undefined;
+  if (needs === undefined) return false;
+  throw new SourceError(`mount option ${needs} is not possible without iomap: ${why}`);
 }
 
 /**

@@ -85,6 +85,11 @@ export class SourceClaim {
     }
   }
 
+  /** While it is ours. */
+  get descriptor(): number | undefined {
+    return this.#fd;
+  }
+
   release(): void {
     if (this.#fd !== undefined) fs.closeSync(this.#fd);
     this.#fd = undefined;

@@ -39,7 +39,15 @@ export interface MountSettings {
   sync: boolean;
   dirSync: boolean;
   writebackCache: boolean;
+  /** Whether the kernel does the file I/O itself. */
+  iomap: IomapOption;
+  iomapCache: boolean;
+  strictAtime: boolean;
+  lazyTime: boolean;
 }
+
+/** Whether the kernel does the file I/O itself: never, where it can, or the mount fails. */
+export type IomapOption = "never" | "default" | "required";
 
 /** Read-only by a write-protected source, if not said otherwise. */
 export type AccessOption = "read-only" | "read-write" | "read-write if possible";
@@ -404,22 +412,78 @@ export const mountOptions: readonly MountOption[] = [
       settings.writebackCache = false;
     },
   },
+  {
+    name: "iomap",
+    value: "0|1|default",
+    choices: ["0", "1", "default"],
+    description:
+      "Whether the kernel reads and writes file data itself, straight on the device, and asks only where it lies (fuse-iomap). default: where it can; 1: fail if it cannot; 0: never.",
+    apply(settings, value) {
+      const choice = iomapChoices.get(value);
+      if (choice === undefined) throw new UsageError(`iomap= is 0, 1 or default, not ${value}`);
+      settings.iomap = choice;
+    },
+  },
+  {
+    name: "iomap_cache",
+    description: "With iomap, the kernel remembers where files lie. The default.",
+    apply(settings) {
+      settings.iomapCache = true;
+    },
+  },
+  {
+    name: "noiomap_cache",
+    description: "With iomap, the kernel asks each time.",
+    apply(settings) {
+      settings.iomapCache = false;
+    },
+  },
+  {
+    name: "strictatime",
+    description:
+      "Note every read. Only with iomap: otherwise the kernel does not tell of reads that its page cache answers.",
+    apply(settings) {
+      settings.strictAtime = true;
+    },
+  },
+  {
+    name: "nostrictatime",
+    description: "Note reads as relatime does. The default.",
+    apply(settings) {
+      settings.strictAtime = false;
+    },
+  },
+  {
+    name: "lazytime",
+    description:
+      "Write times only with other changes of a file, by fsync, or once a day. Only with iomap: otherwise they go with the next commit.",
+    apply(settings) {
+      settings.lazyTime = true;
+    },
+  },
+  {
+    name: "nolazytime",
+    description: "Do not. The default.",
+    apply(settings) {
+      settings.lazyTime = false;
+    },
+  },
 ];
+
+const iomapChoices: ReadonlyMap<string, IomapOption> = new Map([
+  ["0", "never"],
+  ["1", "required"],
+  ["default", "default"],
+]);
 
 function addQuota(settings: MountSettings, kind: QuotaOption): void {
   settings.quota = [...(settings.quota ?? []).filter((other) => other !== kind), kind];
 }
 
-/** What a kernel's own ext4 can do, and a FUSE file system cannot: times of files belong to the server here. */
-const impossible: Readonly<Record<string, string>> = {
-  strictatime: "the kernel does not tell of reads that its page cache answers; relatime and noatime are possible",
-  lazytime: "times are written with the next commit in any case; leave it out",
-};
-
 /** Options that mount(8) and fstab(5) pass to every file system and that mean nothing to us. */
 export const ignoredMountOptions: readonly string[] = [
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev"],
-  ...["norelatime", "nostrictatime", "nolazytime", "mand", "nomand", "iversion", "noiversion", "silent", "loud"],
+  ...["norelatime", "mand", "nomand", "iversion", "noiversion", "silent", "loud"],
   ...["acl", "user_xattr"],
 ];
 
@@ -453,6 +517,10 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
     sync: false,
     dirSync: false,
     writebackCache: true,
+    iomap: "default",
+    iomapCache: true,
+    strictAtime: false,
+    lazyTime: false,
   };
   for (const item of lists.flatMap((list) => list.split(","))) {
     if (item !== "") applyOption(settings, item);
@@ -471,8 +539,6 @@ function applyOption(settings: MountSettings, item: string): void {
   const value = equals === -1 ? undefined : item.slice(equals + 1);
   if (ignoredMountOptions.includes(name) || name.startsWith("x-") || name.startsWith("X-") || name === "comment")
     return;
-  const reason = impossible[name];
-  if (reason !== undefined) throw new UsageError(`mount option ${name} is not possible: ${reason}`);
   const option = byName.get(name);
   if (option === undefined) {
     throw new UsageError(`unknown mount option ${name}${suggestion(name, [...byName.keys(), ...ignoredMountOptions])}`);

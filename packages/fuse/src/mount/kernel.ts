@@ -60,6 +60,8 @@ export function attach(fd: number, mountpoint: string, mode: number, options: Mo
       else fsconfigString(context, key, value);
     }
     if (options.readOnly) fsconfigFlag(context, "ro");
+    if (options.lazyTime) fsconfigFlag(context, "lazytime");
+    if (options.rootNode !== undefined) setRootNode(context, options.rootNode);
     if (device === undefined) fsconfigCreate(context);
     else createNew(context);
     const detached = fsmount(context, flags(options, MountAttribute));
@@ -70,6 +72,15 @@ export function attach(fd: number, mountpoint: string, mode: number, options: Mo
     }
   } finally {
     close(context);
+  }
+}
+
+/** A kernel that does not know the option calls the root 1, which the server hears from its requests. */
+function setRootNode(context: number, node: number): void {
+  try {
+    fsconfigString(context, "root_nodeid", String(node));
+  } catch (error) {
+    if (!(error instanceof LinuxError && error.code === "EINVAL")) throw error;
   }
 }
 
@@ -89,6 +100,7 @@ interface Bits {
   readonly NODEV: number;
   readonly NOEXEC: number;
   readonly NOATIME: number;
+  readonly STRICTATIME: number;
 }
 
 /** mount(2) and fsmount number these differently. */
@@ -98,6 +110,6 @@ function flags(options: MountOptions, bits: Bits): number {
     (options.noSuid !== false ? bits.NOSUID : 0) |
     (options.noDev !== false ? bits.NODEV : 0) |
     (options.noExec ? bits.NOEXEC : 0) |
-    (options.noAtime ? bits.NOATIME : 0)
+    (options.noAtime ? bits.NOATIME : options.strictAtime ? bits.STRICTATIME : 0)
   );
 }

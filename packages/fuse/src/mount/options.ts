@@ -17,6 +17,12 @@ export interface MountOptions {
   readonly noDev?: boolean;
   readonly noExec?: boolean;
   readonly noAtime?: boolean;
+  /** Note every read. The kernel does that only for files whose I/O it does itself (iomap). */
+  readonly strictAtime?: boolean;
+  /** Write times late; the same. */
+  readonly lazyTime?: boolean;
+  /** The root's nodeid, for kernels that let it be another than 1 (those with iomap). */
+  readonly rootNode?: number;
   /** Largest READ in bytes, ≥ 4096. */
   readonly maxRead?: number;
   /** The file system is on this block device, and root mounts it as such: see {@link DeviceClaim}. */

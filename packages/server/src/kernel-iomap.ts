@@ -1,0 +1,110 @@
+/** Whether a mount's kernel does the file I/O itself, and how it gets to know the device. */
+import * as fs from "node:fs";
+import {
+  IomapSupport,
+  iomapSupport,
+  registerIomapDevice,
+  setIomapBlockSize,
+  setNoFilesystemRecursion,
+} from "@bulkhead/fuse";
+import { ioctl, LinuxError } from "@bulkhead/linux";
+import { isBlockDevice, type SourceOptions } from "./source.js";
+
+/** `-o iomap=`: whether the kernel is to do the file I/O; the default is that it does where it can. */
+export type IomapChoice = "never" | "default" | "required";
+
+/** What is known of a mount before its file system is opened. */
+export interface IomapCandidate {
+  readonly source: SourceOptions;
+  readonly data: string | undefined;
+}
+
+/**
+ * Why the kernel cannot do a mount's file I/O, undefined when it can.
+ *
+ * @param support what the kernel offers, `IomapSupport` bits
+ */
+export function whyNoIomap({ source, data }: IomapCandidate, support: number = iomapSupport()): string | undefined {
+  if ((support & IomapSupport.FILEIO) === 0) {
+    return "this kernel has no fuse-iomap, or does not let this process use it (it takes CAP_SYS_RAWIO)";
+  }
+  if (!isBlockDevice(source.path)) {
+    return `${source.path} is a file, and the kernel does file I/O on block devices: attach it with losetup(8)`;
+  }
+  if (source.partition !== undefined || (source.offset ?? 0) !== 0) {
+    return "the file system is a part of the device: mount the partition's own device";
+  }
+  return data === "journal" ? "with data=journal, file data goes through the server" : undefined;
+}
+
+/** _IOW(0x12, 113, size_t): the block size of a block device's page cache. */
+const BLKBSZSET = 0x4008_1271;
+
+/** What a kernel that does the file I/O needs to know of the device. */
+export interface KernelDevice {
+  readonly path: string;
+  /** Opened already; otherwise `path` is opened for as long as it takes. */
+  readonly descriptor: number | undefined;
+  readonly writable: boolean;
+  /** That has the device exclusively, where somebody does: the only one that may set its block size. */
+  readonly claim: number | undefined;
+  readonly blockSize: number;
+}
+
+/**
+ * Registers the device with the kernel, and sees to it that the device's own page cache, through which metadata is read and written,
+ * shares no page of file data with it.
+ *
+ * @param connection the mounted /dev/fuse
+ * @returns the number for mappings
+ * @throws LinuxError, or node:fs's errors
+ */
+export function registerWithKernel(connection: number, device: KernelDevice, log: (line: string) => void): number {
+  const { path, descriptor, writable, claim, blockSize } = device;
+  const { O_RDWR, O_RDONLY, O_NONBLOCK } = fs.constants;
+  const fd = descriptor ?? fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK);
+  let id: number;
+  try {
+    id = registerIomapDevice(connection, fd);
+  } finally {
+    if (descriptor === undefined) fs.closeSync(fd);
+  }
+  attempt(log, `${path}: the block size of its page cache stays`, () => {
+    if (claim !== undefined) ioctl(claim, BLKBSZSET, new Uint8Array(Uint32Array.of(blockSize).buffer));
+    else setIomapBlockSize(connection, id, blockSize);
+  });
+  attempt(log, `${path}: under pressure of memory, the server may wait for itself`, () => {
+    setNoFilesystemRecursion(connection, true);
+  });
+  return id;
+}
+
+/** What can be done without. */
+function attempt(log: (line: string) => void, without: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    log(`${without}: ${error.message}`);
+  }
+}
+
+/** Whether kernel and device write a block wholly or not at all. */
+export function writesAtomically(path: string, blockSize: number, support: number = iomapSupport()): boolean {
+  if ((support & IomapSupport.ATOMIC) === 0) return false;
+  const { rdev } = fs.statSync(path);
+  const major = (rdev >>> 8) & 0xfff;
+  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
+  const limit = (name: string) => {
+    for (const place of ["queue", "../queue"]) {
+      try {
+        return Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/${place}/${name}`, "latin1"));
+      } catch {
+        // A partition has the queue of its disk; an older kernel has no such limit.
+      }
+    }
+    return 0;
+  };
+  const least = limit("atomic_write_unit_min_bytes");
+  return least > 0 && least <= blockSize && blockSize <= limit("atomic_write_unit_max_bytes");
+}
