@@ -3,7 +3,9 @@ import { errno, FallocateMode, FileSystemError, type Inode, InodeFlag } from "@b
 import { type Context, type Handlers, WriteFlag } from "@bulkhead/fuse";
 import { Operation } from "@bulkhead/iomap";
 import { type Ext4Server, inodeNumber } from "../server.js";
+import { fallocateOutside, writeInside } from "./outside-data.js";
 
+const ENOSYS = 38;
 const O_DSYNC = 0o10000;
 const O_SYNC = 0o4010000;
 
@@ -27,6 +29,11 @@ export function fileWritingOperations(server: Ext4Server) {
     WRITE(context, request, data, out) {
       const inode = server.inode(context.nodeid);
       const { offset, write_flags: how, flags } = request;
+      if (server.isOutside(inode)) {
+        const put = writeInside(server, inode, offset, data);
+        if (put >= 0) out.size = put;
+        return Math.min(put, 0);
+      }
       if ((how & WriteFlag.KILL_SUIDGID) !== 0) server.dropPrivileges(inode);
       const cached = (how & WriteFlag.CACHE) !== 0;
       // The cache has told its writer that the bytes are written: rather the superuser's blocks than their loss.
@@ -49,6 +56,11 @@ export function fileWritingOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       server.mappings.privileged = server.isPrivileged(context);
       fs.checkFallocate(inode, request.mode, request.offset, request.length);
+      const { outside } = server;
+      if (outside !== undefined && server.isOutside(inode)) {
+        fallocateOutside(server, outside, context.nodeid, inode, request);
+        return 0;
+      }
       server.dropPrivilegesUnseen(context, inode);
       const failure = change(inode, request.mode, request.offset, request.length);
       server.changed(inode);
@@ -163,6 +175,8 @@ export function fileWritingOperations(server: Ext4Server) {
       readonly flagsHi: number;
     },
   ): number {
+    // Its pages are not here: a host that has them copies by reading and writing.
+    if (server.outside !== undefined) return -ENOSYS;
     if (request.flagsLo !== 0 || request.flagsHi !== 0) return -errno.EINVAL;
     const from = server.inode(context.nodeid);
     const to = fs.inode(inodeNumber(request.nodeid_out));
