@@ -18,20 +18,22 @@ export interface ServeData {
   readonly journal: SourceOptions | undefined;
   /** Without what only this thread has. */
   readonly engine: Omit<MountOptions, "journalDevice" | "onPanic" | "wait">;
-  readonly serving: Omit<ServerOptions, "onChange" | "expire" | "after">;
+  readonly serving: Omit<ServerOptions, "onChange" | "expire" | "after" | "iomap">;
   /** Whether the device is told what is free, when the mount ends. */
   readonly discard: boolean;
   /** A line per request. */
   readonly debug: boolean;
   /** Only warnings and errors. Default false. */
   readonly quiet?: boolean;
-  /** Let the kernel do the file I/O itself, if it can with this file system. */
+  /** Let the other end do the file I/O itself, if it can with this file system. */
   readonly iomap?: {
+    /** The number by which it knows the device already: a program at a socket. Default: it is a kernel, which is told. */
+    readonly device?: number;
     /** Whether it is a failure when it cannot. */
     readonly required: boolean;
     readonly cacheMappings: boolean;
     /** Descriptor that has the device exclusively. */
-    readonly claim: number | undefined;
+    readonly claim?: number | undefined;
   };
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
   readonly posixAcl: boolean;
@@ -83,7 +85,7 @@ const create: CreateFileSystem<ServeData> = (
     device.close();
     throw error;
   }
-  const ours = iomap === undefined ? "it is switched off" : whyOurs(filesystem);
+  const ours = iomap === undefined ? "it is switched off" : whyOurs(filesystem, iomap.device === undefined);
   if (iomap?.required === true && ours !== undefined) {
     filesystem.close();
     journalDevice?.close();
@@ -101,16 +103,7 @@ const create: CreateFileSystem<ServeData> = (
             name: basename(source.path),
             cacheMappings: iomap.cacheMappings,
             atomicWrites: writesAtomically(source.path, filesystem.geometry.blockSize),
-            register: () => {
-              const { path, descriptor } = source;
-              const { blockSize } = filesystem.geometry;
-              const writable = engine.writable === true;
-              return registerWithKernel(
-                transport().fd,
-                { path, descriptor, writable, claim: iomap.claim, blockSize },
-                log,
-              );
-            },
+            register: () => iomap.device ?? register(iomap.claim),
           },
         }),
     onChange: () => deadlines.arm(),
@@ -123,6 +116,12 @@ const create: CreateFileSystem<ServeData> = (
     const where = error instanceof Error ? `: ${error.stack?.split("\n", 3).join(";") ?? error.message}` : "";
     log(`${source.path}: ${message}${where}`);
   });
+  function register(claim: number | undefined): number {
+    const { path, descriptor } = source;
+    const { blockSize } = filesystem.geometry;
+    const what = { path, descriptor, writable: engine.writable === true, claim, blockSize };
+    return registerWithKernel(transport().fd, what, log);
+  }
   /** 0, or the errno of what went wrong. */
   function attempt(failure: string, work: () => void): number {
     try {
@@ -167,13 +166,15 @@ const create: CreateFileSystem<ServeData> = (
 /** A page: the kernel's page cache holds no smaller pieces than a block. */
 const PAGE_SIZE = 4096;
 
-/** Why a file system's file data has to go through the server, undefined when the kernel can read and write it itself. */
-function whyOurs({ volume, replay, geometry }: FileSystem): string | undefined {
+/** Why a file system's file data has to go through the server, undefined when the other end, a kernel or not, can read and write it. */
+function whyOurs({ volume, replay, geometry }: FileSystem, kernel: boolean): string | undefined {
   if (volume.transactions === undefined && replay !== undefined) {
     return "the journal needs recovery, and is replayed into memory only on a read-only mount";
   }
   if (volume.transactions?.journalsAllData === true) return "file data goes through the journal";
-  return geometry.blockSize > PAGE_SIZE ? `blocks of ${geometry.blockSize} bytes do not fit a page` : undefined;
+  return kernel && geometry.blockSize > PAGE_SIZE
+    ? `blocks of ${geometry.blockSize} bytes do not fit a page`
+    : undefined;
 }
 
 /** Bytes: to the end of every device. */

@@ -27,7 +27,7 @@ export interface MountImageOptions {
    * line in the log.
    */
   readonly access?: "read-only" | "read-write" | "read-write if possible";
-  readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after">;
+  readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after" | "iomap">;
   /** Tell the device which blocks are free, when the mount ends. Default false. */
   readonly discard?: boolean;
   /** Whether the kernel does the file I/O itself (fuse-iomap). Default: where it can. */
