@@ -43,12 +43,14 @@ export class Draw {
   readonly now: bigint;
   /** See Subject. */
   readonly shiftsRanges: boolean;
+  readonly refusesForGood: boolean;
   readonly #random: Random;
 
   constructor(model: Model, variant: ModelVariant, subject: Subject, seed: number) {
     this.model = model;
     this.variant = variant;
     this.shiftsRanges = subject.shiftsRanges;
+    this.refusesForGood = subject.refusesForGood;
     this.now = BigInt(Date.now()) * 1_000_000n;
     this.#random = new Random(seed);
   }

@@ -33,6 +33,7 @@ interface Place {
 
 export class EngineSubject implements Subject {
   readonly shiftsRanges = true;
+  readonly refusesForGood = true;
   readonly #image: string;
   readonly #variant: ModelVariant;
   readonly #handles = new Map<number, Handle>();

@@ -47,12 +47,17 @@ export function makeModelImage(variant: ModelVariant, path: string): void {
 export async function startSubject(name: SubjectName, variant: ModelVariant, image: string): Promise<Subject> {
   switch (name) {
     case "kernel":
-      return SystemSubject.start(kernelMounter(image, variant.kernelOptions), { vagueHoles: true, shiftsRanges: true });
+      return SystemSubject.start(kernelMounter(image, variant.kernelOptions), {
+        vagueHoles: true,
+        shiftsRanges: true,
+        refusesForGood: false,
+      });
     case "served":
       // What the kernel has cached is refused only when it is written back, and then it is lost.
       return SystemSubject.start(servedMounter(image, variant.roomy ? [] : ["nowriteback_cache"]), {
         vagueHoles: true,
         shiftsRanges: false,
+        refusesForGood: true,
         // FUSE's kernel side keeps the times of files it caches, and knows no first and last second.
         keptTime: (time) => keptTime(variant, time),
       });

@@ -23,6 +23,11 @@ export interface Status {
 export interface Subject {
   /** Whether ranges can be cut out of files and put in: Linux asks no file system in user space for that. */
   readonly shiftsRanges: boolean;
+  /**
+   * Whether a range that is refused to be zeroed holds afterwards what can be read of it. Linux 6.18's ext4 shows zeros where
+   * there was no room for a larger map, and the old bytes when it is mounted the next time.
+   */
+  readonly refusesForGood: boolean;
   create(path: string, mode: number): void;
   mkdir(path: string, mode: number): void;
   /** @param mode with the type's bits */

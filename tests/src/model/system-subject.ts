@@ -46,12 +46,14 @@ export interface Manners {
    */
   readonly vagueHoles: boolean;
   readonly shiftsRanges: boolean;
+  readonly refusesForGood: boolean;
   /** Where stat shows a time as it was set though the inode cannot hold it: what the inode holds of it. */
   readonly keptTime?: (time: bigint) => bigint;
 }
 
 export class SystemSubject implements Subject {
   readonly shiftsRanges: boolean;
+  readonly refusesForGood: boolean;
   readonly #mounter: Mounter;
   readonly #vagueHoles: boolean;
   readonly #keptTime: (time: bigint) => bigint;
@@ -62,6 +64,7 @@ export class SystemSubject implements Subject {
     this.#mounter = mounter;
     this.#vagueHoles = manners.vagueHoles;
     this.shiftsRanges = manners.shiftsRanges;
+    this.refusesForGood = manners.refusesForGood;
     this.#keptTime = manners.keptTime ?? ((time) => time);
     this.#root = Buffer.from(`${mountPoint}/`);
   }

@@ -145,7 +145,10 @@ function zeroedInPart(subject: Subject, target: Target, node: Node, offset: numb
 
 const fallocate: Plan = (draw) => allocate(draw, draw.oneOf(0, KEEP_SIZE));
 const punch: Plan = (draw) => allocate(draw, PUNCH_HOLE | KEEP_SIZE);
-const zero: Plan = (draw) => allocate(draw, ZERO_RANGE | draw.oneOf(0, KEEP_SIZE));
+const zero: Plan = (draw) => {
+  if (!draw.variant.roomy && !draw.refusesForGood) return undefined;
+  return allocate(draw, ZERO_RANGE | draw.oneOf(0, KEEP_SIZE));
+};
 
 const shift: Plan = (draw) => {
   const file = draw.file();
