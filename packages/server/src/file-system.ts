@@ -102,7 +102,7 @@ const create: CreateFileSystem<ServeData> = (
             notifier,
             name: basename(source.path),
             cacheMappings: iomap.cacheMappings,
-            atomicWrites: writesAtomically(source.path, filesystem.geometry.blockSize),
+            atomicWrites: iomap.device === undefined && writesAtomically(source.path, filesystem.geometry.blockSize),
             register: () => iomap.device ?? register(iomap.claim),
           },
         }),
