@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { type MountInfo, setDirtyShare, setReadAhead } from "@bulkhead/fuse";
+import type { MountInfo } from "@bulkhead/fuse";
 import { errnoName, ioctlValue, LinuxError } from "@bulkhead/linux";
 import { type Caller, isPrivileged } from "./caller.js";
 import { openFile } from "./files.js";
+import { type CacheSettings, FirstAnswer } from "./first-answer.js";
 import { type MadeMount, mountByKernel } from "./kernel-mount.js";
 import { MountPoint } from "./mount-point.js";
 import type { FileOpening, HelperActions, MountRequest } from "./session.js";
@@ -29,6 +30,7 @@ export class SystemActions implements HelperActions {
   readonly #settings: ActionSettings;
   #point: MountPoint | undefined;
   #made: MadeMount | undefined;
+  #firstAnswer: FirstAnswer | undefined;
   #source = "";
 
   constructor(settings: ActionSettings) {
@@ -71,6 +73,8 @@ export class SystemActions implements HelperActions {
     this.#source = Buffer.from(request.source).toString();
     try {
       this.#made = isPrivileged() ? mountByKernel(request, target) : mountByFusermount(request, target);
+      const info = this.info();
+      if (info !== undefined && isPrivileged()) this.#firstAnswer = new FirstAnswer(info);
     } catch (error) {
       if (error instanceof Error) log(`${target.point.path}: not mounted: ${error.message}`);
       throw error;
@@ -102,12 +106,10 @@ export class SystemActions implements HelperActions {
     return this.#made?.info();
   }
 
-  /** Sets what the kernel reads ahead, in KiB, and how much written data it may keep, in percent. Takes root. */
-  tune(readAheadKb: number | undefined, dirtyShare: number | undefined): void {
-    const info = this.info();
-    if (info === undefined || !isPrivileged()) return;
-    if (readAheadKb !== undefined) setReadAhead(info, readAheadKb);
-    if (dirtyShare !== undefined) setDirtyShare(info, dirtyShare);
+  /** Waits for the mount's first answer, and sets what can be set then. Whether it came. Takes root. */
+  async settle(settings: CacheSettings): Promise<boolean> {
+    const answer = this.#firstAnswer;
+    return answer !== undefined && (await answer.settle(settings));
   }
 
   /** Takes a mount back whose server gave up. */

@@ -4,6 +4,8 @@ import { splitOptions, unescapeOption } from "../protocol/index.js";
 /** Where services listen if nothing else is configured: one socket a type. */
 export const SOCKET_DIRECTORY = "/run/filesystems";
 
+const TYPE_FLAG = Buffer.from("-t");
+
 /** What a helper was asked to do, and what follows from it for the server's wishes. */
 export interface HelperCommand {
   /** The type of file system without `fuse.` or `fuseblk.`: the socket's name, and what the mount table shows. */
@@ -34,9 +36,13 @@ export function parseHelperCommand(list: readonly Path[]): HelperCommand {
   const kept: Buffer[] = [];
   for (let at = 0; at < args.length; at++) {
     const argument = args[at]!;
-    if (!argument.equals(Buffer.from("-t"))) kept.push(argument);
-    else type ??= args[++at]?.toString("utf8");
-    if (argument.equals(Buffer.from("-t")) && type === undefined) throw wrong("-t without a type");
+    if (!argument.equals(TYPE_FLAG)) {
+      kept.push(argument);
+      continue;
+    }
+    const value = args[++at]?.toString("utf8");
+    if (value === undefined) throw wrong("-t without a type");
+    type ??= value; // the first counts
   }
   if (type === undefined) throw wrong("no type: -t TYPE is missing");
   return {

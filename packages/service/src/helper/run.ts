@@ -1,5 +1,4 @@
-import { constants, fstatSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { constants, fstatSync } from "node:fs";
 import type { MountInfo } from "@bulkhead/fuse";
 import {
   close,
@@ -32,6 +31,7 @@ import { argumentFile } from "./argument-file.js";
 import { asCaller, type Caller, realCaller } from "./caller.js";
 import { type HelperCommand, parseHelperCommand, socketPath } from "./command.js";
 import { FUSE_CONFIGURATION, type FuseConfiguration, readFuseConfiguration } from "./configuration.js";
+import type { CacheSettings } from "./first-answer.js";
 import { HelperSession } from "./session.js";
 
 /** Exit codes of a helper; others are the server's. */
@@ -50,7 +50,7 @@ export interface StartedServer {
   kill(): void;
 }
 
-export interface HelperOptions {
+export interface HelperOptions extends CacheSettings {
   /** `[SOURCE] MOUNTPOINT -t TYPE [-o OPTIONS] …`, without the program's name. */
   readonly arguments: readonly Path[];
   /** Where services listen; default `/run/filesystems`. */
@@ -65,9 +65,6 @@ export interface HelperOptions {
   readonly fuseDevice?: string;
   /** Offer the extensions (iomap, loop devices), which only servers of this product understand. Default false. */
   readonly extensions?: boolean;
-  /** The mount's read-ahead in KiB, and its share of written pages in percent; only root can set them. */
-  readonly readAheadKb?: number;
-  readonly dirtyShare?: number;
   /** How long a server may say nothing, in ms. */
   readonly timeouts?: Partial<HelperTimeouts>;
   /** Where lines for the caller go; default standard error. */
@@ -92,7 +89,7 @@ export interface HelperResult {
   readonly exitCode: number;
   /** The mount, from just after it was made; undefined if there is none. */
   readonly mounted: MountInfo | undefined;
-  /** Whether the mount's first request was answered. */
+  /** Whether the server has answered the kernel's first request. Only root can tell: false for others. */
   readonly answers: boolean;
 }
 
@@ -124,8 +121,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
       channel.close();
       if (exitCode === HelperExit.MOUNTED && outcome.session.mounted) {
         mounted = outcome.actions.info();
-        answers = mounted !== undefined && (await firstAnswer(mounted));
-        outcome.actions.tune(options.readAheadKb, options.dirtyShare);
+        answers = await outcome.actions.settle(options);
       }
     } finally {
       outcome.actions.close();
@@ -289,25 +285,4 @@ function openFuse(path = "/dev/fuse"): number {
   if (fstatSync(fd).isCharacterDevice()) return fd;
   close(fd);
   throw new LinuxError("open", Errno.ENODEV, path);
-}
-
-/** How long to wait for the first answer before leaving, in ms, and how often to look. */
-const FIRST_ANSWER = 5_000;
-const LOOK = 5;
-
-/**
- * Waits until the server has answered INIT, which the kernel counts as waiting until then. Only then a read-ahead stays as it is
- * set: the answer lowers it. False if it cannot be told, or takes too long.
- */
-async function firstAnswer({ major, minor }: MountInfo): Promise<boolean> {
-  const waiting = `/sys/fs/fuse/connections/${major * 2 ** 20 + minor}/waiting`;
-  for (let waited = 0; waited < FIRST_ANSWER; waited += LOOK) {
-    try {
-      if (Number(readFileSync(waiting, "latin1")) === 0) return true;
-    } catch {
-      return false; // without fusectl, or gone already
-    }
-    await sleep(LOOK);
-  }
-  return false;
 }
