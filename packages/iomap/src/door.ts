@@ -19,6 +19,8 @@ export const IoFlag = {
   atomic: 0x20,
   /** Direct writes: into mapped space only, else -EAGAIN of the server. */
   overwriteOnly: 0x40,
+  /** The file was opened with FOPEN_DIRECT_IO: what cannot be done directly is -EIO, and not done through the page cache. */
+  directOnly: 0x80,
 } as const;
 
 /** Modes of fallocate, as in Linux. */
@@ -168,13 +170,26 @@ export interface IomapFile<F extends FileIdentity> {
   writeDirect(pos: number, source: Uint8Array, flags?: number): number;
   /**
    * A direct read or write of `length` bytes as one operation, so that the server is asked for all of it at once, whose data
-   * comes and goes in pieces of `buffer`.
+   * goes through `buffer` (at least a block) piece by piece.
    *
-   * @param take gets `count` bytes in `buffer`, those at `pos`; anything but 0 ends the read with it
-   * @param give puts up to `count` bytes into `buffer`; fewer than 1 end the write: 0 short, an errno as a failure
+   * @param take gets each piece, a window of `buffer`; what it answers but 0 ends the read: the errno is the result
+   * @param give fills `target` with what belongs at `pos`; answers bytes, 0 for a write that ends here, or a negative errno
+   * @returns bytes moved, or a negative errno
    */
-  streamOut(pos: number, length: number, buffer: Uint8Array, take: (count: number, pos: number) => number): number;
-  streamIn(pos: number, length: number, buffer: Uint8Array, give: (count: number, pos: number) => number): number;
+  streamOut(
+    pos: number,
+    length: number,
+    buffer: Uint8Array,
+    take: (bytes: Uint8Array, pos: number) => number,
+    flags?: number,
+  ): number;
+  streamIn(
+    pos: number,
+    length: number,
+    buffer: Uint8Array,
+    give: (target: Uint8Array, pos: number) => number,
+    flags?: number,
+  ): number;
 
   /** Writes back and waits. */
   flush(): number;

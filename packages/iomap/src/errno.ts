@@ -1,4 +1,5 @@
 /** Errors that the host answers with, negated. Numbers of Linux. */
+export const EPERM = 1;
 export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
@@ -11,6 +12,7 @@ export const ENOTBLK = 15;
 export const EBUSY = 16;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ETXTBSY = 26;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
@@ -22,4 +24,3 @@ export const ENOTCONN = 107;
 export const ESTALE = 116;
 /** Also EFSCORRUPTED: the other side broke the rules. */
 export const EUCLEAN = 117;
-export const EPERM = 1;

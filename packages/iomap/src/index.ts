@@ -1,5 +1,6 @@
 export { ConfigFlag, type ConfigReply } from "./config.js";
-export { DeviceRegistry, type HostDevice } from "./devices.js";
+export { connectIomap } from "./connection/connection.js";
+export { type BackingMap, BackingType, DeviceRegistry, type HostDevice } from "./devices.js";
 export {
   type Counters,
   FallocateMode,

@@ -105,6 +105,15 @@ export class Mapping {
     this.dev = dev;
   }
 
+  copy(other: Readonly<Mapping>): void {
+    this.set(other.type, other.offset, other.length, other.addr, other.dev, other.flags);
+  }
+
+  /** Whether it has a place on a device. */
+  get isOnDevice(): boolean {
+    return this.type === MappingType.mapped || this.type === MappingType.unwritten;
+  }
+
   /** One past the last byte. */
   get end(): number {
     return this.offset + this.length;
@@ -125,13 +134,28 @@ export interface MappingLimits {
  *
  * @param isWriteSlot whether this is the write slot, the only one that may say pureOverwrite
  * @param pos the byte that the mapping was asked for and must cover
+ * @param hasCache whether the file has a mapping cache: only then retryCache makes sense
  * @returns 0, or EUCLEAN
  */
-export function validateMapping(mapping: Mapping, limits: MappingLimits, isWriteSlot: boolean, pos: number): number {
+export function validateMapping(
+  mapping: Mapping,
+  limits: MappingLimits,
+  isWriteSlot: boolean,
+  pos: number,
+  hasCache = false,
+): number {
+  const failure = validateSlot(mapping, limits, isWriteSlot, hasCache);
+  if (failure !== 0) return failure;
+  if (mapping.type === MappingType.noCache) return EUCLEAN;
+  return mapping.offset <= pos && pos < mapping.offset + mapping.length ? 0 : EUCLEAN;
+}
+
+/** The rules that hold for an upsert as well: all but those about what was asked. */
+export function validateSlot(mapping: Mapping, limits: MappingLimits, isWriteSlot: boolean, hasCache: boolean): number {
   const { type, flags, offset, length, addr, dev } = mapping;
   const known = type <= MappingType.inline || (type >= MappingType.noCache && type <= MappingType.pureOverwrite);
   if (!(Number.isInteger(type) && type >= 0 && known)) return EUCLEAN;
-  if ((flags & ~SERVER_FLAGS) !== 0) return EUCLEAN;
+  if ((flags & ~SERVER_FLAGS) !== 0 || !Number.isSafeInteger(flags)) return EUCLEAN;
   // Numbers that 2^53 cannot hold exactly are refused with those that overflow 64 bits: no file or device is that long.
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length > 0)) return EUCLEAN;
   if (offset % limits.blockSize !== 0 || length % limits.blockSize !== 0) return EUCLEAN;
@@ -144,14 +168,15 @@ export function validateMapping(mapping: Mapping, limits: MappingLimits, isWrite
     case MappingType.pureOverwrite:
       if (!isWriteSlot || flags !== 0 || dev !== 0 || addr !== NULL_ADDR) return EUCLEAN;
       break;
-    case MappingType.noCache:
     case MappingType.retryCache:
-      return EUCLEAN; // there is no cache that the server could have filled
+      if (!hasCache || flags !== 0 || dev !== 0 || addr !== NULL_ADDR) return EUCLEAN;
+      break;
+    case MappingType.noCache:
+      break; // nothing of it is used
     default:
       if (dev !== 0 || addr !== NULL_ADDR) return EUCLEAN;
   }
   if (addr !== NULL_ADDR && !(Number.isSafeInteger(addr) && addr >= 0 && Number.isSafeInteger(addr + length)))
     return EUCLEAN;
-  if (!(offset <= pos && pos < offset + length)) return EUCLEAN;
   return 0;
 }
