@@ -3,13 +3,13 @@ _bulkhead() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp completion --help --version' -- "$current"))
+    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp rm mkdir mv ln chmod truncate completion --help --version' -- "$current"))
     return
   fi
   case ${COMP_WORDS[1]} in
     mount)
       case $previous in
-        -o|--options) _bulkhead_list 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache'; return ;;
+        -o|--options) _bulkhead_list 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache strictatime nostrictatime lazytime nolazytime'; return ;;
         --log) COMPREPLY=($(compgen -f -- "$current")); return ;;
       esac
       if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-o --options -f --foreground --log -h --help' -- "$current")); return; fi
@@ -83,12 +83,78 @@ _bulkhead() {
     cp)
       case $previous in
         --no-preserve) _bulkhead_list 'mode ownership timestamps xattr links all'; return ;;
+        --owner) :; return ;;
         --offset) :; return ;;
         --partition) :; return ;;
         --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive --no-preserve -n --no-clobber -v --verbose -q --quiet --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive --no-preserve -n --no-clobber -v --verbose -q --quiet --owner --offset --partition --sb --noload --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    rm)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive -f --force --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    mkdir)
+      case $previous in
+        -m|--mode) :; return ;;
+        --owner) :; return ;;
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-p --parents -m --mode --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    mv)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-n --no-clobber --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    ln)
+      case $previous in
+        --owner) :; return ;;
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --symbolic --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    chmod)
+      case $previous in
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    truncate)
+      case $previous in
+        -s|--size) :; return ;;
+        --owner) :; return ;;
+        --offset) :; return ;;
+        --partition) :; return ;;
+        --sb) :; return ;;
+        --cache-size) :; return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --size -c --no-create --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     completion)

@@ -11,7 +11,13 @@ _bulkhead() {
       'stat:show all attributes of files'
       'cat:write files to standard output'
       'extents:show where a file'\''s data lies on the device'
-      'cp:copy files out of an image'
+      'cp:copy files out of an image, into one, or from one to another'
+      'rm:remove files in an image'
+      'mkdir:make directories in an image'
+      'mv:move or rename files in an image'
+      'ln:link files in an image'
+      'chmod:change permissions of files in an image'
+      'truncate:set the size of files in an image'
       'completion:print a completion script for a shell'
     )
     _describe command commands
@@ -23,8 +29,8 @@ _bulkhead() {
   case $command in
     mount)
       _arguments -s \
-        '*-o[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache' \
-        '*--options[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache' \
+        '*-o[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache strictatime nostrictatime lazytime nolazytime' \
+        '*--options[Mount options, separated by commas; see MOUNT OPTIONS in the manual.]:LIST:_values -s , options rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache strictatime nostrictatime lazytime nolazytime' \
         '(-f --foreground)-f[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '(-f --foreground)--foreground[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '--log[Append the server'\''s log lines to FILE; default\: the system log (logger).]:FILE:_files' \
@@ -134,10 +140,91 @@ _bulkhead() {
         '(-v --verbose)--verbose[Print each file when it is done.]' \
         '(-q --quiet)-q[Show no progress bar.]' \
         '(-q --quiet)--quiet[Show no progress bar.]' \
+        '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:SOURCE:_files'
+      ;;
+    rm)
+      _arguments -s \
+        '(-r --recursive)-r[Remove directories with all that is in them.]' \
+        '(-r --recursive)--recursive[Remove directories with all that is in them.]' \
+        '(-f --force)-f[Say nothing of files that are not there.]' \
+        '(-f --force)--force[Say nothing of files that are not there.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    mkdir)
+      _arguments -s \
+        '(-p --parents)-p[Make those above as well; none that is there is an error.]' \
+        '(-p --parents)--parents[Make those above as well; none that is there is an error.]' \
+        '(-m --mode)-m[Permission bits in octal; default 777 without the umask.]:MODE:' \
+        '(-m --mode)--mode[Permission bits in octal; default 777 without the umask.]:MODE:' \
+        '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    mv)
+      _arguments -s \
+        '(-n --no-clobber)-n[Leave what is there already, instead of replacing it.]' \
+        '(-n --no-clobber)--no-clobber[Leave what is there already, instead of replacing it.]' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    ln)
+      _arguments -s \
+        '(-s --symbolic)-s[Make a symbolic link; TARGET is its text, as it is.]' \
+        '(-s --symbolic)--symbolic[Make a symbolic link; TARGET is its text, as it is.]' \
+        '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:TARGET:_files' \
+        '2:IMAGE\:/LINK:_files'
+      ;;
+    chmod)
+      _arguments -s \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '*:IMAGE\:/PATH:_files'
+      ;;
+    truncate)
+      _arguments -s \
+        '(-s --size)-s[The size (K, M, G\: KiB, MiB, GiB); needed.]:BYTES:' \
+        '(-s --size)--size[The size (K, M, G\: KiB, MiB, GiB); needed.]:BYTES:' \
+        '(-c --no-create)-c[Make no files that are not there.]' \
+        '(-c --no-create)--no-create[Make no files that are not there.]' \
+        '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
+        '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
+        '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
+        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \

@@ -25,7 +25,8 @@ interface Coded {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return ExitCode.usage;
   if (error instanceof CommandError) return error.exitCode;
-  return (error as Coded | undefined)?.code === "ERR_EXT4_CORRUPT" ? ExitCode.corrupt : ExitCode.failure;
+  const code = (error as Coded | undefined)?.code;
+  return code === "ERR_EXT4_CORRUPT" || code === "EUCLEAN" ? ExitCode.corrupt : ExitCode.failure;
 }
 
 /** What an error says, safe to print on a terminal. */

@@ -28,3 +28,14 @@ export function parseCount(text: string, what: string, least = 0): number {
   }
   return count;
 }
+
+/**
+ * Permission bits in octal, as chmod takes them: "644", "04755".
+ *
+ * @throws UsageError
+ */
+export function parseMode(text: string, what: string): number {
+  if (!/^[0-7]{1,5}$/.test(text) || Number.parseInt(text, 8) > 0o7777)
+    throw new UsageError(`${what} takes permission bits in octal such as 644 or 4755, not ${text}`);
+  return Number.parseInt(text, 8);
+}

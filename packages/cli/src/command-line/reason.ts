@@ -22,6 +22,16 @@ export function reasonOf(error: unknown): string {
       return "too many symbolic links";
     case "ENAMETOOLONG":
       return "a name or path is too long";
+    case "EUCLEAN":
+      return "corrupt: the file system is damaged there";
+    case "ENOTEMPTY":
+      return "the directory is not empty";
+    case "EFBIG":
+      return "it would be larger than the file system can hold";
+    case "EMLINK":
+      return "it can have no more links";
+    case "EDQUOT":
+      return "a quota is exhausted";
     case "ENOKEY":
       return "it is encrypted, and there is no key";
     default:

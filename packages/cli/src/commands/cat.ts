@@ -1,14 +1,15 @@
-import { Ext4File } from "@bulkhead/ext4";
+import { type Image, ImageError, type ImageNode } from "@bulkhead/image";
+import { errnoName } from "@bulkhead/linux";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { Output, OutputClosed } from "../output/output.js";
 import { printable } from "../output/printable.js";
-import { sourceSettings } from "../source/open-image.js";
+import { sourceSettings } from "../source/open-disk.js";
 import { Session } from "../source/session.js";
 
 const CHUNK = 1024 * 1024;
 
-export function run(given: GivenArguments): number {
+export async function run(given: GivenArguments): Promise<number> {
   const session = new Session(sourceSettings(given));
   const problems = new Problems("cat");
   const output = new Output();
@@ -16,10 +17,10 @@ export function run(given: GivenArguments): number {
   try {
     for (const argument of given.positionals) {
       try {
-        const { ext4, inode } = session.find(argument, true);
-        const file = new Ext4File(ext4.fs, inode);
+        const { disk, node } = await session.find(argument, true);
+        if (node.isDirectory) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
         let position = 0;
-        for (let count = file.read(0, buffer); count > 0; count = file.read(position, buffer)) {
+        for (let count = read(disk, node, 0, buffer); count > 0; count = read(disk, node, position, buffer)) {
           output.writeNow(buffer.subarray(0, count));
           position += count;
         }
@@ -32,4 +33,10 @@ export function run(given: GivenArguments): number {
     session.close();
   }
   return problems.exitCode;
+}
+
+function read(disk: Image, node: ImageNode, position: number, buffer: Uint8Array): number {
+  const got = disk.tree.data.read(node, position, buffer);
+  if (got < 0) throw new ImageError(errnoName(got), -got, "read", "");
+  return got;
 }

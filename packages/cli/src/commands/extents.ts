@@ -1,23 +1,34 @@
-import { Ext4File } from "@bulkhead/ext4";
+import { type Ext4, Ext4File, type Inode } from "@bulkhead/ext4";
 import type { GivenArguments } from "../command-line/declaration.js";
+import { CommandError, exitCodeOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
+import { reasonOf } from "../command-line/reason.js";
 import { Output } from "../output/output.js";
-import { sourceSettings } from "../source/open-image.js";
-import { Session } from "../source/session.js";
+import { parseImagePath } from "../source/image-path.js";
+import { sourceSettings } from "../source/open-disk.js";
+import { openImage } from "../source/open-image.js";
 
 export function run(given: GivenArguments): number {
-  const session = new Session(sourceSettings(given));
+  const { image, path } = parseImagePath(given.positionals[0]!);
+  const ext4 = openImage(image, sourceSettings(given));
   const output = new Output();
   try {
-    const { ext4, inode } = session.find(given.positionals[0]!, true);
-    const file = new Ext4File(ext4.fs, inode);
+    const file = new Ext4File(ext4.fs, inodeAt(ext4, image, path));
     if (given.flag("json")) printJson(file, output);
     else printTable(file, output);
     output.flush();
   } finally {
-    session.close();
+    ext4.close();
   }
   return ExitCode.success;
+}
+
+function inodeAt(ext4: Ext4, image: string, path: string): Inode {
+  try {
+    return ext4.inode(path);
+  } catch (error) {
+    throw new CommandError(`${image} has no ${path}: ${reasonOf(error)}`, exitCodeOf(error));
+  }
 }
 
 /** One object a line inside the array: a file may have millions of extents. */

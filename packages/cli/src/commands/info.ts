@@ -4,7 +4,8 @@ import { ExitCode } from "../command-line/exit-code.js";
 import { formatBytes, formatTime } from "../output/format.js";
 import { Output } from "../output/output.js";
 import { printable } from "../output/printable.js";
-import { openImage, sourceSettings } from "../source/open-image.js";
+import { sourceSettings } from "../source/open-disk.js";
+import { openImage } from "../source/open-image.js";
 
 export function run(given: GivenArguments): number {
   const ext4 = openImage(given.positionals[0]!, sourceSettings(given));

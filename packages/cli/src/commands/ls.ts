@@ -1,39 +1,38 @@
-import { type FileSystem, type Inode, nameToString, statsOf, stringToName } from "@bulkhead/ext4";
+import { nameToString, stringToName } from "@bulkhead/ext4/names";
+import { ImageSource, type SourceNode, sortedEntries } from "@bulkhead/image/copy";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { formatMinute, formatMode, isoTime } from "../output/format.js";
 import { Output, OutputClosed } from "../output/output.js";
 import { printable, printableName } from "../output/printable.js";
-import { sourceSettings } from "../source/open-image.js";
+import { sourceSettings } from "../source/open-disk.js";
 import { type Found, Session } from "../source/session.js";
-import { sortedEntries } from "../source/walk.js";
 
 /** One line of a listing. */
 interface Row {
   readonly name: Uint8Array;
   readonly ino: number;
   /** Read where the listing needs it; undefined as well where it could not be read. */
-  readonly inode: Inode | undefined;
+  readonly node: SourceNode | undefined;
 }
 
 /** A directory's rows; or a file's, which has no path of its own. */
 interface Group {
   readonly path: string | undefined;
-  readonly fs: FileSystem;
   readonly rows: readonly Row[];
 }
 
 /** Longest path that a recursive listing goes into: a hostile image may have directories without end. */
 const MOST_PATH = 65_536;
 
-export function run(given: GivenArguments): number {
+export async function run(given: GivenArguments): Promise<number> {
   const session = new Session(sourceSettings(given));
   const problems = new Problems("ls");
   const output = new Output();
   try {
     const groups = groupsOf(given, session, problems);
-    if (given.flag("json")) printJson(groups, output);
-    else printText(groups, given, output);
+    if (given.flag("json")) await printJson(groups, output);
+    else await printText(groups, given, output);
     output.flush();
   } finally {
     session.close();
@@ -42,13 +41,16 @@ export function run(given: GivenArguments): number {
 }
 
 /** Groups are made one by one, so that a long recursive listing shows as it is read. */
-function* groupsOf(given: GivenArguments, session: Session, problems: Problems): Generator<Group> {
+async function* groupsOf(given: GivenArguments, session: Session, problems: Problems): AsyncGenerator<Group> {
   for (const argument of given.positionals) {
     try {
-      const found = session.find(argument, !given.flag("long"));
-      const { path, inode, ext4 } = found;
-      if (inode.isDirectory) yield* directoryGroups(found, given, problems);
-      else yield { path: undefined, fs: ext4.fs, rows: [{ name: stringToName(path), ino: inode.ino, inode }] };
+      const found = await session.find(argument, !given.flag("long"));
+      const { path, node, disk } = found;
+      if (node.isDirectory) yield* directoryGroups(found, given, problems);
+      else {
+        const rows = [{ name: stringToName(path), ino: node.stats.ino, node: new ImageSource(disk, node) }];
+        yield { path: undefined, rows };
+      }
     } catch (error) {
       if (error instanceof OutputClosed) throw error;
       problems.add(printable(argument), error);
@@ -56,72 +58,69 @@ function* groupsOf(given: GivenArguments, session: Session, problems: Problems):
   }
 }
 
-function* directoryGroups(
-  { ext4: { fs }, inode, path }: Found,
-  given: GivenArguments,
-  problems: Problems,
-): Generator<Group> {
+function* directoryGroups({ disk, node, path }: Found, given: GivenArguments, problems: Problems): Generator<Group> {
   const recursive = given.flag("recursive");
-  const needsInodes = recursive || given.flag("long") || given.flag("json");
-  const entered = new Set<number>();
-  const pending = [{ inode, path }];
+  const needsNodes = recursive || given.flag("long") || given.flag("json");
+  const entered = new Set<string>();
+  const pending: { node: SourceNode; path: string }[] = [{ node: new ImageSource(disk, node), path }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const { inode: directory, path: where } = next;
-    if (entered.has(directory.ino)) continue;
-    entered.add(directory.ino);
+    const { node: directory, path: where } = next;
+    if (entered.has(directory.key)) continue;
+    entered.add(directory.key);
     const failed = (error: unknown, name?: Uint8Array) =>
       problems.add(printable(name === undefined ? where : `${where}: ${printableName(name)}`), error);
-    const rows: Row[] = sortedEntries(fs, directory, {
+    const rows: Row[] = sortedEntries(directory, {
       failed: (error) => failed(error),
-      skip: ({ nameBytes }) => nameBytes[0] === 0x2e && !given.flag("all"),
-    }).map(({ nameBytes: name, ino }) => {
+      skip: ({ name }) => name[0] === 0x2e && !given.flag("all"),
+    }).map((entry) => {
+      const { name, ino } = entry;
       try {
-        return { name, ino, inode: needsInodes ? fs.entryInode(directory, ino) : undefined };
+        return { name, ino, node: needsNodes ? entry.node() : undefined };
       } catch (error) {
         failed(error, name);
-        return { name, ino, inode: undefined };
+        return { name, ino, node: undefined };
       }
     });
-    yield { path: where, fs, rows };
+    yield { path: where, rows };
     if (!recursive) return;
     for (const row of rows.toReversed()) {
-      if (row.inode?.isDirectory !== true) continue;
+      if (row.node?.stats.kind !== "directory") continue;
       const inside = `${where === "/" ? "" : where}/${nameToString(row.name)}`;
       if (inside.length > MOST_PATH) failed(new Error("too deep to list"), row.name);
-      else pending.push({ inode: row.inode, path: inside });
+      else pending.push({ node: row.node, path: inside });
     }
   }
 }
 
-function printText(groups: Iterable<Group>, given: GivenArguments, output: Output): void {
+async function printText(groups: AsyncIterable<Group>, given: GivenArguments, output: Output): Promise<void> {
   const titled = given.flag("recursive") || given.positionals.length > 1;
   let first = true;
-  for (const { path, fs, rows } of groups) {
+  for await (const { path, rows } of groups) {
     if (titled && path !== undefined) {
       if (!first) output.line();
       output.name(stringToName(path));
       output.line(":");
     }
     first = false;
-    const columns = rows.map((row) => columnsOf(row, fs, given));
+    const columns = rows.map((row) => columnsOf(row, given));
     const widths = (columns[0] ?? []).map((_, index) => columnWidths(columns, index));
     for (const [index, row] of rows.entries()) {
       for (const [column, text] of columns[index]!.entries()) output.write(`${text.padStart(widths[column]!)} `);
       output.name(row.name);
-      if (given.flag("long") && row.inode?.isSymlink === true) {
+      if (given.flag("long") && row.node?.stats.kind === "symlink") {
         output.write(" -> ");
-        output.name(targetOf(fs, row.inode));
+        output.name(targetOf(row.node));
       }
       output.line();
     }
   }
 }
 
-function columnsOf({ ino, inode }: Row, fs: FileSystem, given: GivenArguments): string[] {
+function columnsOf({ ino, node }: Row, given: GivenArguments): string[] {
   const columns = given.flag("inode") ? [String(ino)] : [];
   if (!given.flag("long")) return columns;
-  if (inode === undefined) return [...columns, "??????????", "?", "?", "?", "?", "?"];
-  const stats = statsOf(inode, fs.geometry.blockSize);
+  if (node === undefined) return [...columns, "??????????", "?", "?", "?", "?", "?"];
+  const { stats } = node;
   const isDevice = stats.kind === "character-device" || stats.kind === "block-device";
   const size = isDevice ? `${stats.device.major}, ${stats.device.minor}` : String(stats.size);
   const mode = formatMode(stats.kind, stats.mode);
@@ -134,31 +133,28 @@ function columnWidths(columns: readonly string[][], index: number): number {
   return widest;
 }
 
-function targetOf(fs: FileSystem, inode: Inode): Uint8Array {
+function targetOf(link: SourceNode): Uint8Array {
   try {
-    return fs.readLink(inode).slice();
+    return link.readLink();
   } catch {
     return stringToName("?");
   }
 }
 
-function printJson(groups: Iterable<Group>, output: Output): void {
+async function printJson(groups: AsyncIterable<Group>, output: Output): Promise<void> {
   output.write("[");
   let separator = "\n";
-  for (const { path, fs, rows } of groups) {
-    output.write(`${separator}${JSON.stringify({ path, entries: rows.map((row) => describe(row, fs)) })}`);
+  for await (const { path, rows } of groups) {
+    output.write(`${separator}${JSON.stringify({ path, entries: rows.map(describe) })}`);
     separator = ",\n";
   }
   output.line("\n]");
 }
 
-function describe({ name, ino, inode }: Row, fs: FileSystem): Record<string, unknown> {
+function describe({ name, ino, node }: Row): Record<string, unknown> {
   const text = nameToString(name);
-  if (inode === undefined) return { name: text, ino };
-  const { kind, mode, links, uid, gid, size, blocks, device, atime, mtime, ctime } = statsOf(
-    inode,
-    fs.geometry.blockSize,
-  );
+  if (node === undefined) return { name: text, ino };
+  const { kind, mode, links, uid, gid, size, blocks, device, atime, mtime, ctime } = node.stats;
   return {
     name: text,
     ino,
@@ -173,6 +169,6 @@ function describe({ name, ino, inode }: Row, fs: FileSystem): Record<string, unk
     atime: isoTime(atime),
     mtime: isoTime(mtime),
     ctime: isoTime(ctime),
-    target: kind === "symlink" ? nameToString(targetOf(fs, inode)) : undefined,
+    target: kind === "symlink" ? nameToString(targetOf(node)) : undefined,
   };
 }

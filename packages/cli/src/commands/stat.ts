@@ -1,13 +1,14 @@
-import { type Ext4, type Inode, InodeFlag, nameToString, type Stats, statsOf } from "@bulkhead/ext4";
+import { InodeFlag } from "@bulkhead/ext4/format/inode";
+import { nameToString } from "@bulkhead/ext4/names";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { formatMode, formatTime, isoTime } from "../output/format.js";
 import { Output, OutputClosed } from "../output/output.js";
 import { printable, utf8 } from "../output/printable.js";
-import { sourceSettings } from "../source/open-image.js";
+import { sourceSettings } from "../source/open-disk.js";
 import { type Found, Session } from "../source/session.js";
 
-export function run(given: GivenArguments): number {
+export async function run(given: GivenArguments): Promise<number> {
   const session = new Session(sourceSettings(given));
   const problems = new Problems("stat");
   const output = new Output();
@@ -15,7 +16,7 @@ export function run(given: GivenArguments): number {
   try {
     for (const argument of given.positionals) {
       try {
-        const found = session.find(argument, false);
+        const found = await session.find(argument, false);
         if (given.flag("json")) described.push(describe(found));
         else for (const [label, value] of lines(found)) output.line(`${`${label}:`.padEnd(9)} ${value}`);
       } catch (error) {
@@ -31,10 +32,20 @@ export function run(given: GivenArguments): number {
   return problems.exitCode;
 }
 
-function lines({ path, ext4, inode }: Found): [label: string, value: string][] {
-  const stats = statsOf(inode, ext4.fs.geometry.blockSize);
+/** What there is to tell. */
+function all({ disk, node }: Found) {
+  return { ...disk.tree.stat(node), ...disk.tree.particulars(node) };
+}
+
+function targetOf({ disk, node }: Found): string {
+  return nameToString(disk.tree.readLink(node));
+}
+
+function lines(found: Found): [label: string, value: string][] {
+  const { path } = found;
+  const stats = all(found);
   const { kind, mode, device } = stats;
-  const target = kind === "symlink" ? ` -> ${printable(nameToString(ext4.fs.readLink(inode)))}` : "";
+  const target = kind === "symlink" ? ` -> ${printable(targetOf(found))}` : "";
   const list: [string, string][] = [
     ["File", `${printable(path)}${target}`],
     ["Type", kind],
@@ -52,31 +63,28 @@ function lines({ path, ext4, inode }: Found): [label: string, value: string][] {
   if (stats.crtime !== undefined) list.push(["Birth", formatTime(stats.crtime)]);
   const flags = flagNames(stats.flags);
   if (flags.length > 0) list.push(["Flags", flags.join(" ")]);
-  for (const [name, value] of attributes(ext4, inode)) list.push(["Xattr", `${printable(name)}=${showValue(value)}`]);
+  for (const [name, value] of attributes(found)) list.push(["Xattr", `${printable(name)}=${showValue(value)}`]);
   return list;
 }
 
-function describe({ path, ext4, inode }: Found): Record<string, unknown> {
-  const stats: Stats = statsOf(inode, ext4.fs.geometry.blockSize);
+function describe(found: Found): Record<string, unknown> {
+  const stats = all(found);
   return {
-    path,
+    path: found.path,
     ...stats,
     atime: isoTime(stats.atime),
     mtime: isoTime(stats.mtime),
     ctime: isoTime(stats.ctime),
     crtime: stats.crtime && isoTime(stats.crtime),
     flags: flagNames(stats.flags),
-    target: stats.kind === "symlink" ? nameToString(ext4.fs.readLink(inode)) : undefined,
-    xattrs: Object.fromEntries(
-      attributes(ext4, inode).map(([name, value]) => [name, Buffer.from(value).toString("base64")]),
-    ),
+    target: stats.kind === "symlink" ? targetOf(found) : undefined,
+    xattrs: Object.fromEntries(attributes(found).map(([name, value]) => [name, Buffer.from(value).toString("base64")])),
   };
 }
 
-function attributes({ fs }: Ext4, inode: Inode): [name: string, value: Uint8Array][] {
-  return fs.listXattrs(inode).map((name) => {
-    const value = fs.getXattr(inode, name) ?? new Uint8Array(0);
-    return [nameToString(Uint8Array.from(name, (char) => char.charCodeAt(0))), value];
+function attributes({ disk, node }: Found): [name: string, value: Uint8Array][] {
+  return disk.tree.listXattrs(node).map((name) => {
+    return [nameToString(name), disk.tree.getXattr(node, name) ?? new Uint8Array(0)];
   });
 }
 

@@ -2,7 +2,7 @@ import type { CommandDeclaration, OptionDeclaration } from "../command-line/decl
 
 /** What `bulkhead` is, in a sentence. */
 export const about =
-  "Bulkhead handles ext4 file systems (and ext2 and ext3) in images and on devices without the kernel's ext4 driver: looks inside and copies out without a mount, or mounts them, for reading and writing, through FUSE.";
+  "Bulkhead handles ext4 file systems (and ext2 and ext3) in images and on devices without the kernel's ext4 driver: looks inside, copies out and in and changes without a mount, or mounts them, for reading and writing, through FUSE.";
 
 /** Options of every command that looks into an image. */
 const sourceOptions: readonly OptionDeclaration[] = [
@@ -17,12 +17,24 @@ const sourceOptions: readonly OptionDeclaration[] = [
   { name: "cache-size", value: "BYTES", description: "Keep at most this much metadata in memory; default 32M." },
 ];
 
+const owner: OptionDeclaration = {
+  name: "owner",
+  value: "UID:GID",
+  description: "Whose new files are, in numbers; default the caller's. For systems that boot from the image: 0:0.",
+};
+
+/** Options of every command that changes an image. */
+const changeOptions: readonly OptionDeclaration[] = sourceOptions.filter(({ name }) => name !== "noload");
+
 const json: OptionDeclaration = { name: "json", description: "Print JSON." };
 
 const imagePath = { name: "IMAGE:/PATH", kind: "image-path" } as const;
 
 const imagePathParagraph =
   "IMAGE is an image file or a device, /PATH a path inside it. IMAGE alone means its root directory. If the name of the image has colons, the longest that is there counts. Symbolic links in /PATH are followed inside the image; `..` never leads out of it.";
+
+const changeParagraph =
+  "IMAGE is changed through its journal, by a server in a process of its own that gets the open image and nothing else; neither root nor a mount nor FUSE is needed. Whoever may write to the image owns what is in it: no permissions inside are checked. Nobody else may use the image meanwhile. When the command returns, everything is on the image.";
 
 const escapesParagraph =
   "Names are printed byte for byte, except on a terminal: there control characters and bytes that are not UTF-8 are shown as \\xNN, and a backslash as \\\\.";
@@ -182,9 +194,9 @@ export const commands: readonly CommandDeclaration[] = [
   {
     name: "cp",
     section: 1,
-    summary: "copy files out of an image",
+    summary: "copy files out of an image, into one, or from one to another",
     arguments: [
-      { ...imagePath, repeatable: true },
+      { name: "SOURCE", kind: "destination", repeatable: true },
       { name: "DEST", kind: "destination" },
     ],
     options: [
@@ -204,22 +216,143 @@ export const commands: readonly CommandDeclaration[] = [
       },
       { name: "verbose", short: "v", description: "Print each file when it is done." },
       { name: "quiet", short: "q", description: "Show no progress bar." },
+      owner,
       ...sourceOptions,
     ],
     description: [
-      "Copies files and, with -r, directories out of an image. If DEST is a directory they go into it, else DEST becomes the copy. As with cp, IMAGE:/DIR/. stands for what is in the directory, and so does the root directory.",
+      "Copies files and, with -r, directories. SOURCE and DEST are IMAGE:/PATH or paths on the host; one of them at least is in an image. If DEST is a directory they go into it, else DEST becomes the copy. As with cp, IMAGE:/DIR/. stands for what is in the directory, and so does the root directory.",
       "The copy is as true as the caller may make it: sparse files stay sparse (holes and unwritten space as the file's mappings say, not guessed from zeros), hard links stay linked, and modes, times to the nanosecond, extended attributes and ACLs are kept. Owners, device files and attributes of the namespaces security and trusted need root; without it they are left out, with one warning for each kind.",
+      "Into an image everything is kept, by everybody: owners, device files and all attributes, as under fakeroot. With --no-preserve=ownership copies are the caller's, or those of --owner.",
       "Nothing in an image can make this command write outside DEST: symbolic links that it brings are created but never followed. A file appears under its name when it is complete; an interrupted one is removed. A file that cannot be copied is reported and the others still are; the exit code tells.",
+      changeParagraph,
       imagePathParagraph,
     ],
     examples: [
-      { command: "bulkhead cp -r disk.img:/home/me rescued", does: "Copy a directory." },
+      { command: "bulkhead cp -r disk.img:/home/me rescued", does: "Copy a directory out." },
+      { command: "bulkhead cp -r rootfs/. disk.img:/", does: "Fill an image with what is in a directory." },
+      { command: "bulkhead cp -r old.img:/srv new.img:/srv", does: "Copy from image to image." },
       {
         command: "bulkhead cp --no-preserve=ownership,xattr disk.img:/etc/fstab .",
         does: "Copy a file without owner and attributes.",
       },
     ],
     load: () => import("./cp.js"),
+  },
+  {
+    name: "rm",
+    section: 1,
+    summary: "remove files in an image",
+    arguments: [{ ...imagePath, repeatable: true }],
+    options: [
+      { name: "recursive", short: "r", description: "Remove directories with all that is in them." },
+      { name: "force", short: "f", description: "Say nothing of files that are not there." },
+      ...changeOptions,
+    ],
+    description: ["Removes files and, with -r, directories in an image.", changeParagraph, imagePathParagraph],
+    examples: [{ command: "bulkhead rm -r disk.img:/var/cache/apt", does: "Remove a directory." }],
+    load: () => import("./rm.js"),
+  },
+  {
+    name: "mkdir",
+    section: 1,
+    summary: "make directories in an image",
+    arguments: [{ ...imagePath, repeatable: true }],
+    options: [
+      { name: "parents", short: "p", description: "Make those above as well; none that is there is an error." },
+      {
+        name: "mode",
+        short: "m",
+        value: "MODE",
+        description: "Permission bits in octal; default 777 without the umask.",
+      },
+      owner,
+      ...changeOptions,
+    ],
+    description: ["Makes directories in an image.", changeParagraph, imagePathParagraph],
+    examples: [
+      { command: "bulkhead mkdir -p --owner 0:0 disk.img:/etc/app/conf.d", does: "Make a directory, and those above." },
+    ],
+    load: () => import("./mkdir.js"),
+  },
+  {
+    name: "mv",
+    section: 1,
+    summary: "move or rename files in an image",
+    arguments: [
+      { ...imagePath, repeatable: true },
+      { name: "IMAGE:/DEST", kind: "image-path" },
+    ],
+    options: [
+      { name: "no-clobber", short: "n", description: "Leave what is there already, instead of replacing it." },
+      ...changeOptions,
+    ],
+    description: [
+      "Gives files and directories in an image another name. If DEST is a directory they go into it. Both are in one image; from one to another, use cp and rm.",
+      changeParagraph,
+      imagePathParagraph,
+    ],
+    examples: [{ command: "bulkhead mv disk.img:/etc/fstab disk.img:/etc/fstab.old", does: "Rename a file." }],
+    load: () => import("./mv.js"),
+  },
+  {
+    name: "ln",
+    section: 1,
+    summary: "link files in an image",
+    arguments: [
+      { name: "TARGET", kind: "image-path" },
+      { name: "IMAGE:/LINK", kind: "image-path" },
+    ],
+    options: [
+      { name: "symbolic", short: "s", description: "Make a symbolic link; TARGET is its text, as it is." },
+      owner,
+      ...changeOptions,
+    ],
+    description: [
+      "Gives a file in an image another name, or makes a symbolic link. TARGET is IMAGE:/PATH in the same image; with -s it is what the link says. If LINK is a directory, the link goes into it.",
+      changeParagraph,
+      imagePathParagraph,
+    ],
+    examples: [
+      { command: "bulkhead ln -s ../usr/lib disk.img:/lib", does: "Make a symbolic link." },
+      { command: "bulkhead ln disk.img:/bin/gzip disk.img:/bin/gunzip", does: "Give a file a second name." },
+    ],
+    load: () => import("./ln.js"),
+  },
+  {
+    name: "chmod",
+    section: 1,
+    summary: "change permissions of files in an image",
+    arguments: [
+      { name: "MODE", kind: "command" },
+      { ...imagePath, repeatable: true },
+    ],
+    options: [...changeOptions],
+    description: [
+      "Sets permission, set-id and sticky bits of files in an image. MODE is octal.",
+      changeParagraph,
+      imagePathParagraph,
+    ],
+    examples: [{ command: "bulkhead chmod 4755 disk.img:/bin/su", does: "Make a program run as its owner." }],
+    load: () => import("./chmod.js"),
+  },
+  {
+    name: "truncate",
+    section: 1,
+    summary: "set the size of files in an image",
+    arguments: [{ ...imagePath, repeatable: true }],
+    options: [
+      { name: "size", short: "s", value: "BYTES", description: "The size (K, M, G: KiB, MiB, GiB); needed." },
+      { name: "no-create", short: "c", description: "Make no files that are not there." },
+      owner,
+      ...changeOptions,
+    ],
+    description: [
+      "Makes files in an image as long as --size says: what is behind is lost, and what they grow by reads as zeros and takes no space. Files that are not there are made.",
+      changeParagraph,
+      imagePathParagraph,
+    ],
+    examples: [{ command: "bulkhead truncate -s 1G disk.img:/swapfile", does: "Make a sparse file." }],
+    load: () => import("./truncate.js"),
   },
   {
     name: "completion",

@@ -1,30 +1,30 @@
-import { nameToString } from "@bulkhead/ext4";
+import { nameToString } from "@bulkhead/ext4/names";
+import { ImageSource, type SourceNode, walk } from "@bulkhead/image/copy";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { parseCount } from "../command-line/quantity.js";
 import { Output } from "../output/output.js";
 import { printable, printableName } from "../output/printable.js";
-import { sourceSettings } from "../source/open-image.js";
+import { sourceSettings } from "../source/open-disk.js";
 import { Session } from "../source/session.js";
-import { walk } from "../source/walk.js";
 
-export function run(given: GivenArguments): number {
+export async function run(given: GivenArguments): Promise<number> {
   const session = new Session(sourceSettings(given));
   const problems = new Problems("tree");
   const output = new Output();
   const depth = given.value("depth");
   const limit = depth === undefined ? Number.POSITIVE_INFINITY : parseCount(depth, "--depth", 1);
   try {
-    const { ext4, inode, path } = session.find(given.positionals[0]!, true);
+    const { disk, node, path } = await session.find(given.positionals[0]!, true);
     output.line(output.isTerminal ? printable(path) : path);
     let directories = 0;
     let files = 0;
-    if (inode.isDirectory) {
-      const steps = walk(ext4.fs, inode, {
+    if (node.isDirectory) {
+      const steps = walk(new ImageSource(disk, node), {
         enter: ({ depth }) => depth < limit,
         failed: (error, directory, entry) =>
-          problems.add(entry === undefined ? `directory ${directory.ino}` : printableName(entry.nameBytes), error),
-        skip: (entry) => !given.flag("all") && entry.nameBytes[0] === 0x2e,
+          problems.add(entry === undefined ? `directory ${directory.stats.ino}` : printableName(entry.name), error),
+        skip: (entry) => !given.flag("all") && entry.name[0] === 0x2e,
       });
       /** What the lines of each level start with: how the directories above go on. */
       const indents = [""];
@@ -33,10 +33,10 @@ export function run(given: GivenArguments): number {
         const indent = indents[at.depth - 1] ?? "";
         indents[at.depth] = indent + (at.isLast ? "    " : "│   ");
         output.write(`${indent}${at.isLast ? "└── " : "├── "}`);
-        output.name(at.entry.nameBytes);
-        if (at.inode.isDirectory) directories++;
+        output.name(at.entry.name);
+        if (at.node.stats.kind === "directory") directories++;
         else files++;
-        output.line(at.inode.isSymlink ? ` -> ${target(ext4.fs.readLink(at.inode))}` : "");
+        output.line(at.node.stats.kind === "symlink" ? ` -> ${target(at.node)}` : "");
       }
     } else {
       files++;
@@ -50,6 +50,10 @@ export function run(given: GivenArguments): number {
   return problems.exitCode;
 }
 
-function target(bytes: Uint8Array): string {
-  return printable(nameToString(bytes));
+function target(link: SourceNode): string {
+  try {
+    return printable(nameToString(link.readLink()));
+  } catch {
+    return "?";
+  }
 }

@@ -8,41 +8,13 @@ import {
   systemEnvironment,
 } from "@bulkhead/ext4";
 import { openSource, SourceError, type SourceOptions } from "@bulkhead/server/source";
-import type { GivenArguments } from "../command-line/declaration.js";
-import { CommandError, exitCodeOf, messageOf, report, UsageError } from "../command-line/errors.js";
-import { parseBytes, parseCount } from "../command-line/quantity.js";
+import { CommandError, exitCodeOf, messageOf, report } from "../command-line/errors.js";
 import { formatBytes } from "../output/format.js";
 import { printable } from "../output/printable.js";
-
-/** Where in a source the file system is, and how to open it. */
-export interface SourceSettings {
-  readonly offset?: number | undefined;
-  readonly partition?: number | undefined;
-  /** Place of the superblock in units of 1 KiB. */
-  readonly superblock?: number | undefined;
-  readonly noLoad: boolean;
-  readonly cacheBytes?: number | undefined;
-}
-
-/** Reads the options that every command without a mount has. @throws UsageError */
-export function sourceSettings(given: GivenArguments): SourceSettings {
-  const offset = given.value("offset");
-  const partition = given.value("partition");
-  const superblock = given.value("sb");
-  const cache = given.value("cache-size");
-  if (offset !== undefined && partition !== undefined)
-    throw new UsageError("--offset and --partition exclude each other");
-  return {
-    offset: offset === undefined ? undefined : parseBytes(offset, "--offset"),
-    partition: partition === undefined ? undefined : parseCount(partition, "--partition", 1),
-    superblock: superblock === undefined ? undefined : parseCount(superblock, "--sb", 1),
-    noLoad: given.flag("noload"),
-    cacheBytes: cache === undefined ? undefined : parseBytes(cache, "--cache-size"),
-  };
-}
+import type { SourceSettings } from "./open-disk.js";
 
 /**
- * Opens the file system in an image or on a device, read-only. Warnings go to standard error.
+ * Opens the file system in an image or on a device with the engine itself, read-only: for what only that tells. Warnings go to standard error.
  *
  * @throws CommandError with a line that says what to do
  */
@@ -68,7 +40,7 @@ export function openImage(path: string, settings: SourceSettings): Ext4 {
     }
   } catch (error) {
     if (error instanceof SourceError) throw new CommandError(error.message);
-    const choice = partitionChoice(error, path, settings, (number) => `--partition ${number}`);
+    const choice = partitionChoice(error, path, settings);
     if (choice !== undefined) throw new CommandError(choice);
     throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
   }
@@ -106,10 +78,19 @@ function partitionChoice(
   error: unknown,
   path: string,
   settings: SourceSettings,
-  option: (number: number) => string,
+  option?: (number: number) => string,
 ): string | undefined {
-  const isElsewhere = settings.offset !== undefined || settings.partition !== undefined;
-  if (isElsewhere || !(error instanceof CorruptionError) || error.kind !== "superblock-magic") return undefined;
+  if (!(error instanceof CorruptionError) || error.kind !== "superblock-magic") return undefined;
+  return partitionsToChoose(path, settings, option);
+}
+
+/** The message that lists the partitions of a source, of which none was named; undefined where there are none. */
+export function partitionsToChoose(
+  path: string,
+  settings: Pick<SourceSettings, "offset" | "partition">,
+  option: (number: number) => string = (number) => `--partition ${number}`,
+): string | undefined {
+  if (settings.offset !== undefined || settings.partition !== undefined) return undefined;
   const partitions = partitionsOf(path);
   if (partitions.length === 0) return undefined;
   const lines = partitions.map(({ number, offset, length, name }) => {

@@ -1,0 +1,176 @@
+import { setImmediate } from "node:timers/promises";
+import type { DestinationDirectory, DestinationPlace, Draft, SourceNode } from "./ends.js";
+import { walk } from "./walk.js";
+
+const CHUNK = 1024 * 1024;
+/** How long the copy may go on without looking at signals and timers, in ms. */
+const TURN = 50;
+const SLASH = Buffer.from("/");
+
+export interface CopierOptions {
+  /** Whether several names of an inode stay so. */
+  readonly keepLinks: boolean;
+  /** Leave what is there already. */
+  readonly noClobber: boolean;
+  /** Stops the copy between two chunks. */
+  readonly signal: AbortSignal;
+  /** A file's copy begins. */
+  begins?(name: Uint8Array): void;
+  /** So many bytes more are copied. */
+  copied?(bytes: number): void;
+  /** Told of each file that is done. */
+  done?(path: Buffer): void;
+  /** Told of each file that failed, or lacks something. */
+  failed(path: Buffer, error: unknown): void;
+}
+
+/** Copies trees. One for a whole command, so that links between its sources are kept. */
+export class Copier {
+  readonly #options: CopierOptions;
+  readonly #buffer = new Uint8Array(CHUNK);
+  /** The first copy of each inode with several links. */
+  readonly #links = new Map<string, DestinationPlace>();
+  /** Directories that copies went into: a copy inside of what is copied would never end. */
+  readonly #targets = new Set<string>();
+  #turn = performance.now();
+
+  constructor(options: CopierOptions) {
+    this.#options = options;
+  }
+
+  /** Copies a directory and what is in it to `place`, which may be a directory already. @param keepTop leave the attributes of one that is */
+  async copyTree(root: SourceNode, place: DestinationPlace, keepTop: boolean): Promise<void> {
+    const { failed } = this.#options;
+    let top: ReturnType<DestinationPlace["makeDirectory"]>;
+    try {
+      top = place.makeDirectory();
+    } catch (error) {
+      failed(place.path, error);
+      return;
+    }
+    /** The copies of the directories that the walk is in. */
+    const levels: { place: DestinationPlace; directory: DestinationDirectory }[] = [
+      { place, directory: top.directory },
+    ];
+    this.#targets.add(top.directory.key);
+    let made: DestinationDirectory | undefined;
+    const where = () => levels.at(-1)?.place.path ?? place.path;
+    const steps = walk(root, {
+      enter: () => made !== undefined,
+      failed: (error, _directory, entry) =>
+        failed(entry === undefined ? where() : Buffer.concat([where(), SLASH, entry.name]), error),
+    });
+    for (const { kind, at } of steps) {
+      if (kind === "end") {
+        this.#finishDirectory(at.node, levels.pop()!.place);
+        continue;
+      }
+      made = undefined;
+      levels.length = at.depth;
+      const { name } = at.entry;
+      try {
+        if (this.#targets.has(at.node.key)) throw new Error("the copy is inside of what is copied; it is left out");
+        const target = levels[at.depth - 1]!.directory.place(name);
+        if (at.node.stats.kind === "directory") {
+          made = target.makeDirectory().directory;
+          this.#targets.add(made.key);
+          levels[at.depth] = { place: target, directory: made };
+        } else {
+          await this.copyFile(at.node, target, name);
+        }
+      } catch (error) {
+        if (this.#options.signal.aborted || isLoss(error)) throw error;
+        failed(Buffer.concat([levels[at.depth - 1]!.place.path, SLASH, name]), error);
+      }
+      await this.#pause();
+    }
+    if (top.isNew || !keepTop) this.#finishDirectory(root, place);
+  }
+
+  #finishDirectory(source: SourceNode, place: DestinationPlace): void {
+    try {
+      place.setAttributes(source);
+      this.#options.done?.(place.path);
+    } catch (error) {
+      if (isLoss(error)) throw error;
+      this.#options.failed(place.path, error);
+    }
+  }
+
+  /**
+   * Copies anything but a directory to `place`.
+   *
+   * @throws what went wrong; nothing is left of it then
+   */
+  async copyFile(source: SourceNode, place: DestinationPlace, name: Uint8Array): Promise<void> {
+    const { keepLinks, noClobber } = this.#options;
+    if (noClobber && place.exists()) return;
+    this.#options.begins?.(name);
+    const linked = keepLinks && source.stats.links > 1;
+    const earlier = linked ? this.#links.get(source.key) : undefined;
+    const link = earlier === undefined ? undefined : place.draftLink(earlier);
+    const draft = link ?? place.draft(source);
+    try {
+      if (link === undefined) {
+        if (source.stats.kind === "file") await this.#writeContents(source, draft);
+        draft.setAttributes(source);
+      }
+      draft.commit();
+    } catch (error) {
+      draft.discard();
+      throw error;
+    }
+    if (linked && link === undefined) this.#links.set(source.key, place);
+    this.#options.done?.(place.path);
+  }
+
+  /** Writes the ranges that hold data, and leaves holes and unwritten space out. */
+  async #writeContents(source: SourceNode, draft: Draft): Promise<void> {
+    const { size, blocks } = source.stats;
+    const contents = source.open();
+    let shown = 0;
+    try {
+      let end = 0;
+      for (let range = contents.nextRange(0); range !== undefined; range = contents.nextRange(end)) {
+        end = range.end;
+        shown += await this.#writeRange(contents, draft, range.start, end);
+      }
+      if (end < size) draft.resize(size);
+    } finally {
+      contents.close();
+    }
+    // Space that is kept without data counts as well.
+    this.#options.copied?.(Math.max(0, Math.min(size, blocks * 512) - shown));
+  }
+
+  async #writeRange(
+    contents: { read(position: number, target: Uint8Array): number },
+    draft: Draft,
+    from: number,
+    to: number,
+  ) {
+    let position = from;
+    while (position < to) {
+      const count = contents.read(position, this.#buffer.subarray(0, Math.min(CHUNK, to - position)));
+      if (count === 0) break; // it has become shorter
+      draft.write(this.#buffer.subarray(0, count), position);
+      position += count;
+      this.#options.copied?.(count);
+      await this.#pause();
+    }
+    return position - from;
+  }
+
+  /** Lets signals and the progress bar have their turn. @throws when the copy is to stop */
+  async #pause(): Promise<void> {
+    if (performance.now() - this.#turn < TURN) return;
+    await setImmediate();
+    this.#turn = performance.now();
+    this.#options.signal.throwIfAborted();
+  }
+}
+
+/** Whether a server is gone, and with it all that was still to be copied. */
+function isLoss(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === "ERR_FUSE_CONNECTION";
+}

@@ -1,0 +1,85 @@
+import { FuseAnswerError } from "@bulkhead/fuse/client";
+import type { Image } from "../image.js";
+import type { ImageNode, Stats } from "../node.js";
+import type { Entry } from "../tree.js";
+import type { Contents, SourceEntry, SourceNode } from "./ends.js";
+
+const ENXIO = -6;
+const ENOENT = 2;
+
+/** A file in an image. */
+export class ImageSource implements SourceNode {
+  readonly node: ImageNode;
+  readonly #image: Image;
+
+  constructor(image: Image, node: ImageNode) {
+    this.#image = image;
+    this.node = node;
+  }
+
+  get stats(): Stats {
+    return this.node.stats;
+  }
+
+  get key(): string {
+    return keyOf(this.#image, this.node);
+  }
+
+  list(into: SourceEntry[]): void {
+    const entries: Entry[] = [];
+    try {
+      this.#image.tree.list(this.node, entries);
+    } finally {
+      for (const entry of entries) {
+        const { name, ino, kind } = entry;
+        into.push({ name, ino, kind, node: () => new ImageSource(this.#image, this.#child(entry)) });
+      }
+    }
+  }
+
+  #child({ name, node }: Entry): ImageNode {
+    const child = node ?? this.#image.tree.lookup(this.node, name);
+    if (child === undefined) throw new FuseAnswerError("LOOKUP", ENOENT);
+    return child;
+  }
+
+  readLink(): Uint8Array {
+    return this.#image.tree.readLink(this.node);
+  }
+
+  xattrNames(): Uint8Array[] {
+    return this.#image.tree.listXattrs(this.node);
+  }
+
+  xattr(name: Uint8Array): Uint8Array | undefined {
+    return this.#image.tree.getXattr(this.node, name);
+  }
+
+  open(): Contents {
+    const { data } = this.#image.tree;
+    const { node } = this;
+    return {
+      nextRange(position) {
+        if (position >= node.size) return undefined;
+        const start = data.seek(node, position, "data");
+        if (start === ENXIO) return undefined;
+        if (start < 0) throw new FuseAnswerError("LSEEK", start);
+        const hole = data.seek(node, start, "hole");
+        if (hole < 0) throw new FuseAnswerError("LSEEK", hole);
+        // Progress, whatever the server says.
+        return { start, end: Math.max(start + 1, Math.min(hole, node.size)) };
+      },
+      read(position, target) {
+        const got = data.read(node, position, target);
+        if (got < 0) throw new FuseAnswerError("READ", got);
+        return got;
+      },
+      close() {},
+    };
+  }
+}
+
+/** What stands for an inode of an image among all inodes that a copy meets. */
+export function keyOf(image: Image, node: ImageNode): string {
+  return `image ${image.serverPid}:${node.id}`;
+}
