@@ -17,6 +17,7 @@ import {
   utimens,
 } from "@bulkhead/linux";
 import { describe } from "./inodes.js";
+import { withoutSetIdPower } from "./set-id.js";
 import { attributesValid, type MirrorState } from "./state.js";
 
 const UNCHANGED = -1;
@@ -58,8 +59,12 @@ export function attributeHandlers(state: MirrorState): Handlers {
       }
       if (valid & Fattr.MODE) chmodSync(path, request.mode & 0o7777);
       if (valid & Fattr.SIZE) {
-        if (valid & Fattr.FH) ftruncate(state.files.get(request.fh).fd, request.size);
-        else truncate(path, request.size);
+        const shorten = () => {
+          if (valid & Fattr.FH) ftruncate(state.files.get(request.fh).fd, request.size);
+          else truncate(path, request.size);
+        };
+        if (valid & Fattr.KILL_SUIDGID) withoutSetIdPower(shorten);
+        else shorten();
       }
       if (valid & (Fattr.ATIME | Fattr.MTIME)) {
         const atime = timeOf(valid, Fattr.ATIME, Fattr.ATIME_NOW, request.atime, request.atimensec);

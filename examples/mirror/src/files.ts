@@ -1,6 +1,6 @@
 /** Opening files, and their data: passed through by the kernel where it can, else by READ and WRITE. */
 import { fdatasyncSync, fsyncSync } from "node:fs";
-import { Fopen, FsyncFlag, type Handlers, type OpenReply } from "@bulkhead/fuse";
+import { Fopen, FsyncFlag, type Handlers, OpenFlag, type OpenReply, WriteFlag } from "@bulkhead/fuse";
 import {
   close,
   copyFileRange,
@@ -19,6 +19,7 @@ import {
 } from "@bulkhead/linux";
 import type { Inode } from "./inodes.js";
 import { giveTo } from "./names.js";
+import { withoutSetIdPower } from "./set-id.js";
 import { enter, type MirrorState } from "./state.js";
 
 const O_ACCMODE = 0o3;
@@ -80,21 +81,26 @@ export function fileHandlers(state: MirrorState, passthrough: boolean, log: (mes
   }
 
   return {
-    OPEN(context, { flags }, reply) {
+    OPEN(context, { flags, open_flags }, reply) {
       const inode = inodes.get(context.nodeid);
-      const fd = open(descriptorPath(inode.fd), flags & ~OPENERS_OWN);
+      const opening = () => open(descriptorPath(inode.fd), flags & ~OPENERS_OWN);
+      // O_TRUNC of somebody whose writing takes set-id bits away.
+      const fd = open_flags & OpenFlag.KILL_SUIDGID ? withoutSetIdPower(opening) : opening();
       const result = answer(inode, fd, flags, reply);
       if (result < 0) close(fd);
       return result;
     },
 
-    CREATE(context, { flags, mode }, name, entry, reply) {
+    CREATE(context, { flags, mode, open_flags }, name, entry, reply) {
       const parent = inodes.get(context.nodeid);
       const plain = (flags & ~OPENERS_OWN) | O_NOFOLLOW;
       let fd = openAt(parent.fd, name, plain | O_CREAT | O_EXCL, mode);
       if (fd >= 0) giveTo(state, context, parent, fd, mode);
       // It came into being after the kernel looked: opened as it is, unless that was not wanted.
-      else if (fd === -Errno.EEXIST && (flags & O_EXCL) === 0) fd = openAt(parent.fd, name, plain);
+      else if (fd === -Errno.EEXIST && (flags & O_EXCL) === 0) {
+        const opening = () => openAt(parent.fd, name, plain);
+        fd = open_flags & OpenFlag.KILL_SUIDGID ? withoutSetIdPower(opening) : opening();
+      }
       if (fd < 0) return fd;
       // By descriptor, as the name may be another's by now.
       const inode = inodes.adopt(orThrow(openAt(parent.fd, descriptorPath(fd), O_PATH), "open", fd));
@@ -126,8 +132,10 @@ export function fileHandlers(state: MirrorState, passthrough: boolean, log: (mes
       return pread(files.get(fh).fd, window, 0, size, offset);
     },
 
-    WRITE(_context, { fh, offset }, data, reply) {
-      const n = pwrite(files.get(fh).fd, data, 0, data.length, offset);
+    WRITE(_context, { fh, offset, write_flags }, data, reply) {
+      const { fd } = files.get(fh);
+      const writing = () => pwrite(fd, data, 0, data.length, offset);
+      const n = write_flags & WriteFlag.KILL_SUIDGID ? withoutSetIdPower(writing) : writing();
       if (n < 0) return n;
       reply.size = n;
       return 0;

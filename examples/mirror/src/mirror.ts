@@ -4,12 +4,21 @@
  * The kernel is told where a file's data is when the file is opened; reads, writes and mappings then go to the source without
  * coming by here. Names and attributes do come by, and each is answered from the source as it is now.
  */
-import { BackingFiles, type FileSystem, OpenModes, type Services } from "@bulkhead/fuse";
+import {
+  BackingFiles,
+  closeBacking,
+  type FileSystem,
+  type InitFlagName,
+  OpenModes,
+  openBacking,
+  type Services,
+} from "@bulkhead/fuse";
 import { attributeHandlers } from "./attributes.js";
 import { directoryHandlers } from "./directories.js";
 import { fileHandlers } from "./files.js";
 import { Inodes } from "./inodes.js";
 import { nameHandlers } from "./names.js";
+import { withoutSetIdPower } from "./set-id.js";
 import { Handles, type MirrorState } from "./state.js";
 
 export interface MirrorOptions {
@@ -22,13 +31,24 @@ export interface MirrorOptions {
   readonly valid: number;
 }
 
+const WANTED: readonly InitFlagName[] = ["DO_READDIRPLUS", "READDIRPLUS_AUTO", "HANDLE_KILLPRIV_V2"];
+
+/**
+ * The kernel writes to a backing file with the credentials of who registered it. Root's would let set-id bits survive what
+ * users write, so the power to keep them is left out.
+ */
+const BACKING = {
+  open: (device: number, file: number) => withoutSetIdPower(() => openBacking(device, file)),
+  close: closeBacking,
+};
+
 export default function mirror(options: MirrorOptions, services: Services): FileSystem {
   const inodes = new Inodes(options.source);
   const state: MirrorState = {
     inodes,
     files: new Handles(),
     directories: new Handles(),
-    modes: new OpenModes(new BackingFiles(() => services.transport().fd), services.log),
+    modes: new OpenModes(new BackingFiles(() => services.transport().fd, BACKING), services.log),
     valid: options.valid,
   };
   return {
@@ -39,7 +59,7 @@ export default function mirror(options: MirrorOptions, services: Services): File
       ...fileHandlers(state, options.passthrough, services.log),
     },
     session: {
-      want: ["DO_READDIRPLUS", "READDIRPLUS_AUTO", ...(options.passthrough ? (["PASSTHROUGH"] as const) : [])],
+      want: options.passthrough ? [...WANTED, "PASSTHROUGH"] : WANTED,
       maxStackDepth: options.passthrough ? options.maxStackDepth : 0,
     },
     close: () => inodes.close(),
