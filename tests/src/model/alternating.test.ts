@@ -4,22 +4,26 @@
  */
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts } from "../facilities.js";
-import { alternating } from "./game.js";
+import { alternating, type SubjectName } from "./game.js";
 import { generate, seedOf } from "./generate.js";
 import { mustPlay } from "./referee.js";
 import { playable, READY } from "./variants.js";
 
 const OPERATIONS = 1000;
 const TIMEOUT = 60_000;
-/** The others have their turn in the long tests. */
-const ALTERNATING: ReadonlySet<string> = new Set(["default", "1k", "ext3"]);
+/** The other images have their turn in the long tests. */
+const ALTERNATING: Readonly<Record<SubjectName, readonly string[]>> = {
+  kernel: [],
+  engine: ["1k", "ext3"],
+  served: ["default", "orphan-file"],
+};
 
 for (const subject of READY.filter((name) => name !== "kernel")) {
   describe(`the kernel and ${subject} take turns`, {
     skip: withoutLoopMounts() || withoutFuse(),
     concurrency: 2,
   }, () => {
-    for (const variant of playable("kernel").filter(({ name }) => ALTERNATING.has(name))) {
+    for (const variant of playable("kernel").filter(({ name }) => ALTERNATING[subject].includes(name))) {
       const seed = seedOf(process.env);
       test(`${variant.name}: ${variant.about} (seed ${seed})`, async () => {
         await mustPlay(alternating(variant.name, subject, generate(seed, OPERATIONS)), seed, TIMEOUT);
