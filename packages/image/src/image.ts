@@ -172,12 +172,17 @@ export class Image {
         this.#writeAll(node, at, piece);
         at += piece.length;
       }
+      answered("SETATTR", this.tree.data.touch(node));
     });
   }
 
   /** Writes into a file that is there, past its end too: what is left out in between reads as zeros. */
   write(path: ImagePath, data: Uint8Array, position: number): void {
-    this.#do("write", path, (bytes) => this.#writeAll(this.#paths.find(bytes, true), position, data));
+    this.#do("write", path, (bytes) => {
+      const node = this.#paths.find(bytes, true);
+      this.#writeAll(node, position, data);
+      answered("SETATTR", this.tree.data.touch(node));
+    });
   }
 
   #openForWriting(path: Uint8Array, mode: number): ImageNode {

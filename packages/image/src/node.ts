@@ -1,5 +1,5 @@
 import type { FileKind, Timestamp } from "@bulkhead/ext4";
-import type { FuseAttr } from "@bulkhead/fuse";
+import { AttrFlag, type FuseAttr } from "@bulkhead/fuse/protocol";
 import type { View } from "@bulkhead/linux/struct";
 
 export type { FileKind, Timestamp } from "@bulkhead/ext4";
@@ -76,6 +76,9 @@ export function rdevOf({ major, minor }: Stats["device"]): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
+/** Both, as the kernel has it: nobody else changes the file, and its data goes by mappings. */
+const OUTSIDE = AttrFlag.EXCLUSIVE | AttrFlag.IOMAP;
+
 /** An inode that the server has told of. */
 export class ImageNode {
   /** What requests name it by. */
@@ -84,9 +87,13 @@ export class ImageNode {
   stats: Stats;
   /** Bytes; grows while it is written. */
   size: number;
+  /** Whether its data is for this end to read and write. */
+  readonly isOutside: boolean;
 
-  constructor(id: number, stats: Stats) {
+  /** @param flags `AttrFlag` bits */
+  constructor(id: number, stats: Stats, flags: number) {
     this.id = id;
+    this.isOutside = (flags & OUTSIDE) === OUTSIDE && stats.kind === "file";
     this.stats = stats;
     this.size = stats.size;
   }

@@ -1,6 +1,9 @@
 import { closeSync } from "node:fs";
 import { openDescriptor } from "@bulkhead/server/descriptor";
+import type { FileData } from "./data/file-data.js";
 import { FuseData } from "./data/fuse-data.js";
+import { ImageDevice } from "./data/image-device.js";
+import { DEVICE_ID, IomapData } from "./data/iomap-data.js";
 import { ImageOpenError } from "./errors.js";
 import { Image, type Owner } from "./image.js";
 import { startServer } from "./server/start.js";
@@ -25,6 +28,11 @@ export interface ImageOptions {
   readonly umask?: number;
   /** Milliseconds that the server may take for one request; default two minutes. */
   readonly timeout?: number;
+  /**
+   * Whether file data goes between this process and the image itself (the default), where the server says, or through the
+   * server.
+   */
+  readonly dataThrough?: "image" | "server";
   /** Where the server's warnings and errors go, a line each: standard error (the default), nowhere, or a descriptor. */
   readonly log?: "inherit" | "ignore" | number;
 }
@@ -43,9 +51,11 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
   const { writable = false, offset, partition, superblock, loadJournal, cacheBytes } = options;
   const { timeout = DEFAULT_TIMEOUT, log = "inherit", umask = process.umask() } = options;
   if (process.platform !== "linux") throw new ImageOpenError(`${path}: images can be opened on Linux alone`);
+  const { dataThrough = "image" } = options;
   const descriptor = openDescriptor(path, writable);
+  let isOurs = false;
   try {
-    const { client, pid } = startServer({
+    const { client, pid, start, length } = startServer({
       image: descriptor,
       timeout,
       log,
@@ -53,6 +63,7 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
         path,
         ...(offset === undefined ? {} : { offset }),
         ...(partition === undefined ? {} : { partition }),
+        ...(dataThrough === "image" ? { device: DEVICE_ID } : {}),
         engine: {
           writable,
           ...(superblock === undefined ? {} : { superblock }),
@@ -62,9 +73,14 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
       },
     });
     const owner = options.owner ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-    const tree = new ImageTree(client, new FuseData(client));
+    let data: FileData = new FuseData(client);
+    if (client.has("IOMAP")) {
+      data = new IomapData(client, new ImageDevice(descriptor, start, length, !writable), descriptor);
+      isOurs = true;
+    }
+    const tree = new ImageTree(client, data);
     return new Image({ path, tree, writable, owner, umask, serverPid: pid });
   } finally {
-    closeSync(descriptor);
+    if (!isOurs) closeSync(descriptor);
   }
 }

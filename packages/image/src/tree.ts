@@ -72,7 +72,7 @@ export class ImageTree {
     this.data = data;
     const [out] = client.request("GETATTR", ROOT, {}).out;
     if (out === undefined) throw new FuseAnswerError("GETATTR", 5);
-    this.root = new ImageNode(ROOT, statsOf(out.attr));
+    this.root = new ImageNode(ROOT, statsOf(out.attr), 0);
   }
 
   /** What a name stands for, undefined if there is none. */
@@ -203,11 +203,14 @@ export class ImageTree {
 
   setAttributes(node: ImageNode, changes: Changes): void {
     const { mode, uid, gid, size, atime, mtime } = changes;
+    if (size !== undefined) {
+      const failure = this.data.resize(node, size);
+      if (failure !== 0) throw new FuseAnswerError("SETATTR", failure);
+    }
     let valid = 0;
     if (mode !== undefined) valid |= Fattr.MODE;
     if (uid !== undefined) valid |= Fattr.UID;
     if (gid !== undefined) valid |= Fattr.GID;
-    if (size !== undefined) valid |= Fattr.SIZE;
     if (atime !== undefined) valid |= Fattr.ATIME;
     if (mtime !== undefined) valid |= Fattr.MTIME;
     if (valid === 0) return;
@@ -216,7 +219,6 @@ export class ImageTree {
       ...(mode === undefined ? {} : { mode }),
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
-      ...(size === undefined ? {} : { size }),
       ...(atime === undefined ? {} : { ...halves("atime", atime.seconds), atimensec: atime.nanoseconds }),
       ...(mtime === undefined ? {} : { ...halves("mtime", mtime.seconds), mtimensec: mtime.nanoseconds }),
     };
@@ -235,6 +237,7 @@ export class ImageTree {
 
   /** A node that is not used any more; one without a name is deleted now. */
   forget(node: ImageNode): void {
+    this.data.forget(node.id);
     this.client.release(node.id);
     this.client.forget();
   }
@@ -246,7 +249,7 @@ export class ImageTree {
   }
 
   #node(entry: View<typeof FuseEntryOut>): ImageNode {
-    return new ImageNode(entry.nodeid, statsOf(entry.attr));
+    return new ImageNode(entry.nodeid, statsOf(entry.attr), entry.attr.flags);
   }
 
   /**
@@ -256,7 +259,10 @@ export class ImageTree {
   #bound(): void {
     const { nodes } = this.client;
     if (nodes.size <= MOST_NODES) return;
-    for (const nodeid of [...nodes.keys()].slice(0, nodes.size - MOST_NODES / 2)) this.client.release(nodeid);
+    for (const nodeid of [...nodes.keys()].slice(0, nodes.size - MOST_NODES / 2)) {
+      this.data.forget(nodeid);
+      this.client.release(nodeid);
+    }
     this.client.forget();
   }
 }

@@ -189,6 +189,7 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
       assert.throws(() => disk.readdir("/"), { loss: "stalled", message: /within 2\.5 s/ });
     } finally {
       process.kill(disk.serverPid, "SIGKILL");
+      disk.close();
     }
   });
 

@@ -27,8 +27,6 @@ export interface ClientOptions {
   readonly offer?: readonly InitFlagName[];
   /** Bytes of data in one message, either way, at most; default 128 KiB, what a SOCK_SEQPACKET socket takes as it comes. */
   readonly maxData?: number;
-  /** Told of notifications: the code and the payload, which stands on a buffer used again. */
-  readonly onNotify?: (code: number, payload: Uint8Array) => void;
   readonly rootNode?: number;
 }
 
@@ -69,12 +67,13 @@ const isEntry = (row: Row) => row.out[0] === FuseEntryOut;
 export class FuseClient {
   /** What the server has told of, and gets back. */
   readonly nodes: KnownNodes;
+  /** Told of notifications, while an answer is waited for: the code and the payload, which stands on a buffer used again. */
+  onNotify: ((code: number, payload: Uint8Array) => void) | undefined;
   readonly #channel: ClientChannel;
   readonly #caller: Caller;
   readonly #timeout: number;
   readonly #offer: readonly InitFlagName[];
   readonly #maxData: number;
-  readonly #onNotify: ((code: number, payload: Uint8Array) => void) | undefined;
   readonly #rootNode: number;
   readonly #request: Uint8Array;
   readonly #reply: Uint8Array;
@@ -92,7 +91,6 @@ export class FuseClient {
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
     this.#offer = [...CAPABLE, ...(options.offer ?? [])];
     this.#maxData = options.maxData ?? DEFAULT_DATA;
-    this.#onNotify = options.onNotify;
     this.#rootNode = options.rootNode ?? ROOT_ID;
     this.nodes = new KnownNodes(this.#rootNode);
     this.#request = new Uint8Array(this.#maxData + SLACK);
@@ -114,6 +112,11 @@ export class FuseClient {
   /** Whether a flag was agreed on. */
   has(flag: InitFlagName): boolean {
     return hasFlag(this.agreed, flag);
+  }
+
+  /** Why there is no connection any more. */
+  get loss(): FuseConnectionError | undefined {
+    return this.#lost;
   }
 
   /** Whether the connection is there. */
@@ -299,7 +302,7 @@ export class FuseClient {
       }
       if (header.uniqueLo === uniqueLo && header.uniqueHi === uniqueHi) return length;
       if (header.uniqueLo === 0 && header.uniqueHi === 0) {
-        this.#onNotify?.(header.error, this.#reply.subarray(FuseOutHeader.size, length));
+        this.onNotify?.(header.error, this.#reply.subarray(FuseOutHeader.size, length));
       }
     }
   }

@@ -1,4 +1,5 @@
 import type { FuseClient } from "@bulkhead/fuse/client";
+import { Fattr } from "@bulkhead/fuse/protocol";
 import type { ImageNode } from "../node.js";
 import type { FileData } from "./file-data.js";
 
@@ -49,6 +50,18 @@ export class FuseData implements FileData {
     const { error, out } = this.#client.call("LSEEK", node.id, { request: { offset, whence } });
     return error === 0 ? (out[0]?.offset ?? 0) : error;
   }
+
+  resize(node: ImageNode, size: number): number {
+    const { error } = this.#client.call("SETATTR", node.id, { request: { valid: Fattr.SIZE, size } });
+    if (error === 0) node.size = size;
+    return error;
+  }
+
+  touch(): number {
+    return 0;
+  }
+
+  forget(): void {}
 
   flush(): number {
     return 0;

@@ -1,8 +1,10 @@
 /** The process that serves an image: it has a socket and the image, opens nothing, and ends when its client is gone. */
 
+import { readPartitions } from "@bulkhead/ext4";
 import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timers, Wakeup } from "@bulkhead/fuse";
 import { recv, send } from "@bulkhead/linux";
 import create from "@bulkhead/server/file-system";
+import { openSource } from "@bulkhead/server/source";
 import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: names from an image must not write to a terminal what it obeys
@@ -24,6 +26,14 @@ function report(message: ServeReport): void {
   send(Descriptor.socket, bytes, 0, bytes.length);
 }
 
+/** Where in the image the file system is. What is wrong with it, `openSource` says. */
+function placeOf(offset = 0, partition?: number): { readonly start: number; readonly length: number } {
+  const image = openSource({ path: "", descriptor: Descriptor.image });
+  const table = partition === undefined ? undefined : readPartitions(image)?.partitions;
+  const found = table?.find(({ number }) => number === partition);
+  return { start: found?.offset ?? offset, length: found?.length ?? image.size - offset };
+}
+
 function failure(error: unknown): ServeReport {
   if (!(error instanceof Error)) return { kind: "failed", message: String(error) };
   const { code, kind } = error as { readonly code?: unknown; readonly kind?: unknown };
@@ -35,7 +45,7 @@ function failure(error: unknown): ServeReport {
   };
 }
 
-async function serve({ path, offset, partition, engine }: ServeRequest): Promise<void> {
+async function serve({ path, offset, partition, device, engine }: ServeRequest): Promise<void> {
   const timers = new Timers();
   const wakeup = new Wakeup();
   const transport = new SocketTransport(Descriptor.socket);
@@ -44,7 +54,9 @@ async function serve({ path, offset, partition, engine }: ServeRequest): Promise
     throw new Error("there is no /dev/fuse behind a socket");
   };
   let fileSystem: FileSystem;
+  let place: { readonly start: number; readonly length: number };
   try {
+    place = placeOf(offset, partition);
     fileSystem = await create(
       {
         source: {
@@ -62,6 +74,7 @@ async function serve({ path, offset, partition, engine }: ServeRequest): Promise
         debug: false,
         quiet: true,
         posixAcl: false,
+        ...(device === undefined ? {} : { iomap: { device, required: false, cacheMappings: true } }),
       },
       { timers, log, transport: noDevice, notifier: () => notifier },
     );
@@ -81,7 +94,7 @@ async function serve({ path, offset, partition, engine }: ServeRequest): Promise
     },
     { log, ...fileSystem.session },
   );
-  report({ kind: "serving" });
+  report({ kind: "serving", ...place });
   try {
     new ServingLoop({ session, transport, timers, wakeup, log }).run();
   } finally {

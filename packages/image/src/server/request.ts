@@ -10,12 +10,15 @@ export interface ServeRequest {
   readonly path: string;
   readonly offset?: number;
   readonly partition?: number;
+  /** The number that mappings name the image by, if the client does the file I/O itself; else the server does. */
+  readonly device?: number;
   readonly engine: Pick<MountOptions, "writable" | "loadJournal" | "superblock" | "cacheBytes">;
 }
 
 /** How that went. */
 export type ServeReport =
-  | { readonly kind: "serving" }
+  /** Where in the image the file system is, in bytes. */
+  | { readonly kind: "serving"; readonly start: number; readonly length: number }
   | { readonly kind: "failed"; readonly message: string; readonly code?: string; readonly corruption?: string };
 
 /** Bytes of the longest of these messages. */

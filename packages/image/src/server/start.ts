@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
+import type { InitFlagName } from "@bulkhead/fuse/protocol";
 import { SocketType, socketpair } from "@bulkhead/linux";
 import { ImageOpenError } from "../errors.js";
 import { LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
@@ -20,6 +21,9 @@ export interface StartOptions {
 export interface Started {
   readonly client: FuseClient;
   readonly pid: number;
+  /** Where in the image the file system is, in bytes. */
+  readonly start: number;
+  readonly length: number;
 }
 
 /**
@@ -49,7 +53,9 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     channel.close();
     throw new ImageOpenError(report.message, report.code, report.corruption);
   }
-  const client = new FuseClient({ channel, timeout, offer: ["DONT_MASK", "NO_OPEN_SUPPORT", "NO_OPENDIR_SUPPORT"] });
+  const offer: InitFlagName[] = ["DONT_MASK", "NO_OPEN_SUPPORT", "NO_OPENDIR_SUPPORT"];
+  if (request.device !== undefined) offer.push("IOMAP");
+  const client = new FuseClient({ channel, timeout, offer });
   try {
     client.init();
   } catch (error) {
@@ -57,7 +63,7 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     const why = error instanceof FuseConnectionError ? error.message : String(error);
     throw new ImageOpenError(`${request.path}: ${why}`);
   }
-  return { client, pid: server.pid };
+  return { client, pid: server.pid, start: report.start, length: report.length };
 }
 
 function greet(channel: SocketChannel, request: ServeRequest, timeout: number): ServeReport {
@@ -73,8 +79,14 @@ function greet(channel: SocketChannel, request: ServeRequest, timeout: number): 
 function parseReport(text: string, path: string): ServeReport {
   const broken: ServeReport = { kind: "failed", message: `${path}: the server's first message makes no sense` };
   try {
-    const report = JSON.parse(text) as { readonly [K in "kind" | "message" | "code" | "corruption"]?: unknown } | null;
-    if (report?.kind === "serving") return { kind: "serving" };
+    const report = JSON.parse(text) as
+      | { readonly [K in "kind" | "message" | "code" | "corruption" | "start" | "length"]?: unknown }
+      | null;
+    if (report?.kind === "serving") {
+      const { start, length } = report;
+      const isPlace = Number.isSafeInteger(start) && Number.isSafeInteger(length) && Number(start) >= 0;
+      return isPlace ? { kind: "serving", start: Number(start), length: Number(length) } : broken;
+    }
     if (report?.kind !== "failed" || typeof report.message !== "string") return broken;
     const { message, code, corruption } = report;
     return {

@@ -1,0 +1,116 @@
+import { closeSync } from "node:fs";
+import type { FuseClient } from "@bulkhead/fuse/client";
+import { Fattr } from "@bulkhead/fuse/protocol";
+import { connectIomap, type FileIdentity, type IomapConnection, type IomapFile } from "@bulkhead/iomap";
+import type { ImageNode } from "../node.js";
+import type { FileData } from "./file-data.js";
+import { FuseData } from "./fuse-data.js";
+import type { ImageDevice } from "./image-device.js";
+import { hear, IomapLink } from "./iomap-link.js";
+
+/** The number that the server's mappings name the image by: the first that a registry gives. */
+export const DEVICE_ID = 1;
+/** Files whose mappings are remembered. */
+const MOST_FILES = 1024;
+
+/**
+ * File data by iomap: the server says where, and the bytes go between this process and the image itself, past any page cache but
+ * the system's. Files that the server keeps to itself (their data goes through the journal) still go through it.
+ */
+export class IomapData implements FileData {
+  readonly connection: IomapConnection<FileIdentity>;
+  readonly #client: FuseClient;
+  readonly #through: FuseData;
+  readonly #fd: number;
+  /** Open files by node, those used longest ago first. */
+  readonly #files = new Map<number, IomapFile<FileIdentity>>();
+
+  /**
+   * Makes the image known, and asks for the configuration.
+   *
+   * @param fd of the image, closed with this
+   * @throws Error when the server's configuration is none
+   */
+  constructor(client: FuseClient, device: ImageDevice, fd: number) {
+    this.#client = client;
+    this.#fd = fd;
+    this.#through = new FuseData(client);
+    const link = new IomapLink(client);
+    this.connection = connectIomap<FileIdentity>(link, { pageCache: { bytes: 1 << 20 } });
+    client.onNotify = (code, payload) => hear(this.connection, code, payload);
+    const id = this.connection.devices.open({ flags: 1, padding: 0, device });
+    const failure = id === DEVICE_ID ? this.connection.configure(link.config()) : id;
+    if (failure !== 0) throw new Error(`the server's configuration of iomap is refused (${failure})`);
+  }
+
+  read(node: ImageNode, position: number, target: Uint8Array): number {
+    const file = this.#file(node);
+    if (file === undefined) return this.#through.read(node, position, target);
+    return this.#answer(file.readDirect(position, target));
+  }
+
+  write(node: ImageNode, position: number, source: Uint8Array): number {
+    const file = this.#file(node);
+    if (file === undefined) return this.#through.write(node, position, source);
+    const written = this.#answer(file.writeDirect(position, source));
+    node.size = file.size;
+    return written;
+  }
+
+  seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number {
+    const file = this.#file(node);
+    return file === undefined ? this.#through.seek(node, offset, wanted) : this.#answer(file.seek(offset, wanted));
+  }
+
+  resize(node: ImageNode, size: number): number {
+    const file = this.#file(node);
+    if (file === undefined) return this.#through.resize(node, size);
+    const failure = this.#answer(file.truncate(size));
+    node.size = file.size;
+    return failure;
+  }
+
+  /** Whoever has the data keeps the times of writing it. */
+  touch(node: ImageNode): number {
+    if (!node.isOutside) return 0;
+    const valid = Fattr.MTIME | Fattr.MTIME_NOW;
+    return this.#client.call("SETATTR", node.id, { request: { valid } }).error;
+  }
+
+  forget(nodeid: number): void {
+    this.#files.get(nodeid)?.evict();
+    this.#files.delete(nodeid);
+  }
+
+  flush(): number {
+    return 0; // all I/O is direct: what was written is on its way to the image already
+  }
+
+  close(): void {
+    this.connection.abort();
+    closeSync(this.#fd);
+  }
+
+  #file(node: ImageNode): IomapFile<FileIdentity> | undefined {
+    if (!node.isOutside) return undefined;
+    let file = this.#files.get(node.id);
+    if (file === undefined) {
+      const { ino, size, blockSize } = node.stats;
+      file = this.connection.open({ nodeid: node.id, ino }, { size, blockSize });
+      for (const oldest of this.#files.keys()) {
+        if (this.#files.size < MOST_FILES) break;
+        this.forget(oldest);
+      }
+    } else {
+      this.#files.delete(node.id);
+    }
+    this.#files.set(node.id, file);
+    return file;
+  }
+
+  /** A server that is gone is no I/O error of the image. @throws FuseConnectionError */
+  #answer(result: number): number {
+    if (result < 0 && this.#client.loss !== undefined) throw this.#client.loss;
+    return result;
+  }
+}
