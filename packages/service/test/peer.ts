@@ -31,7 +31,7 @@ export class Peer {
   /** Says a packet with descriptors; they stay open here. */
   give(packet: string | Uint8Array, descriptors: readonly number[]): this {
     const bytes = typeof packet === "string" ? unhex(packet) : packet;
-    const sent = sendMessage(this.#fd, bytes, descriptors);
+    const sent = sendMessage(this.#fd, bytes, descriptors, MessageFlag.DONTWAIT);
     if (sent !== bytes.length) throw new Error(`sending ${bytes.length} bytes: ${sent}`);
     return this;
   }
