@@ -37,6 +37,14 @@ export class LogStream {
     return this.#count++ * this.#log.blockSize;
   }
 
+  /** Puts zeros where the next block goes. */
+  clear(): void {
+    const place = this.#place;
+    const at = this.next();
+    this.data.fill(0, at, at + this.#log.blockSize);
+    this.#place = place;
+  }
+
   /** Writes what was gathered. */
   write(): void {
     const { blockSize, storage } = this.#log;

@@ -134,7 +134,12 @@ export function findEnd(log: JournalLog): number {
 function commitMatches(log: JournalLog, block: LogBlock, crc: number): boolean {
   const commit = CommitHeader.at(block.view, 0);
   if (log.checksum === 0) return true;
-  if (log.checksum >= 2) return checksumWithout(log.seed, block.data, CommitHeader.offset.checksum) === commit.checksum;
+  if (log.checksum >= 2) {
+    if (checksumWithout(log.seed, block.data, CommitHeader.offset.checksum) === commit.checksum) return true;
+    // A torn one is whole all the same: behind its header there are zeros (jbd2_commit_block_csum_verify_partial).
+    const header = block.data.slice().fill(0, CommitHeader.size);
+    return checksumWithout(log.seed, header, CommitHeader.offset.checksum) === commit.checksum;
+  }
   const { checksumType: type, checksumSize: size, checksum } = commit;
   return (
     (type === JournalChecksumType.crc32 && size === 4 && checksum === crc) ||

@@ -73,10 +73,13 @@ export class JournalWriter implements TransactionLog {
     writeRevokes(log, stream, sequence, revoked);
     const crc = writeLogged(log, stream, sequence, blocks);
     const { device } = log.storage;
-    if (log.asyncCommit) {
-      // File data first; whether the log's blocks came before the commit block, their checksums tell.
-      if (device !== this.#volume.device) this.#flush(false);
+    if (log.asyncCommit && log.checksum === 1) {
+      // File data first. Whether the log's blocks came before the commit block, the CRC of all of them tells; without one for the
+      // whole transaction (v2, v3), a recovery takes for damage what was no more than interrupted.
+      this.#flush(false);
     } else {
+      // A commit block says all it has to say in its first sector; the others, when it is torn, are not to say what the log held before.
+      stream.clear();
       stream.write();
       this.#flush(true);
     }
