@@ -1,0 +1,502 @@
+/** Works on a file system whose device is recorded, as a host does, and keeps the model in step. */
+import {
+  type Environment,
+  FallocateMode,
+  FileSystem,
+  FileSystemError,
+  FileType,
+  type Inode,
+  MemoryDevice,
+  type MountOptions,
+  RecordingDevice,
+  RenameFlag,
+} from "@bulkhead/ext4";
+import { DeviceRegistry, IomapHost, type Mapping, type MappingServer, MappingType, NULL_ADDR } from "@bulkhead/iomap";
+import type { Expected, Snapshot } from "./expected.js";
+
+const OWNER = { uid: 0, gid: 0, privileged: true } as const;
+const MOST_BYTES = 2 ** 40;
+/** Bytes that one call writes through the journal: so few that it is one step. */
+const JOURNALLED_STEP = 16 * 1024;
+
+/** Time that stands still, and random numbers that are always the same: a failure happens again. */
+export function steadyEnvironment(): Environment {
+  let state = 1;
+  return {
+    clock: { now: () => ({ seconds: 1_700_000_000, nanoseconds: 0 }) },
+    random: {
+      fill(target) {
+        for (let at = 0; at < target.length; at++) {
+          state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+          target[at] = state >>> 24;
+        }
+      },
+    },
+    log() {},
+  };
+}
+
+/** What the file system may show from an event of the log on. */
+export interface Moment {
+  /** Events that there were when the step began: without a later one, nothing of it can be seen. */
+  readonly begun: number;
+  readonly step: string;
+  readonly snapshot: Snapshot;
+}
+
+/** A call that made something durable. */
+export interface Promised {
+  /** Events that there were when it returned. */
+  readonly at: number;
+  readonly step: string;
+  /** Number of the moment that cannot be gone behind. */
+  readonly moment: number;
+  /** What it was about; undefined for everything. */
+  readonly node: number | undefined;
+}
+
+/** What happened, in full. */
+export interface History {
+  readonly moments: readonly Moment[];
+  readonly promises: readonly Promised[];
+}
+
+/** The bytes that a file holds at each offset: who reads them knows whose they are. */
+export function bytesOfFile(node: number, version: number, pos: number, length: number): Uint8Array {
+  const bytes = Buffer.alloc(length);
+  const first = Math.floor(pos / 16) * 16;
+  for (let at = first; at < pos + length; at += 16) {
+    const word = `<f${node}.${version}.${at}`.padEnd(15, "_").concat(">");
+    for (let n = 0; n < 16; n++) if (at + n >= pos && at + n < pos + length) bytes[at + n - pos] = word.charCodeAt(n);
+  }
+  return bytes;
+}
+
+export class Actor implements History {
+  readonly device: RecordingDevice;
+  readonly fs: FileSystem;
+  readonly moments: Moment[] = [];
+  readonly promises: Promised[] = [];
+  readonly #model: Expected;
+  readonly #host: IomapHost<Inode>;
+  /** Number of the moment in which a node was changed last, or its data. */
+  readonly #changed = new Map<number, number>();
+  readonly #dataChanged = new Map<number, number>();
+  /** Of whom an upcall tells that data has arrived. */
+  #writing: ((pos: number, written: number) => void) | undefined;
+  #begun = 0;
+  #step = "mount";
+  #versions = 0;
+
+  /** @param image is changed */
+  constructor(image: Uint8Array, model: Expected, options: MountOptions, wrap = recorded) {
+    this.#model = model;
+    this.device = wrap(image);
+    this.#mark(0);
+    this.promises.push({ at: 0, step: "before", moment: 0, node: undefined });
+    this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
+    const devices = new DeviceRegistry();
+    this.fs.deviceId = devices.add(this.fs.device);
+    const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };
+    this.#host = new IomapHost(this.#server(), devices, limits, (error) => {
+      throw error;
+    });
+  }
+
+  #server(): MappingServer<Inode> {
+    const { fs } = this;
+    return {
+      begin: (inode, pos, count, operation, read: Mapping, write: Mapping) => {
+        fs.iomapBegin(inode, pos, count, operation, read);
+        write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
+        return 0;
+      },
+      end: (inode, pos, count, written, operation, mapping) => {
+        fs.iomapEnd(inode, pos, count, written, operation, mapping);
+        this.#writing?.(pos, written);
+        return 0;
+      },
+      readInline: (inode, pos, target) => {
+        const data = fs.inlineData(inode).subarray(pos, pos + target.length);
+        target.set(data);
+        return data.length;
+      },
+      writeInline: (inode, pos, source) => {
+        const written = fs.writeInline(inode, pos, source) ? source.length : 0;
+        if (written > 0) this.#writing?.(pos, written);
+        return written;
+      },
+    };
+  }
+
+  #mark(begun: number): void {
+    this.moments.push({ begun, step: this.#step, snapshot: this.#model.snapshot() });
+  }
+
+  /** A step: what the engine does, and what comes of it. @returns whether it was done; what the engine refuses changes nothing */
+  #do(step: string, perform: () => void, done: () => readonly number[]): boolean {
+    this.#step = step;
+    this.#begun = this.device.events.length;
+    try {
+      perform();
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw new Error(`${step}: ${String(error)}`, { cause: error });
+      return false;
+    }
+    this.#changedNow(done());
+    return true;
+  }
+
+  #changedNow(nodes: readonly number[]): void {
+    for (const id of nodes) this.#changed.set(id, this.moments.length);
+    this.#mark(this.#begun);
+  }
+
+  #inode(path: string): Inode {
+    let inode = this.fs.root;
+    for (const name of path.split("/")) {
+      if (name === "") continue;
+      const ino = this.fs.lookup(inode, Buffer.from(name));
+      if (ino === 0) throw new FileSystemError("ENOENT", path);
+      inode = this.fs.inode(ino);
+    }
+    return inode;
+  }
+
+  #place(path: string): [directory: Inode, name: Uint8Array] {
+    const slash = path.lastIndexOf("/");
+    return [this.#inode(path.slice(0, Math.max(0, slash))), Buffer.from(path.slice(slash + 1))];
+  }
+
+  has(path: string): boolean {
+    return this.#model.has(path);
+  }
+
+  create(path: string, mode = 0o644): boolean {
+    return this.#do(
+      `create ${path}`,
+      () => this.fs.create(...this.#place(path), { ...OWNER, mode: FileType.regular | mode }),
+      () => [this.#model.create(path, "file", mode)],
+    );
+  }
+  mkdir(path: string): boolean {
+    return this.#do(
+      `mkdir ${path}`,
+      () => this.fs.mkdir(...this.#place(path), { ...OWNER, mode: 0o755 }),
+      () => [this.#model.create(path, "directory", 0o755)],
+    );
+  }
+  mkfifo(path: string): boolean {
+    return this.#do(
+      `mkfifo ${path}`,
+      () => this.fs.create(...this.#place(path), { ...OWNER, mode: FileType.fifo | 0o600 }),
+      () => [this.#model.create(path, "fifo", 0o600)],
+    );
+  }
+  symlink(target: string, path: string): boolean {
+    return this.#do(
+      `symlink ${path}`,
+      () => this.fs.symlink(...this.#place(path), Buffer.from(target), OWNER),
+      () => [this.#model.create(path, "symlink", 0o777, target)],
+    );
+  }
+  link(from: string, to: string): boolean {
+    return this.#do(
+      `link ${from} ${to}`,
+      () => {
+        const inode = this.#inode(from);
+        if (inode.isDirectory) throw new FileSystemError("EPERM", from);
+        this.fs.link(inode, ...this.#place(to));
+      },
+      () => {
+        this.#model.link(from, to);
+        return [this.#model.node(to).id];
+      },
+    );
+  }
+  /** O_TMPFILE, some data, a name. */
+  linkTemporary(directory: string, path: string, length: number): boolean {
+    return this.#do(
+      `tmpfile ${path}`,
+      () => {
+        if (this.has(path)) throw new FileSystemError("EEXIST", path);
+        const inode = this.fs.tmpfile(this.#inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
+        const written = this.#put(inode, 0, bytesOfFile(this.#nextId(path), 0, 0, length));
+        if (written !== length) throw new Error(`a temporary file: ${written} bytes of ${length}`);
+        this.fs.link(inode, ...this.#place(path));
+      },
+      () => {
+        const id = this.#model.create(path, "file", 0o600);
+        this.#model.write(path, 0, bytesOfFile(this.#nextId(path), 0, 0, length));
+        this.#dataChanged.set(id, this.moments.length);
+        return [id];
+      },
+    );
+  }
+  /** For data of what has no node in the model yet: a number of its own. */
+  #nextId(path: string): number {
+    let hash = 7;
+    for (let n = 0; n < path.length; n++) hash = (Math.imul(hash, 31) + path.charCodeAt(n)) >>> 0;
+    return 1_000_000 + (hash % 1_000_000);
+  }
+  unlink(path: string): boolean {
+    return this.#do(
+      `unlink ${path}`,
+      () => {
+        const { ino } = this.#inode(path);
+        this.fs.unlink(...this.#place(path));
+        this.fs.release(ino);
+      },
+      () => this.#without(path),
+    );
+  }
+  rmdir(path: string): boolean {
+    return this.#do(
+      `rmdir ${path}`,
+      () => {
+        const { ino } = this.#inode(path);
+        this.fs.rmdir(...this.#place(path));
+        this.fs.release(ino);
+      },
+      () => this.#without(path),
+    );
+  }
+  #without(path: string): number[] {
+    const { id } = this.#model.node(path);
+    this.#model.remove(path);
+    return [id];
+  }
+  rename(from: string, to: string): boolean {
+    return this.#do(
+      `rename ${from} ${to}`,
+      () => {
+        const [directory, name] = this.#place(to);
+        const replaced = this.fs.lookup(directory, name);
+        this.fs.rename(...this.#place(from), directory, name, 0);
+        if (replaced !== 0 && this.fs.inode(replaced).linksCount === 0) this.fs.release(replaced);
+      },
+      () => {
+        this.#model.rename(from, to);
+        return [this.#model.node(to).id];
+      },
+    );
+  }
+  exchange(one: string, other: string): boolean {
+    return this.#do(
+      `exchange ${one} ${other}`,
+      () => this.fs.rename(...this.#place(one), ...this.#place(other), RenameFlag.exchange),
+      () => {
+        this.#model.exchange(one, other);
+        return [this.#model.node(one).id, this.#model.node(other).id];
+      },
+    );
+  }
+
+  /** Writes bytes that tell whose they are and when they were written. */
+  write(path: string, pos: number, length: number): boolean {
+    const version = ++this.#versions;
+    let progress = pos;
+    return this.#do(
+      `write ${path} ${pos}+${length}`,
+      () => {
+        const inode = this.#inode(path);
+        const { id } = this.#model.node(path);
+        const bytes = bytesOfFile(id, version, pos, length);
+        this.#writing = (at, written) => {
+          progress = at + written;
+          this.#model.write(path, pos, bytes.subarray(0, progress - pos));
+          this.#dataChanged.set(id, this.moments.length);
+          this.#changedNow([id]);
+        };
+        try {
+          const written = this.#put(inode, pos, bytes);
+          if (written !== length) throw new Error(`${written} bytes of ${length} were written`);
+        } finally {
+          this.#writing = undefined;
+        }
+        this.fs.setModificationTime(inode);
+      },
+      () => {
+        const { id } = this.#model.node(path);
+        this.#model.write(path, pos, bytesOfFile(id, version, pos, length));
+        this.#dataChanged.set(id, this.moments.length);
+        return [id];
+      },
+    );
+  }
+  append(path: string, length: number): boolean {
+    return this.has(path) && this.write(path, this.#model.node(path).contents.length, length);
+  }
+  #put(inode: Inode, pos: number, bytes: Uint8Array): number {
+    const { fs } = this;
+    if (!fs.journalsData(inode)) return this.#host.write(inode, pos, bytes);
+    let done = 0;
+    while (done < bytes.length) {
+      const written = fs.writeJournalled(inode, pos + done, bytes.subarray(done, done + JOURNALLED_STEP));
+      this.#writing?.(pos + done, written);
+      done += written;
+    }
+    return done;
+  }
+
+  truncate(path: string, size: number): boolean {
+    return this.#do(
+      `truncate ${path} ${size}`,
+      () => {
+        const inode = this.#inode(path);
+        if (!this.fs.journalsData(inode)) this.#zeroed(this.#host.zeroTail(inode, Math.min(size, inode.size)));
+        this.fs.resize(inode, size);
+      },
+      () => {
+        this.#model.resize(path, size);
+        return this.#dataNow(path);
+      },
+    );
+  }
+  #dataNow(path: string): number[] {
+    const { id } = this.#model.node(path);
+    this.#dataChanged.set(id, this.moments.length);
+    return [id];
+  }
+  #zeroed(answer: number): void {
+    if (answer !== 0) throw new Error(`zeroing: errno ${-answer}`);
+  }
+  allocate(path: string, offset: number, length: number, keepSize: boolean): boolean {
+    return this.#fallocate(`allocate ${path}`, path, keepSize ? FallocateMode.keepSize : 0, offset, length, () => {
+      const size = this.#model.node(path).contents.length;
+      if (!keepSize && offset + length > size) this.#model.resize(path, offset + length);
+    });
+  }
+  punch(path: string, offset: number, length: number): boolean {
+    const mode = FallocateMode.punchHole | FallocateMode.keepSize;
+    return this.#fallocate(`punch ${path}`, path, mode, offset, length, () => this.#clear(path, offset, length));
+  }
+  zeroRange(path: string, offset: number, length: number): boolean {
+    const mode = FallocateMode.zeroRange | FallocateMode.keepSize;
+    return this.#fallocate(`zero range ${path}`, path, mode, offset, length, () => this.#clear(path, offset, length));
+  }
+  #clear(path: string, offset: number, length: number): void {
+    const contents = this.#model.node(path).contents.slice();
+    contents.fill(0, offset, offset + length);
+    this.#model.change(path, { contents });
+  }
+  collapse(path: string, offset: number, length: number): boolean {
+    return this.#fallocate(`collapse ${path}`, path, FallocateMode.collapseRange, offset, length, () => {
+      const { contents: old } = this.#model.node(path);
+      const contents = new Uint8Array(old.length - length);
+      contents.set(old.subarray(0, offset));
+      contents.set(old.subarray(offset + length), offset);
+      this.#model.change(path, { contents });
+    });
+  }
+  insert(path: string, offset: number, length: number): boolean {
+    return this.#fallocate(`insert ${path}`, path, FallocateMode.insertRange, offset, length, () => {
+      const { contents: old } = this.#model.node(path);
+      const contents = new Uint8Array(old.length + length);
+      contents.set(old.subarray(0, offset));
+      contents.set(old.subarray(offset), offset + length);
+      this.#model.change(path, { contents });
+    });
+  }
+  #fallocate(step: string, path: string, mode: number, offset: number, length: number, change: () => void): boolean {
+    return this.#do(
+      `${step} ${offset}+${length}`,
+      () => {
+        const inode = this.#inode(path);
+        const { blockSize } = this.fs.geometry;
+        const end = offset + length;
+        this.fs.checkFallocate(inode, mode, offset, length);
+        if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) !== 0 && !this.fs.journalsData(inode)) {
+          const firstWhole = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
+          const lastWhole = Math.max(firstWhole, Math.floor(end / blockSize) * blockSize);
+          this.#zeroed(this.#host.zero(inode, offset, firstWhole - offset));
+          this.#zeroed(this.#host.zero(inode, lastWhole, end - lastWhole));
+        }
+        this.fs.fallocate(inode, mode, offset, length);
+      },
+      () => {
+        change();
+        return this.#dataNow(path);
+      },
+    );
+  }
+
+  chmod(path: string, mode: number): boolean {
+    return this.#do(
+      `chmod ${path}`,
+      () => this.fs.setAttributes(this.#inode(path), { mode, privileged: true }),
+      () => {
+        this.#model.change(path, { mode });
+        return [this.#model.node(path).id];
+      },
+    );
+  }
+  setXattr(path: string, name: string, length: number): boolean {
+    const value = Buffer.alloc(length, `${name}${++this.#versions}`);
+    return this.#do(
+      `setxattr ${path} ${name} ${length}`,
+      () => this.fs.setXattr(this.#inode(path), name, value),
+      () => {
+        const { id, xattrs } = this.#model.node(path);
+        this.#model.change(path, { xattrs: new Map(xattrs).set(name, value.toString("latin1")) });
+        return [id];
+      },
+    );
+  }
+  removeXattr(path: string, name: string): boolean {
+    return this.#do(
+      `removexattr ${path} ${name}`,
+      () => this.fs.removeXattr(this.#inode(path), name),
+      () => {
+        const { id, xattrs } = this.#model.node(path);
+        const left = new Map(xattrs);
+        left.delete(name);
+        this.#model.change(path, { xattrs: left });
+        return [id];
+      },
+    );
+  }
+  /** Tells the device what is free. */
+  trim(): void {
+    this.#do(
+      "trim",
+      () => this.fs.trim(0, this.fs.device.size, 0),
+      () => [],
+    );
+  }
+
+  fsync(path: string, dataOnly = false): void {
+    const step = `${dataOnly ? "fdatasync" : "fsync"} ${path}`;
+    try {
+      this.fs.fsync(this.#inode(path), dataOnly);
+    } catch (error) {
+      if (error instanceof FileSystemError && error.code === "ENOENT") return;
+      throw error;
+    }
+    const { id } = this.#model.node(path);
+    const moment = (dataOnly ? this.#dataChanged : this.#changed).get(id) ?? 0;
+    this.promises.push({ at: this.device.events.length, step, moment, node: id });
+  }
+  sync(): void {
+    this.fs.sync();
+    this.#everything("sync");
+  }
+  /** A commit that nobody asked for, as the clock makes them every few seconds. */
+  commit(): void {
+    this.fs.sync();
+  }
+  unmount(): void {
+    this.#begun = this.device.events.length;
+    this.fs.unmount();
+    this.#everything("unmount");
+  }
+  #everything(step: string): void {
+    const moment = this.moments.length - 1;
+    this.promises.push({ at: this.device.events.length, step, moment, node: undefined });
+  }
+}
+
+/** The device that a workload runs on: in memory, everything on record; it takes discards. */
+export function recorded(image: Uint8Array): RecordingDevice {
+  return new RecordingDevice(new MemoryDevice(image));
+}

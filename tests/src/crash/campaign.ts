@@ -1,0 +1,137 @@
+/** A run over the crash states of many workloads on an image: which ones, a seed decides. */
+import { FileSystem, isEngineError } from "@bulkhead/ext4";
+import { Actor, type History, recorded, steadyEnvironment } from "./actor.js";
+import { APPLICATIONS } from "./applications.js";
+import { type CrashState, crashStates, type EnumerationOptions, randomFrom } from "./crash-states.js";
+import type { Fsck } from "./e2fsck.js";
+import type { Base } from "./images.js";
+import { type Failure, Judge, type Tally } from "./judge.js";
+import { OPERATIONS, type Operation, SYNCS } from "./sequences.js";
+
+export interface CampaignOptions {
+  readonly seed: number;
+  /** States after which it ends. */
+  readonly states: number;
+  /** Milliseconds since 1970 after which it ends. */
+  readonly until?: number;
+  /** States of a flush epoch at most. Default 12. */
+  readonly mostPerEpoch?: number;
+  /** States of a workload at most, more or less: of long ones, only some epochs are looked at. Default 60. */
+  readonly mostPerWorkload?: number;
+  /** Failures after which it ends. Default 3. */
+  readonly mostFailures?: number;
+  /** Only workloads with this in their name. */
+  readonly only?: string;
+  /** The device that workloads run on; a worse one shows that the judge notices. */
+  readonly wrap?: typeof recorded;
+}
+
+export interface Outcome {
+  readonly tally: Tally;
+  readonly workloads: number;
+  readonly failures: readonly Failure[];
+}
+
+const MOST_PER_EPOCH = 12;
+const MOST_PER_WORKLOAD = 60;
+const MOST_FAILURES = 3;
+/** Of so many states one crashes again while it is recovered from. */
+const AGAIN = 25;
+const THINLY = { epochs: 0.4, scattered: 4 } as const;
+/** States in which any sectors of an epoch are there, an epoch. */
+const SCATTERED = 6;
+
+/** An operation alone, synced, and unmounted. */
+const SINGLES: readonly Operation[] = OPERATIONS.map(({ name, act }) => ({
+  name,
+  act: (actor) => {
+    act(actor);
+    actor.sync();
+    actor.unmount();
+  },
+}));
+
+/** The workload of a number: which all come up, if it goes on for long enough. */
+export function workloadOf(number: number, random: () => number): Operation {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  if (number % 5 === 4) return pick(APPLICATIONS);
+  if (number % 5 === 0) return pick(SINGLES);
+  const [first, second] = [pick(OPERATIONS), pick(OPERATIONS)];
+  const [between, after] = [pick(SYNCS), pick(SYNCS)];
+  return {
+    name: `${first.name}, ${between.name}, ${second.name}, ${after.name}`,
+    act: (actor) => {
+      for (const { act } of [first, between, second, after]) act(actor);
+    },
+  };
+}
+
+/** @throws when a workload itself fails */
+export async function campaign(base: Base, fsck: Fsck, options: CampaignOptions): Promise<Outcome> {
+  const { seed, states, until = Number.POSITIVE_INFINITY, only = "" } = options;
+  const judge = new Judge(base, fsck);
+  let workloads = 0;
+  for (let number = 0; judge.tally.states < states && Date.now() < until; number++) {
+    if (judge.failures.length >= (options.mostFailures ?? MOST_FAILURES)) break;
+    const random = randomFrom(seed * 65_537 + number);
+    const workload = workloadOf(number, random);
+    if (!workload.name.includes(only)) continue;
+    workloads++;
+    await crash(base, judge, workload, number, random, options);
+  }
+  await judge.finish();
+  return { tally: judge.tally, workloads, failures: judge.failures };
+}
+
+async function crash(
+  base: Base,
+  judge: Judge,
+  workload: Operation,
+  number: number,
+  random: () => number,
+  options: CampaignOptions,
+): Promise<void> {
+  const { seed, mostPerEpoch = MOST_PER_EPOCH, mostPerWorkload = MOST_PER_WORKLOAD, wrap = recorded } = options;
+  const actor = new Actor(base.bytes.slice(), base.model.clone(), base.image.options, wrap);
+  const { events } = actor.device;
+  const mounted = events.length;
+  try {
+    workload.act(actor);
+  } catch (error) {
+    const what = error instanceof Error ? `${error.stack}\n${String(error.cause)}` : String(error);
+    throw new Error(`${base.image.name}, seed ${seed}, workload ${number} (${workload.name}): ${what}`);
+  }
+  // All file systems are mounted alike: once is enough.
+  const from = number === 0 ? 0 : mounted + 1;
+  const flushes = events.slice(from).filter(({ kind }) => kind === "flush").length;
+  const epochs = mostPerWorkload / (mostPerEpoch * (flushes + 1));
+  const enumeration = { from, mostPerEpoch, epochs, scattered: SCATTERED, random };
+  let count = 0;
+  for (const state of crashStates(base.bytes, events, enumeration)) {
+    const label = `${base.image.name}, seed ${seed}, workload ${number} (${workload.name}), state ${count++}: ${state.label}`;
+    await judge.judge(actor, state, label);
+    if (base.image.journal && random() * AGAIN < 1) await again(base, judge, actor, state, label, enumeration);
+  }
+}
+
+/** A crash during the recovery from a crash: what was promised before the first one holds. */
+async function again(
+  base: Base,
+  judge: Judge,
+  history: History,
+  { image, issued, latest }: CrashState,
+  label: string,
+  { mostPerEpoch, random }: EnumerationOptions,
+): Promise<void> {
+  const device = recorded(image.slice());
+  try {
+    FileSystem.mount(device, { ...base.image.options, writable: true }, steadyEnvironment()).unmount();
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    return; // a torn superblock; anything else the judge has seen
+  }
+  const { events } = device;
+  for (const state of crashStates(image, events, { ...THINLY, random, mostPerEpoch: mostPerEpoch ?? MOST_PER_EPOCH })) {
+    await judge.judge(history, { ...state, issued, latest }, `${label}; and in the recovery, ${state.label}`);
+  }
+}

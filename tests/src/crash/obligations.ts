@@ -1,0 +1,130 @@
+/** What a file system must and may show after a crash, by what happened before. */
+import type { History, Moment } from "./actor.js";
+import { type CrashState, SECTOR } from "./crash-states.js";
+import { LOST_AND_FOUND, type Snapshot } from "./expected.js";
+import { linesThatDiffer, type Seen } from "./seen.js";
+
+/** The moments that a state may show: from the last one that was promised to the last one that had begun. */
+export interface Span {
+  readonly low: number;
+  readonly high: number;
+}
+
+export function spanOf(
+  { moments, promises }: History,
+  { issued, latest }: Pick<CrashState, "issued" | "latest">,
+): Span {
+  let low = 0;
+  for (const promise of promises) if (promise.at <= latest) low = Math.max(low, promise.moment);
+  const high = moments.findLastIndex(({ begun }) => begun < issued);
+  return { low, high: Math.max(high, low) };
+}
+
+/**
+ * With a journal: names and attributes are those of one moment of the span, none half. Data is that of the moment; where it was
+ * overwritten in place since, sectors may be newer.
+ *
+ * @param newer whether data may be newer than names and attributes: not where it goes through the journal
+ * @returns what is wrong, undefined when nothing is
+ */
+export function brokenPromise(history: History, span: Span, seen: Seen, newer: boolean): string | undefined {
+  const { moments } = history;
+  let wrong: string | undefined;
+  for (let moment = span.high; moment >= span.low; moment--) {
+    const { snapshot } = moments[moment]!;
+    if (snapshot.signature !== seen.signature) continue;
+    wrong = wrongContents(moments, snapshot, { low: moment, high: newer ? span.high : moment }, seen);
+    if (wrong === undefined) return undefined;
+  }
+  if (wrong !== undefined) return wrong;
+  const { low, high } = span;
+  const first = moments[low]!;
+  const text = `it shows none of the moments ${low} to ${high} (${moments
+    .slice(low, high + 1)
+    .map(({ step }) => step)
+    .join("; ")})`;
+  return `${text}; against ${low}:\n${linesThatDiffer(first.snapshot.signature, seen.signature)}`;
+}
+
+function wrongContents(moments: readonly Moment[], { names, nodes }: Snapshot, span: Span, seen: Seen) {
+  for (const [path, id] of names) {
+    if (nodes.get(id)!.kind !== "file") continue;
+    const wrong = wrongFile(moments, id, span, seen.contents.get(path)!);
+    if (wrong !== undefined) return `/${path}: ${wrong}`;
+  }
+  return undefined;
+}
+
+/** Each sector must be that of a moment of the span, zeros where the file was shorter then. */
+function wrongFile(moments: readonly Moment[], id: number, { low, high }: Span, found: Uint8Array) {
+  const versions = new Set<Uint8Array>();
+  for (let n = low; n <= high; n++) {
+    const node = moments[n]!.snapshot.nodes.get(id);
+    if (node !== undefined) versions.add(node.contents);
+  }
+  const all = [...versions];
+  if (all.some((contents) => Buffer.compare(contents, found) === 0)) return undefined;
+  for (let at = 0; at < found.length; at += SECTOR) {
+    const sector = found.subarray(at, at + SECTOR);
+    if (all.some((contents) => isSector(contents, at, sector))) continue;
+    return `byte ${at} to ${at + sector.length - 1} of ${found.length}: ${text(sector)}, not ${text(all[0]!.subarray(at, at + SECTOR))}`;
+  }
+  return undefined;
+}
+
+function isSector(contents: Uint8Array, at: number, sector: Uint8Array): boolean {
+  const have = contents.subarray(at, at + sector.length);
+  return Buffer.compare(have, sector.subarray(0, have.length)) === 0 && isZero(sector.subarray(have.length));
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+function text(bytes: Uint8Array): string {
+  return JSON.stringify(Buffer.from(bytes.subarray(0, 48)).toString("latin1"));
+}
+
+/**
+ * Without a journal: what was synced and not touched since is there; nobody's bytes are anywhere but in the file that they were
+ * written to.
+ *
+ * @returns what is wrong, undefined when nothing is
+ */
+export function lostWithoutJournal(history: History, state: CrashState, seen: Seen): string | undefined {
+  const { moments, promises } = history;
+  const { high } = spanOf(history, state);
+  for (const { at, moment, node, step } of promises) {
+    if (at > state.latest) continue;
+    const { names, nodes } = moments[moment]!.snapshot;
+    for (const [path, id] of names) {
+      if (node !== undefined && id !== node) continue;
+      if (!isUntouched(moments, { low: moment, high }, path)) continue;
+      const { kind, contents } = nodes.get(id)!;
+      if (!seen.signature.includes(`/${path}: ${kind} `)) return `/${path} is lost, after ${step}`;
+      if (kind === "file" && Buffer.compare(seen.contents.get(path)!, contents) !== 0) {
+        return `/${path} has other contents than at ${step}: ${text(seen.contents.get(path)!)}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Whether a path, and all that it leads through, is the same in all moments. */
+function isUntouched(moments: readonly Moment[], { low, high }: Span, path: string): boolean {
+  const first = moments[low]!.snapshot;
+  for (let n = low + 1; n <= high; n++) {
+    const { names, nodes } = moments[n]!.snapshot;
+    for (let part = path; part !== ""; part = part.slice(0, Math.max(0, part.lastIndexOf("/")))) {
+      if (names.get(part) !== first.names.get(part)) return false;
+    }
+    const id = first.names.get(path)!;
+    if (nodes.get(id) !== first.nodes.get(id)) return false;
+  }
+  return true;
+}
+
+/** Files that e2fsck found without a name are somewhere else. */
+export function isLost(path: string): boolean {
+  return path.startsWith(`${LOST_AND_FOUND}/`);
+}

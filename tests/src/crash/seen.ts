@@ -1,0 +1,65 @@
+/** What a file system shows, by the library: paths, attributes and bytes. */
+import { type BlockDevice, type Environment, Ext4 } from "@bulkhead/ext4";
+import { LOST_AND_FOUND, signatureOf } from "./expected.js";
+
+export interface Seen {
+  /** Everything but contents and times, path by path. */
+  readonly signature: string;
+  /** Of regular files, by path. */
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+  /** Modification times, by path. */
+  readonly times: string;
+}
+
+/** Longest file that is read: those of the workloads are far shorter. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** Reads everything; a journal that needs recovery is replayed into memory. */
+export function look(device: BlockDevice, environment: Environment): Seen {
+  const ext4 = Ext4.open(device, {}, environment);
+  const lines: string[] = [];
+  const times: string[] = [];
+  const contents = new Map<string, Uint8Array>();
+  const visit = (path: string): void => {
+    const stats = ext4.lstat(`/${path}`);
+    const { kind, mode, links, size, mtime } = stats;
+    const target = kind === "symlink" ? ext4.readLink(`/${path}`) : "";
+    const xattrs = new Map<string, string>();
+    for (const name of ext4.listXattrs(`/${path}`, { followLinks: false })) {
+      xattrs.set(name, Buffer.from(ext4.getXattr(`/${path}`, name, { followLinks: false })!).toString("latin1"));
+    }
+    lines.push(signatureOf(path, { kind, mode: mode & 0o7777, links, size, target, xattrs }));
+    times.push(`${path} ${mtime.seconds}.${mtime.nanoseconds}`);
+    if (kind === "file") contents.set(path, ext4.readFile(`/${path}`, MOST_BYTES));
+    if (kind !== "directory") return;
+    for (const { name } of ext4.readDirectory(`/${path}`)) {
+      if (name === "." || name === "..") continue;
+      if (path === "" && name === LOST_AND_FOUND) {
+        for (const lost of ext4.readDirectory(`/${name}`)) {
+          if (lost.name !== "." && lost.name !== "..") visit(`${name}/${lost.name}`);
+        }
+      } else visit(path === "" ? name : `${path}/${name}`);
+    }
+  };
+  visit("");
+  return { signature: lines.sort().join("\n"), contents, times: times.sort().join("\n") };
+}
+
+/** The first difference of two views of the same file system, undefined when they agree. */
+export function difference(one: Seen, other: Seen): string | undefined {
+  if (one.signature !== other.signature) return linesThatDiffer(one.signature, other.signature);
+  if (one.times !== other.times) return `times: ${linesThatDiffer(one.times, other.times)}`;
+  for (const [path, bytes] of one.contents) {
+    if (Buffer.compare(bytes, other.contents.get(path)!) !== 0) return `/${path} has other contents`;
+  }
+  return undefined;
+}
+
+/** What is in one text and not in the other. */
+export function linesThatDiffer(one: string, other: string): string {
+  const ones = one.split("\n");
+  const others = other.split("\n");
+  const more = ones.filter((line) => !others.includes(line)).map((line) => `- ${line}`);
+  const fewer = others.filter((line) => !ones.includes(line)).map((line) => `+ ${line}`);
+  return [...more, ...fewer].join("\n");
+}
