@@ -40,7 +40,7 @@ async function service(type: string, ...server: string[]): Promise<Activation> {
 }
 
 function makeImage(): void {
-  run("mke2fs", ["-q", "-t", "ext4", image, "16M"]);
+  run("mke2fs", ["-q", "-O", "has_journal,extent,64bit,metadata_csum", "-b", "4096", image, "16M"]);
 }
 
 describe("helper and server", { skip }, () => {

@@ -8,7 +8,8 @@ import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { Activation, asUser, HELPER } from "./activation.js";
 
-const USER = 4711;
+/** nobody: fusermount3 wants a user with a name. */
+const USER = 65534;
 const folder = scratchDirectory("user");
 // Here everybody may open the FUSE device, as on machines with users.
 run("mknod", ["-m", "666", join(folder, "fuse"), "c", "10", "229"]);
