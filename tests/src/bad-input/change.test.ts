@@ -11,8 +11,8 @@ import { withImageFile } from "./specimen.js";
 import { exploreAll } from "./watch.js";
 import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
-/** Damages of one specimen. */
-const COUNT = 80;
+/** Damages of one specimen, others each time; a thousand in damage.long.test.ts. */
+const COUNT = 40;
 const MOST_MILLISECONDS = 6000;
 
 async function damage(context: TestContext, image: Uint8Array): Promise<void> {

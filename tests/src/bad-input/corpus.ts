@@ -8,14 +8,8 @@ import { makeWritableSpecimen, type WritableSpecimen, writableSpecimens } from "
 /** The images that are damaged. */
 export type Base = ReadBase | ChangedBase;
 type ReadBase = "plain" | "checksums" | "pointers" | "journal" | "journal with checksums";
-type ChangedBase = (typeof changedBases)[number];
-
-/** Of which only somebody who writes looks at the damaged parts. */
-const changedBases = ["groups with checksums", "quota", "two writers"] as const;
-
-export function isForWriters({ base }: Pick<Damage, "base">): boolean {
-  return (changedBases as readonly string[]).includes(base);
-}
+/** What only somebody who writes looks at. */
+export type ChangedBase = "groups with checksums" | "quota" | "two writers";
 
 export interface Damage {
   readonly kind: CorruptionKind;
@@ -50,7 +44,7 @@ function make(base: Base): Uint8Array {
     case "quota":
       return makeWritableSpecimen(changed("quota"));
     case "two writers":
-      return makeWritableSpecimen({ name: base, size: 2, mke2fs: ["-b", "1024", "-N", "96", "-O", "mmp"] });
+      return makeWritableSpecimen({ name: base, size: 2, mke2fs: ["-b", "1024", "-N", "96"], last: "mmp" });
     default:
       return makeJournalSpecimen(base === "journal with checksums");
   }

@@ -6,11 +6,19 @@ import { makeJournalSpecimen } from "./journal-specimen.js";
 import { indexRanges, journalRanges, makeLargeBlockSpecimen, makeTwoLevelSpecimen } from "./larger-specimens.js";
 import { makeSpecimen, specimens } from "./specimen.js";
 import { exploreAll } from "./watch.js";
+import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
 describe("damage, at length", {
   skip: withoutLoopMounts() || withoutTools("setfattr", "setfacl"),
   concurrency: 2,
 }, () => {
+  for (const specimen of specimens) {
+    it(`of every byte of the metadata: ${specimen.name}`, async () => {
+      const tally = await exploreAll(makeSpecimen(specimen), { kind: "bytes", stride: 1 });
+      assert.ok(tally.noticed > tally.cases * 0.08, `${tally.noticed} of ${tally.cases}`);
+    });
+  }
+
   it("of every byte of the index of a directory with two levels", async () => {
     const image = makeTwoLevelSpecimen();
     const tally = await exploreAll(image, { kind: "bytes", stride: 1, ranges: indexRanges(image) });
@@ -21,6 +29,15 @@ describe("damage, at length", {
     const tally = await exploreAll(makeLargeBlockSpecimen(), { kind: "bytes", stride: 1 });
     assert.ok(tally.noticed > tally.cases / 10);
   });
+
+  for (const specimen of writableSpecimens) {
+    it(`of a thousand words of what is changed: ${specimen.name}`, async (context) => {
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      context.diagnostic(`seed ${seed}`);
+      const tally = await exploreAll(makeWritableSpecimen(specimen), { kind: "words", seed, count: 1000 }, 6000, true);
+      assert.ok(tally.opened > 300 && tally.noticed > 0, `seed ${seed}: ${tally.opened} opened`);
+    });
+  }
 
   for (const checksums of [false, true]) {
     it(`of every byte that is read under a dirty journal ${checksums ? "with" : "without"} checksums`, async () => {

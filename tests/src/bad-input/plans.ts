@@ -16,8 +16,13 @@ import { explore } from "./explore.js";
 
 /** What is to be done, as plain data: it goes to a worker. */
 export type Plan =
-  /** Every `stride`th byte that an exploration reads, or that lies in `ranges` (bytes). */
-  | { readonly kind: "bytes"; readonly stride: number; readonly ranges?: readonly (readonly [number, number])[] }
+  /** Every `stride`th byte that an exploration reads, or that lies in `ranges` (bytes); from the `first`th on, default 0. */
+  | {
+      readonly kind: "bytes";
+      readonly stride: number;
+      readonly first?: number;
+      readonly ranges?: readonly (readonly [number, number])[];
+    }
   /** Every field of superblock, group descriptor and inodes set to 0, its maximum and random values. For 1 KiB blocks without checksums. */
   | { readonly kind: "fields"; readonly seed: number }
   /** Every byte of the superblock's fields filled with values, its checksum made right. */
@@ -42,7 +47,7 @@ const SUPERBLOCK_CHECKSUM = 0x3fc;
 export function* cases(plan: Plan, image: Uint8Array): Generator<Case> {
   switch (plan.kind) {
     case "bytes":
-      return yield* damagedBytes(image, plan.stride, plan.ranges ?? readRanges(image));
+      return yield* damagedBytes(image, plan.stride, plan.first ?? 0, plan.ranges ?? readRanges(image));
     case "fields":
       return yield* damagedFields(image, plan.seed);
     case "superblock":
@@ -76,6 +81,7 @@ function readRanges(image: Uint8Array): [number, number][] {
 function* damagedBytes(
   image: Uint8Array,
   stride: number,
+  first: number,
   ranges: readonly (readonly [number, number])[],
 ): Generator<Case> {
   const bytes = image.slice();
@@ -86,7 +92,7 @@ function* damagedBytes(
       const value = bytes[at]!;
       // Zeroes in long runs are unused space: every eighth byte of those will do.
       if (value === 0 && at % 8 !== 0 && bytes[at - 1] === 0 && bytes[at + 1] === 0) continue;
-      if (nth++ % stride !== 0) continue;
+      if (nth++ % stride !== first) continue;
       bytes[at] = value ^ (at % 2 === 0 ? 0xff : 1 << (at % 8));
       yield { what: `byte ${at} from ${value} to ${bytes[at]}`, device };
       bytes[at] = value;
@@ -121,7 +127,7 @@ function* damagedFields(image: Uint8Array, seed: number): Generator<Case> {
       if (base === descriptor && offset >= 32) continue; // without 64bit, descriptors have 32 bytes
       const start = base + offset;
       const saved = bytes.slice(start, start + size);
-      for (const fill of [() => 0, () => 0xff, random, random]) {
+      for (const fill of [() => 0, () => 0xff, random]) {
         for (let at = start; at < start + size; at++) bytes[at] = fill();
         yield { what: `${what}.${name} = ${bytes.slice(start, start + size)} (seed ${seed})`, device };
         bytes.set(saved, start);

@@ -11,6 +11,8 @@ export interface WritableSpecimen {
   /** MiB. */
   readonly size: number;
   readonly mke2fs: readonly string[];
+  /** A feature that comes last: e2fsprogs waits eleven seconds for other users of an image that is protected from them. */
+  readonly last?: string;
   /** Whether a crash left two files: one that was open and had no name any more, one whose truncation was not finished. */
   readonly orphans?: boolean;
 }
@@ -72,7 +74,7 @@ const FILL = `
   cd ../many; for i in $(seq 40); do : > a-name-that-takes-up-room-in-the-block-$i; done`;
 
 /** Makes the specimen and returns its bytes. */
-export function makeWritableSpecimen({ size, mke2fs, orphans }: WritableSpecimen): Uint8Array {
+export function makeWritableSpecimen({ size, mke2fs, last, orphans }: WritableSpecimen): Uint8Array {
   return withScratch("specimen", (directory) => {
     const image = join(directory, "image");
     const root = join(directory, "root");
@@ -87,6 +89,7 @@ export function makeWritableSpecimen({ size, mke2fs, orphans }: WritableSpecimen
     // mke2fs counts no quota of what it fills in.
     run("e2fsck", ["-fy", image], { accept: [0, 1] });
     if (orphans === true) leaveOrphans(image);
+    if (last !== undefined) run("tune2fs", ["-O", last, image]);
     return new Uint8Array(readFileSync(image));
   });
 }
