@@ -18,29 +18,15 @@ import {
 } from "@bulkhead/fuse";
 import { Ext4Server } from "@bulkhead/server";
 import { MappingCache } from "./mapping-cache.js";
+import { Ioend, Op, WRITING } from "./operations.js";
 import { brokenRule, type Limits, type Slot, Type } from "./rules.js";
+import { bigints, slotAt, slotOf } from "./slots.js";
 import { SplitDevice } from "./split-device.js";
 
 /** The root has its inode's number, as with the mount option root_nodeid. */
 export const ROOT = 2;
-const DEV = 3;
+export const DEV = 3;
 const FILE = 0o100644;
-
-export const Op = {
-  write: 1,
-  zero: 2,
-  report: 4,
-  fault: 8,
-  direct: 0x10,
-  nowait: 0x20,
-  overwriteOnly: 0x40,
-  unshare: 0x80,
-  atomic: 0x200,
-  swapfile: 0x4000_0000,
-  writeback: 0x8000_0000,
-} as const;
-const WRITING = Op.write | Op.zero | Op.unshare | Op.writeback;
-export const Ioend = { shared: 1, unwritten: 2, direct: 8, append: 0x10, writeback: 0x20, swapoff: 0x40 } as const;
 
 const SETATTR_SIZE = 8;
 const MTIME = 0x20;
@@ -83,6 +69,10 @@ export class FakeKernel {
   deviceWorks: () => boolean = () => true;
   maxBytes = 0;
   /** What the last write did to the device. */
+  /** Notifications, whole. */
+  readonly notified: Uint8Array[] = [];
+  /** What the kernel answers to mappings for its cache instead of taking them. */
+  refuses = 0;
   segments: { readonly pos: number; readonly data: Uint8Array; readonly overwrote: boolean }[] = [];
   readonly #cache: MappingCache | undefined;
   readonly #blockSize: number;
@@ -155,16 +145,22 @@ export class FakeKernel {
     return { nodeid: entry.nodeid, size: 0, diskSize: 0 };
   }
 
+  attributeFlags(nodeid: number): number {
+    const [out] = this.done("GETATTR", nodeid, { request: {} }).out;
+    return out?.attr.flags ?? 0;
+  }
+
   /** Takes the name away, and forgets the inode: nothing uses it any more. */
   unlink(name: string, file: KernelFile): void {
     this.done("UNLINK", ROOT, { names: [Buffer.from(name)] });
     this.#cache?.drop(file.nodeid, 0, Number.POSITIVE_INFINITY);
-    this.#tell("FORGET", file.nodeid, { request: { nlookup: 1 } });
+    this.forget(file.nodeid);
   }
 
-  #tell(name: "FORGET", nodeid: number, parts: RequestParts<"FORGET">): void {
+  forget(nodeid: number): void {
     this.#unique += 2;
-    const length = encodeRequest(this.#buffer, name, { uniqueLo: this.#unique, nodeid }, parts);
+    const header = { uniqueLo: this.#unique, nodeid };
+    const length = encodeRequest(this.#buffer, "FORGET", header, { request: { nlookup: 1 } });
     assert.equal(this.session.handle(this.#buffer, length), 0);
   }
 
@@ -248,6 +244,7 @@ export class FakeKernel {
     const [out] = this.done("WRITE", file.nodeid, { request: { offset: pos, size: data.length }, data }).out;
     assert.equal(out?.size, data.length);
     this.segments.push({ pos, data, overwrote: true });
+    this.#cache?.drop(file.nodeid, pos, pos + data.length);
     file.diskSize = Math.max(file.diskSize, pos + data.length);
     file.size = Math.max(file.size, file.diskSize);
     return data.length;
@@ -380,6 +377,7 @@ export class FakeKernel {
 
   /** A notification; 0, or the negative errno that the kernel answers. */
   #notified(message: Uint8Array): number {
+    this.notified.push(message);
     const view = new DataView(message.buffer, message.byteOffset, message.length);
     switch (view.getInt32(4, true)) {
       case 99: {
@@ -388,6 +386,7 @@ export class FakeKernel {
         return message.length;
       }
       case 100:
+        if (this.refuses !== 0) return this.refuses;
         return this.#cache === undefined ? -22 : this.#upsert(view, this.#cache) || message.length;
       case 101: {
         const from = Number(view.getBigUint64(32, true));
@@ -415,43 +414,4 @@ export class FakeKernel {
     cache.insert(nodeid, read);
     return 0;
   }
-}
-
-function bigints(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-interface SlotView {
-  readonly type: number;
-  readonly flags: number;
-  readonly dev: number;
-  readonly offsetLo: number;
-  readonly offsetHi: number;
-  readonly lengthLo: number;
-  readonly lengthHi: number;
-  readonly addrLo: number;
-  readonly addrHi: number;
-}
-
-function slotOf(view: SlotView): Slot {
-  const wide = (low: number, high: number) => (BigInt(high) << 32n) | BigInt(low);
-  return {
-    type: view.type,
-    flags: view.flags,
-    dev: view.dev,
-    offset: wide(view.offsetLo, view.offsetHi),
-    length: wide(view.lengthLo, view.lengthHi),
-    addr: wide(view.addrLo, view.addrHi),
-  };
-}
-
-function slotAt(view: DataView, at: number): Slot {
-  return {
-    offset: view.getBigUint64(at, true),
-    length: view.getBigUint64(at + 8, true),
-    addr: view.getBigUint64(at + 16, true),
-    type: view.getUint16(at + 24, true),
-    flags: view.getUint16(at + 26, true),
-    dev: view.getUint32(at + 28, true),
-  };
 }

@@ -1,8 +1,9 @@
 /** Random operations of a fake kernel whose ioends fail, get lost, come twice, in pieces and in any order; and what its files hold. */
 import assert from "node:assert/strict";
 import { Random } from "../images/random.js";
-import { type Completion, FakeKernel, type FakeKernelOptions, Ioend, type KernelFile } from "./fake-kernel.js";
+import { type Completion, FakeKernel, type FakeKernelOptions, type KernelFile } from "./fake-kernel.js";
 import { STALE } from "./images.js";
+import { Ioend } from "./operations.js";
 
 const ENOSPC = -28;
 const EIO = -5;

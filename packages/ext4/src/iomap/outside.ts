@@ -24,11 +24,16 @@ import { maxBytes } from "./config.js";
 import { IomapFlag, IomapOperation, WRITING } from "./flags.js";
 import { checkNotPinned, noteGrowth } from "./promises.js";
 
-/** Bytes that one call allocates at most: as much as an extent of written 4 KiB blocks holds. */
-const MOST_ALLOCATED = 128 * 1024 * 1024;
+/** Bytes that one call allocates at most; what a host then does not write stays the file's, as if fallocate had made it. */
+const MOST_ALLOCATED = 256 * 1024 * 1024;
+
+/** Parts of a hole that are looked at in one call: the maps of files with block pointers tell of them piece by piece. */
+const MOST_PARTS = 4096;
 
 /** Bytes of zeros that go to the device at a time. */
 const ZEROS = 1024 * 1024;
+
+const run = new BlockMapping();
 
 /** How the host that asks is served. */
 export interface OutsideOptions {
@@ -72,9 +77,12 @@ export function mapForOutside(
     map(volume, inode, pos, length, options.dev, out);
     if ((operation & IomapOperation.swapfile) !== 0) volume.promises.pinned.add(inode.ino);
   }
+  const { type } = out;
+  const placed = type === MappingType.mapped || type === MappingType.unwritten;
   // A crash now could lose where the data lies, however durable that is itself. Swap space must not say so.
-  const uncommitted = volume.transactions?.isUncommitted(inode, true) ?? false;
-  if (uncommitted && (operation & IomapOperation.report) === 0) out.flags |= IomapFlag.dirty;
+  if (placed && (operation & IomapOperation.report) === 0 && volume.transactions?.isUncommitted(inode, true) === true) {
+    out.flags |= IomapFlag.dirty;
+  }
 }
 
 function checkFile(inode: Inode): void {
@@ -89,8 +97,23 @@ function checkFile(inode: Inode): void {
 function map(volume: Volume, inode: Inode, pos: number, count: number, dev: number, out: IomapMapping): void {
   const joined = mapBytes(volume, inode, pos, count, dev, out);
   const { type } = out;
+  if (type === MappingType.hole) widenHole(volume, inode, Math.ceil((pos + count) / volume.geometry.blockSize), out);
   if (type === MappingType.inline || type === MappingType.hole) return;
   if (joined > 0 || !inode.hasExtents) out.flags |= IomapFlag.merged;
+}
+
+/** A hole reaches to the next mapping; when there is none, to the end of the file, and as far as was asked. */
+function widenHole(volume: Volume, inode: Inode, wanted: number, out: IomapMapping): void {
+  const { blockSize } = volume.geometry;
+  const first = out.offset / blockSize;
+  const horizon = Math.min(Math.max(Math.ceil(inode.size / blockSize), wanted, first + 1), MAX_FILE_BLOCKS);
+  let end = first;
+  for (let parts = 0; (parts === 0 || end < horizon) && parts < MOST_PARTS; parts++) {
+    mapBlocks(volume, inode, end, run);
+    if (run.type !== MappingType.hole) break;
+    end += run.length;
+  }
+  out.length = ((end < MAX_FILE_BLOCKS ? end : horizon) - first) * blockSize;
 }
 
 function mapToWrite(
@@ -160,8 +183,6 @@ function spill(volume: Volume, inode: Inode, operation: number): void {
   volume.device.flush();
   volume.handOver?.(block, 1);
 }
-
-const run = new BlockMapping();
 
 /** Allocates what is a hole at `pos` and behind it, as far as one run on the device goes. */
 function allocate(volume: Volume, inode: Inode, pos: number, count: number, options: OutsideOptions): void {

@@ -1,0 +1,222 @@
+/**
+ * Oracle: the reference of fuse-iomap. Each conversation is written down by its rules, and its bytes are made from its layouts; the
+ * server's are compared whole. debugfs tells whether the addresses are the file's.
+ */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { AttrFlag } from "@bulkhead/fuse";
+import { withoutTools } from "../facilities.js";
+import { run } from "../system/process.js";
+import { ATOMIC, CACHED, ENDS, EXTENTS, INLINE, POINTERS, REFUSED, SPILLED } from "./conversations.js";
+import { DEV, FakeKernel, type FakeKernelOptions, type KernelFile, ROOT } from "./fake-kernel.js";
+import { makeImage, STALE, variants, withCleanImage } from "./images.js";
+import { Op } from "./operations.js";
+import { Conversation } from "./trace.js";
+
+const NOBODY = 1999;
+
+function variantOf(name: string) {
+  return variants.find((variant) => variant.name === name)!;
+}
+
+interface Stage {
+  readonly kernel: FakeKernel;
+  readonly file: KernelFile;
+  readonly conversation: Conversation;
+}
+
+function stage(variant: string, options: Omit<FakeKernelOptions, "blockSize"> = {}): Stage {
+  const { blockSize } = variantOf(variant);
+  const kernel = new FakeKernel(makeImage(variantOf(variant)), { blockSize, ...options });
+  const file = kernel.create("f");
+  kernel.notified.length = 0;
+  const conversation = new Conversation({
+    dev: DEV,
+    exchange: (request) => kernel.session.reply.subarray(0, kernel.session.handle(request)),
+    notified: () => kernel.notified.splice(0),
+    nodeid: (name) => (name === "f" ? file.nodeid : name === "." ? ROOT : NOBODY),
+  });
+  return { kernel, file, conversation };
+}
+
+/** The file's blocks on the device, by debugfs. */
+function blocksOf(path: string): number[] {
+  return run("debugfs", ["-R", "blocks /f", path]).stdout.toString().trim().split(/\s+/).map(Number);
+}
+
+describe("a conversation with a kernel that does the file I/O", {
+  skip: withoutTools("mke2fs", "e2fsck", "debugfs"),
+}, () => {
+  it("about a file with extents goes as the reference has it", () => {
+    const { kernel, conversation } = stage("ext4, 4 KiB blocks");
+    conversation.play(EXTENTS);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, (path) => {
+      const blocks = blocksOf(path);
+      for (const letter of ["A", "B", "C", "D"]) {
+        assert.ok(blocks.includes(Number(conversation.addresses.get(letter)) / 4096), `${letter} is the file's`);
+      }
+    });
+  });
+
+  it("about a file with block pointers tells of blocks that are zeros on the device", () => {
+    const { kernel, conversation } = stage("ext3, block pointers");
+    conversation.play(POINTERS);
+    const first = Number(conversation.addresses.get("A"));
+    assert.ok(kernel.device.platter.subarray(first, first + 3072).every((byte) => byte === 0));
+    assert.ok(
+      kernel.device.invalidated.some(({ offset, length }) => offset <= first && offset + length >= first + 3072),
+    );
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, (path) => assert.equal(blocksOf(path)[0], first / 1024));
+  });
+
+  it("about data in an inode: it moves out when it has to, and is on the device when the kernel looks there", () => {
+    const { kernel, file, conversation } = stage("inline data");
+    const text = new TextEncoder().encode("in the inode");
+    assert.equal(kernel.write(file, 0, text), text.length);
+    conversation.play(SPILLED);
+    const first = Number(conversation.addresses.get("A"));
+    const block = kernel.device.platter.subarray(first, first + 4096);
+    assert.deepEqual(block.slice(0, text.length), text);
+    assert.ok(block.subarray(text.length).every((byte) => byte === 0));
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("about an empty file of a file system with inline data", () => {
+    const { kernel, conversation } = stage("inline data");
+    conversation.play(INLINE);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("about writes that must not be torn, where the device does not tear them", () => {
+    const { kernel, file, conversation } = stage("ext4, 4 KiB blocks", { atomicWrites: true });
+    assert.notEqual(kernel.attributeFlags(file.nodeid) & AttrFlag.ATOMIC, 0);
+    conversation.play(ATOMIC);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("puts mappings into the kernel's cache, and answers them where it cannot", () => {
+    const { kernel, conversation } = stage("ext4, 4 KiB blocks", { cacheMappings: true });
+    conversation.play(CACHED);
+    kernel.refuses = -12;
+    conversation.play(REFUSED.replace(" 0 4096", " 16384 4096").replace(/ 0\+/g, " 16384+"));
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("about freezing leaves a clean file system, and about a shutdown one that no one writes", () => {
+    const { kernel, conversation } = stage("ext4, 4 KiB blocks");
+    const [before, after] = ENDS.split("> UNFREEZE");
+    conversation.play(before!);
+    withCleanImage(kernel.device.platter.slice(), () => {});
+    conversation.play(`> UNFREEZE${after!}`);
+    kernel.fs.close();
+  });
+
+  it("ends a freeze by whatever changes next: a crash then leaves a journal to recover", () => {
+    const { kernel, file } = stage("ext4, 4 KiB blocks");
+    kernel.done("FREEZE_FS", ROOT, { request: {} });
+    assert.equal(kernel.write(file, 0, new Uint8Array(5000).fill(1)), 5000);
+    kernel.fsync(file);
+    const needsRecovery = 0x4;
+    assert.notEqual(kernel.device.platter[1024 + 0x60]! & needsRecovery, 0);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("tells the kernel of metadata before it becomes data", () => {
+    const { kernel } = stage("ext4, 1 KiB blocks");
+    for (let n = 0; n < 300; n++) kernel.create(`a rather long name, so that the directory takes many blocks ${n}`);
+    const made = kernel.done("MKDIR", ROOT, { request: { mode: 0o755 }, names: [Buffer.from("d")] });
+    assert.ok(made.out[0] !== undefined);
+    kernel.done("SYNCFS", ROOT, { request: {} });
+    const before = kernel.device.invalidated.length;
+    kernel.done("RMDIR", ROOT, { names: [Buffer.from("d")] });
+    kernel.forget(made.out[0].nodeid);
+    assert.equal(kernel.device.invalidated.length, before, "not before it is durable that it is free");
+    kernel.done("SYNCFS", ROOT, { request: {} });
+    assert.ok(kernel.device.invalidated.slice(before).some(({ length }) => length === 1024));
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("says of inodes what the kernel has to enforce", () => {
+    const { kernel, file } = stage("ext4, 4 KiB blocks");
+    const { EXCLUSIVE, IOMAP, SYNC, IMMUTABLE, APPEND } = AttrFlag;
+    const flags = kernel.fs.inode(file.nodeid);
+    kernel.fs.setFlags(flags, (flags.flags | 0x8 | 0x20) >>> 0);
+    assert.equal(kernel.attributeFlags(file.nodeid), EXCLUSIVE | IOMAP | SYNC | APPEND);
+    kernel.fs.setFlags(flags, ((flags.flags & ~0x28) | 0x10) >>> 0);
+    assert.equal(kernel.attributeFlags(file.nodeid), EXCLUSIVE | IOMAP | IMMUTABLE);
+    assert.equal(kernel.attributeFlags(ROOT), EXCLUSIVE, "directories have no file I/O");
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("keeps hard links one inode, by one number", () => {
+    const { kernel, file } = stage("ext4, 4 KiB blocks");
+    const [entry] = kernel.done("LINK", ROOT, { request: { oldnodeid: file.nodeid }, names: [Buffer.from("g")] }).out;
+    assert.equal(entry?.nodeid, file.nodeid);
+    const bytes = new Uint8Array(9000).fill(5);
+    assert.equal(kernel.write(file, 0, bytes), bytes.length);
+    const [found] = kernel.done("LOOKUP", ROOT, { names: [Buffer.from("g")] }).out;
+    assert.deepEqual([found?.nodeid, found?.attr.nlink, found?.attr.size], [file.nodeid, 2, 9000]);
+    const [dot] = kernel.done("LOOKUP", ROOT, { names: [Buffer.from(".")] }).out;
+    assert.equal(dot?.nodeid, ROOT, "the root has the number that the kernel gave it");
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("touches neither times nor set-id bits when data is written", () => {
+    const { kernel, file } = stage("ext4, 4 KiB blocks");
+    const times = { valid: 0x431 | 1, mode: 0o106755, atime: 11, mtime: 12, ctime: 13, mtimensec: 7, ctimensec: 8 };
+    kernel.done("SETATTR", file.nodeid, { request: times });
+    assert.equal(kernel.write(file, 0, new Uint8Array(20_000).fill(3)), 20_000);
+    assert.equal(kernel.fallocate(file, 3, 4096, 8192), 0);
+    const [attributes] = kernel.done("GETATTR", file.nodeid, { request: {} }).out;
+    assert.ok(attributes !== undefined);
+    const { mode, atime, mtime, ctime, mtimensec, ctimensec } = attributes.attr;
+    assert.deepEqual([mode & 0o7777, atime, mtime, ctime, mtimensec, ctimensec], [0o6755, 11, 12, 13, 7, 8]);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("leaves the mode of what is made to the kernel, and default ACLs to it", () => {
+    const { kernel } = stage("ext4, 4 KiB blocks");
+    const [dir] = kernel.done("MKDIR", ROOT, { request: { mode: 0o777 }, names: [Buffer.from("d")] }).out;
+    const nodeid = dir?.nodeid ?? 0;
+    // Version 2; the owner everything, the group and others nothing.
+    const acl = Buffer.from("0200000001000700ffffffff04000000ffffffff20000000ffffffff", "hex");
+    const name = Buffer.from("system.posix_acl_default");
+    kernel.done("SETXATTR", nodeid, { request: { size: acl.length }, names: [name], data: acl });
+    const request = { mode: 0o100666, umask: 0o077 };
+    const [made] = kernel.done("MKNOD", nodeid, { request, names: [Buffer.from("x")] }).out;
+    assert.equal((made?.attr.mode ?? 0) & 0o7777, 0o666);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("shows nobody what the device held before, mapped or not", () => {
+    const { kernel, file } = stage("ext4, 4 KiB blocks");
+    kernel.onIoend = () => {};
+    assert.equal(kernel.write(file, 0, new Uint8Array(100_000).fill(9)), 100_000);
+    assert.ok(kernel.read(file, 0, 100_000).every((byte) => byte === 0));
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+    assert.ok(kernel.device.platter.includes(STALE));
+  });
+
+  it("gives one write more than 100 MiB at a time, where they lie together", () => {
+    const kernel = new FakeKernel(makeImage(variantOf("ext4, 4 KiB blocks"), 300), { blockSize: 4096 });
+    const file = kernel.create("f");
+    const slot = kernel.begin(file, 0, 2 ** 40, Op.write | Op.direct);
+    assert.ok(typeof slot !== "number");
+    assert.ok(slot.length > 100n << 20n, `${slot.length} bytes`);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, () => {});
+  });
+});
