@@ -22,6 +22,8 @@ export interface CampaignOptions {
   readonly mostFailures?: number;
   /** Only workloads with this in their name. */
   readonly only?: string;
+  /** These workloads, each once, instead of any that the seed chooses. */
+  readonly workloads?: readonly Operation[];
   /** The device that workloads run on; a worse one shows that the judge notices. */
   readonly wrap?: typeof recorded;
 }
@@ -42,7 +44,7 @@ const THINLY = { epochs: 0.4, scattered: 4 } as const;
 const SCATTERED = 6;
 
 /** An operation alone, synced, and unmounted. */
-const SINGLES: readonly Operation[] = OPERATIONS.map(({ name, act }) => ({
+export const SINGLES: readonly Operation[] = OPERATIONS.map(({ name, act }) => ({
   name,
   act: (actor) => {
     act(actor);
@@ -51,19 +53,30 @@ const SINGLES: readonly Operation[] = OPERATIONS.map(({ name, act }) => ({
   },
 }));
 
+/** All sequences of two operations, with a sync in between that goes round. */
+export const PAIRS: readonly Operation[] = OPERATIONS.flatMap((first, n) =>
+  OPERATIONS.map((second, m) => {
+    const between = SYNCS[(n + m) % SYNCS.length]!;
+    const after = SYNCS[(n + 3 * m) % SYNCS.length]!;
+    return sequence([first, between, second, after]);
+  }),
+);
+
+function sequence(operations: readonly Operation[]): Operation {
+  return {
+    name: operations.map(({ name }) => name).join(", "),
+    act: (actor) => {
+      for (const { act } of operations) act(actor);
+    },
+  };
+}
+
 /** The workload of a number: which all come up, if it goes on for long enough. */
 export function workloadOf(number: number, random: () => number): Operation {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
   if (number % 5 === 4) return pick(APPLICATIONS);
   if (number % 5 === 0) return pick(SINGLES);
-  const [first, second] = [pick(OPERATIONS), pick(OPERATIONS)];
-  const [between, after] = [pick(SYNCS), pick(SYNCS)];
-  return {
-    name: `${first.name}, ${between.name}, ${second.name}, ${after.name}`,
-    act: (actor) => {
-      for (const { act } of [first, between, second, after]) act(actor);
-    },
-  };
+  return sequence([pick(OPERATIONS), pick(SYNCS), pick(OPERATIONS), pick(SYNCS)]);
 }
 
 /** @throws when a workload itself fails */
@@ -74,7 +87,8 @@ export async function campaign(base: Base, fsck: Fsck, options: CampaignOptions)
   for (let number = 0; judge.tally.states < states && Date.now() < until; number++) {
     if (judge.failures.length >= (options.mostFailures ?? MOST_FAILURES)) break;
     const random = randomFrom(seed * 65_537 + number);
-    const workload = workloadOf(number, random);
+    const workload = options.workloads === undefined ? workloadOf(number, random) : options.workloads[number];
+    if (workload === undefined) break;
     if (!workload.name.includes(only)) continue;
     workloads++;
     await crash(base, judge, workload, number, random, options);
