@@ -1,6 +1,6 @@
 import { constants, fstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { close, Errno, LinuxError } from "@bulkhead/linux";
+import { close, Errno, ioctl, LinuxError } from "@bulkhead/linux";
 import { FileRequestFlag } from "../protocol/index.js";
 import type { FileRequest, ServiceConnection } from "./connection.js";
 
@@ -26,6 +26,8 @@ export interface ServiceSource {
 
 const BUSY_TIMEOUT = 5_000;
 const PAUSE = 100;
+/** `_IO(0x12, 94)`; the answer is an int. */
+const BLKROGET = 0x125e;
 const FORBIDDEN = new Set(["EPERM", "EACCES", "EROFS"]);
 
 /** Asks for a file or block device as file systems need it. @throws {LinuxError} with the errno of open(2); ENOTBLK: it is neither */
@@ -42,7 +44,10 @@ export async function requestSource(
   for (;;) {
     try {
       const flags = common | (readOnly ? constants.O_RDONLY : constants.O_RDWR);
-      return examined(askFor(connection, path, flags, request), readOnly);
+      const source = examined(askFor(connection, path, flags, request), readOnly);
+      if (readOnly || !isWriteProtected(source)) return source;
+      close(source.fd);
+      throw new LinuxError("open", Errno.EROFS, "the device is write-protected");
     } catch (error) {
       if (!(error instanceof LinuxError)) throw error;
       if (error.code === "EBUSY" && performance.now() < until) await sleep(PAUSE);
@@ -65,6 +70,12 @@ function askFor(connection: ServiceConnection, path: Uint8Array, flags: number, 
   const sized = blockSize === 0 ? undefined : attempt({ blockDevice: { blockSize } }, "ENOTBLK");
   const looped = sized ?? (tryLoop ? attempt({ requestFlags: FileRequestFlag.TRY_LOOP }, "EINVAL") : undefined);
   return looped ?? connection.requestFile(path, { flags });
+}
+
+/** A write-protected device opens for writing, and only then refuses what is written. */
+function isWriteProtected({ fd, isBlockDevice }: ServiceSource): boolean {
+  const answer = new Uint8Array(4);
+  return isBlockDevice && ioctl(fd, BLKROGET, answer) >= 0 && answer.some((byte) => byte !== 0);
 }
 
 function examined(fd: number, readOnly: boolean): ServiceSource {
