@@ -28,6 +28,8 @@ export class Inodes {
   readonly #major: number;
   readonly #minor: number;
   #next = ROOT_ID;
+  /** Called when there is one more. */
+  onAdded: () => void = () => {};
 
   /** @throws {LinuxError} if `source` is no directory that can be opened */
   constructor(source: string) {
@@ -42,6 +44,16 @@ export class Inodes {
   /** How many the kernel knows. */
   get count(): number {
     return this.#byNodeid.size;
+  }
+
+  /** The `count` that have been known longest; not the root. */
+  oldest(count: number): number[] {
+    const nodeids: number[] = [];
+    for (const nodeid of this.#byNodeid.keys()) {
+      if (nodeids.length >= count) break;
+      if (nodeid !== ROOT_ID) nodeids.push(nodeid);
+    }
+    return nodeids;
   }
 
   /** @throws {LinuxError} ESTALE for what the kernel forgot, and cannot ask about */
@@ -98,6 +110,7 @@ export class Inodes {
     const inode = { nodeid: this.#next++, fd, key: this.#key(), lookups: 1, written: false };
     this.#byNodeid.set(inode.nodeid, inode);
     this.#byKey.set(inode.key, inode);
+    this.onAdded();
     return inode;
   }
 

@@ -18,6 +18,7 @@ import { directoryHandlers } from "./directories.js";
 import { fileHandlers } from "./files.js";
 import { Inodes } from "./inodes.js";
 import { nameHandlers } from "./names.js";
+import { Pruning, roomForInodes } from "./room.js";
 import { withoutSetIdPower } from "./set-id.js";
 import { Handles, type MirrorState } from "./state.js";
 
@@ -44,6 +45,8 @@ const BACKING = {
 
 export default function mirror(options: MirrorOptions, services: Services): FileSystem {
   const inodes = new Inodes(options.source);
+  const pruning = new Pruning(inodes, services, roomForInodes());
+  inodes.onAdded = () => pruning.check();
   const state: MirrorState = {
     inodes,
     files: new Handles(),

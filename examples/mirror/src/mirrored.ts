@@ -29,13 +29,13 @@ export class Mirrored {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  private constructor(options: readonly string[], source?: string) {
+  private constructor(options: readonly string[], source?: string, launcher: readonly string[] = []) {
     chmodSync(this.folder, 0o755);
     mkdirSync(this.mountpoint);
     this.source = source ?? join(this.folder, "source");
     if (source === undefined) mkdirSync(this.source);
-    const argv = [main, ...options, this.source, this.mountpoint];
-    this.#child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+    const argv = [...launcher, process.execPath, main, ...options, this.source, this.mountpoint];
+    this.#child = spawn(argv[0]!, argv.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk) => {
         this.output += chunk;
@@ -44,9 +44,9 @@ export class Mirrored {
     this.#exited = once(this.#child, "exit");
   }
 
-  /** Mirrors a directory of its own unless one is given. */
-  static async start(options: readonly string[] = [], source?: string): Promise<Mirrored> {
-    const mirror = new Mirrored(options, source);
+  /** Mirrors a directory of its own unless one is given; `launcher` is a command that runs it. */
+  static async start(options: readonly string[] = [], source?: string, launcher?: readonly string[]) {
+    const mirror = new Mirrored(options, source, launcher);
     try {
       await mirror.said(/mirrored at/);
       return mirror;
