@@ -8,10 +8,11 @@ import { AttrFlag } from "@bulkhead/fuse";
 import { withoutTools } from "../facilities.js";
 import { run } from "../system/process.js";
 import { ATOMIC, CACHED, ENDS, EXTENTS, INLINE, POINTERS, REFUSED, SPILLED } from "./conversations.js";
-import { DEV, FakeKernel, type FakeKernelOptions, type KernelFile, ROOT } from "./fake-kernel.js";
+import { FakeKernel, type KernelFile } from "./fake-kernel.js";
 import { makeImage, STALE, variants, withCleanImage } from "./images.js";
 import { Op } from "./operations.js";
 import { Conversation } from "./trace.js";
+import { DEV, ROOT, type WireOptions } from "./wire.js";
 
 const NOBODY = 1999;
 
@@ -25,7 +26,7 @@ interface Stage {
   readonly conversation: Conversation;
 }
 
-function stage(variant: string, options: Omit<FakeKernelOptions, "blockSize"> = {}): Stage {
+function stage(variant: string, options: Omit<WireOptions, "blockSize"> = {}): Stage {
   const { blockSize } = variantOf(variant);
   const kernel = new FakeKernel(makeImage(variantOf(variant)), { blockSize, ...options });
   const file = kernel.create("f");

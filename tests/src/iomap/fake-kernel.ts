@@ -3,29 +3,13 @@
  * is direct; what comes of its ioends is the test's to decide.
  */
 import assert from "node:assert/strict";
-import { type BlockDevice, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
-import {
-  AttrFlag,
-  type DecodedReply,
-  decodeReply,
-  encodeRequest,
-  InitFlag,
-  MemoryTransport,
-  Notifier,
-  type OperationName,
-  type RequestParts,
-  Session,
-} from "@bulkhead/fuse";
-import { Ext4Server } from "@bulkhead/server";
+import { AttrFlag } from "@bulkhead/fuse";
 import { MappingCache } from "./mapping-cache.js";
 import { Ioend, Op, WRITING } from "./operations.js";
 import { brokenRule, type Limits, type Slot, Type } from "./rules.js";
 import { bigints, slotAt, slotOf } from "./slots.js";
-import { SplitDevice } from "./split-device.js";
+import { DEV, ROOT, Wire, type WireOptions } from "./wire.js";
 
-/** The root has its inode's number, as with the mount option root_nodeid. */
-export const ROOT = 2;
-export const DEV = 3;
 const FILE = 0o100644;
 
 const SETATTR_SIZE = 8;
@@ -49,91 +33,28 @@ export interface Completion {
   readonly written: number;
 }
 
-export interface FakeKernelOptions {
-  readonly blockSize: number;
-  readonly mount?: MountOptions;
-  readonly cacheMappings?: boolean;
-  readonly atomicWrites?: boolean;
-}
-
-export class FakeKernel {
-  readonly device: SplitDevice;
-  readonly fs: FileSystem;
-  readonly session: Session;
-  readonly lines: string[] = [];
-  /** Requests so far, by name. */
-  readonly asked = new Map<string, number>();
+export class FakeKernel extends Wire {
   /** Decides what becomes of the ioends that a write owes; the default delivers them. */
   onIoend: (completion: Completion) => void = (completion) => void this.ioend(completion);
   /** Asked before data goes to the device; false: the device fails. */
   deviceWorks: () => boolean = () => true;
-  maxBytes = 0;
-  /** What the last write did to the device. */
-  /** Notifications, whole. */
-  readonly notified: Uint8Array[] = [];
   /** What the kernel answers to mappings for its cache instead of taking them. */
   refuses = 0;
+  /** What the last write did to the device. */
   segments: { readonly pos: number; readonly data: Uint8Array; readonly overwrote: boolean }[] = [];
   readonly #cache: MappingCache | undefined;
-  readonly #blockSize: number;
-  readonly #buffer = new Uint8Array((1 << 20) + 4096);
-  #unique = 0;
   #ends = true;
 
-  constructor(image: Uint8Array, options: FakeKernelOptions) {
-    const { blockSize, mount = {}, cacheMappings = false, atomicWrites = false } = options;
-    this.#blockSize = blockSize;
-    this.device = new SplitDevice(image, blockSize);
-    const environment = {
-      ...systemEnvironment,
-      log: (level: string, line: string) => void this.lines.push(`${level}: ${line}`),
-    };
-    this.fs = FileSystem.mount(this.device as BlockDevice, { writable: true, ...mount }, environment);
-    const transport = new MemoryTransport();
-    transport.verdict = (message) => this.#notified(message);
-    const notifier = new Notifier(transport);
-    const iomap = { register: () => DEV, notifier: () => notifier, cacheMappings, atomicWrites, name: "a test" };
-    const server = new Ext4Server(this.fs, { iomap });
-    const log = (line: string, error?: unknown) => void this.lines.push(`${line}: ${String(error)}`);
-    this.session = new Session(server.handlers(), server.sessionOptions(true, log));
-    if (cacheMappings) this.#cache = new MappingCache(blockSize);
-    this.#start();
-  }
-
-  #start(): void {
-    const flags2 = 1 << (InitFlag.IOMAP - 32);
-    const [init] = this.done("INIT", 0, { request: { major: 7, minor: 99, flags: 0x7fff_ffff, flags2 } }).out;
-    assert.equal(init?.minor, 99);
-    assert.equal((init?.flags2 ?? 0) & flags2, flags2, "iomap was agreed on");
-    const request = { flags: 0x7f, maxbytes: 2 ** 53 - 1, cache_maxbytes: 262_144 };
-    const [config] = this.done("IOMAP_CONFIG", 0, { request }).out;
-    assert.ok(config !== undefined);
-    assert.equal(config.s_blocksize, this.#blockSize);
-    assert.equal(config.s_uuid_len, 16);
-    this.maxBytes = config.s_maxbytes;
+  constructor(image: Uint8Array, options: WireOptions) {
+    super(image, options);
+    this.#cache = options.cacheMappings === true ? new MappingCache(options.blockSize) : undefined;
+    this.onNotify = (code, view) => this.#notified(code, view);
   }
 
   get limits(): Limits {
     const { maxBytes, device } = this;
     const cached = this.#cache !== undefined;
-    return { blockSize: this.#blockSize, maxBytes, dev: DEV, deviceSize: device.size, cached };
-  }
-
-  ask<K extends OperationName>(name: K, nodeid: number, parts: RequestParts<K>, limit = 0): DecodedReply<K> {
-    this.#unique += 2;
-    this.asked.set(name, (this.asked.get(name) ?? 0) + 1);
-    const length = encodeRequest(this.#buffer, name, { uniqueLo: this.#unique, nodeid }, parts);
-    const replied = this.session.handle(this.#buffer, length);
-    const reply = decodeReply(name, this.session.reply, replied, limit);
-    assert.ok(reply !== undefined, `the reply to ${name}, ${replied} bytes`);
-    return reply;
-  }
-
-  /** As `ask`, for what must succeed. */
-  done<K extends OperationName>(name: K, nodeid: number, parts: RequestParts<K>, limit = 0): DecodedReply<K> {
-    const reply = this.ask(name, nodeid, parts, limit);
-    assert.equal(reply.error, 0, `${name}: error ${reply.error}; ${this.lines.at(-1) ?? ""}`);
-    return reply;
+    return { blockSize: this.blockSize, maxBytes, dev: DEV, deviceSize: device.size, cached };
   }
 
   create(name: string): KernelFile {
@@ -141,13 +62,8 @@ export class FakeKernel {
     assert.ok(entry !== undefined);
     const { flags, blksize } = entry.attr;
     assert.equal(flags & (AttrFlag.IOMAP | AttrFlag.EXCLUSIVE), AttrFlag.IOMAP | AttrFlag.EXCLUSIVE);
-    assert.equal(blksize, this.#blockSize);
+    assert.equal(blksize, this.blockSize);
     return { nodeid: entry.nodeid, size: 0, diskSize: 0 };
-  }
-
-  attributeFlags(nodeid: number): number {
-    const [out] = this.done("GETATTR", nodeid, { request: {} }).out;
-    return out?.attr.flags ?? 0;
   }
 
   /** Takes the name away, and forgets the inode: nothing uses it any more. */
@@ -155,13 +71,6 @@ export class FakeKernel {
     this.done("UNLINK", ROOT, { names: [Buffer.from(name)] });
     this.#cache?.drop(file.nodeid, 0, Number.POSITIVE_INFINITY);
     this.forget(file.nodeid);
-  }
-
-  forget(nodeid: number): void {
-    this.#unique += 2;
-    const header = { uniqueLo: this.#unique, nodeid };
-    const length = encodeRequest(this.#buffer, "FORGET", header, { request: { nlookup: 1 } });
-    assert.equal(this.session.handle(this.#buffer, length), 0);
   }
 
   /** The mapping to use for `pos`; negative: what the server answered. */
@@ -229,7 +138,7 @@ export class FakeKernel {
   /** Whole blocks into unwritten space, and zeros behind the end. */
   #toDevice(file: KernelFile, slot: Slot, pos: number, data: Uint8Array): void {
     const shift = Number(slot.addr - slot.offset);
-    const block = this.#blockSize;
+    const block = this.blockSize;
     const start = Math.floor(pos / block) * block;
     const end = Math.ceil((pos + data.length) / block) * block;
     const whole = new Uint8Array(end - start);
@@ -319,7 +228,7 @@ export class FakeKernel {
   }
 
   truncate(file: KernelFile, size: number): number {
-    const block = this.#blockSize;
+    const block = this.blockSize;
     const failure =
       size > file.size
         ? this.zero(file, file.size, size)
@@ -339,7 +248,7 @@ export class FakeKernel {
   fallocate(file: KernelFile, mode: number, offset: number, length: number): number {
     const { error } = this.ask("FALLOCATE", file.nodeid, { request: { offset, length, mode } });
     if (error !== 0) return error;
-    const block = this.#blockSize;
+    const block = this.blockSize;
     const end = offset + length;
     this.#cache?.drop(file.nodeid, offset, end);
     if ((mode & 0x12) !== 0) {
@@ -364,34 +273,20 @@ export class FakeKernel {
     this.done("FSYNC", file.nodeid, { request: {} });
   }
 
-  /** Unmounts as a kernel with iomap does: SYNCFS, then DESTROY, which is waited for. */
-  unmount(): void {
-    this.done("SYNCFS", ROOT, { request: {} });
-    this.done("DESTROY", 0, {});
-    this.fs.close();
-    assert.deepEqual(
-      this.lines.filter((line) => /failed|error/.test(line)),
-      [],
-    );
-  }
-
   /** A notification; 0, or the negative errno that the kernel answers. */
-  #notified(message: Uint8Array): number {
-    this.notified.push(message);
-    const view = new DataView(message.buffer, message.byteOffset, message.length);
-    switch (view.getInt32(4, true)) {
-      case 99: {
+  #notified(code: number, view: DataView): number {
+    switch (code) {
+      case 99:
         if (view.getUint32(16, true) !== DEV) return -19;
         this.device.invalidate(Number(view.getBigUint64(24, true)), Number(view.getBigUint64(32, true)));
-        return message.length;
-      }
+        return 0;
       case 100:
         if (this.refuses !== 0) return this.refuses;
-        return this.#cache === undefined ? -22 : this.#upsert(view, this.#cache) || message.length;
+        return this.#cache === undefined ? -22 : this.#upsert(view, this.#cache);
       case 101: {
         const from = Number(view.getBigUint64(32, true));
         this.#cache?.drop(Number(view.getBigUint64(16, true)), from, Number.POSITIVE_INFINITY);
-        return message.length;
+        return 0;
       }
       default:
         return -22;

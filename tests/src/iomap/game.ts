@@ -1,9 +1,10 @@
 /** Random operations of a fake kernel whose ioends fail, get lost, come twice, in pieces and in any order; and what its files hold. */
 import assert from "node:assert/strict";
 import { Random } from "../images/random.js";
-import { type Completion, FakeKernel, type FakeKernelOptions, type KernelFile } from "./fake-kernel.js";
+import { type Completion, FakeKernel, type KernelFile } from "./fake-kernel.js";
 import { STALE } from "./images.js";
 import { Ioend } from "./operations.js";
+import type { WireOptions } from "./wire.js";
 
 const ENOSPC = -28;
 const EIO = -5;
@@ -27,7 +28,7 @@ export class FaultyGame {
   readonly #files = new Map<string, Played>();
   #made = 0;
 
-  constructor(image: Uint8Array, options: FakeKernelOptions, seed: number) {
+  constructor(image: Uint8Array, options: WireOptions, seed: number) {
     this.kernel = new FakeKernel(image, options);
     this.#blockSize = options.blockSize;
     const random = new Random(seed);
