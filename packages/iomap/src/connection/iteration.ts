@@ -27,6 +27,7 @@ export class Iteration<F extends FileIdentity> {
   readonly #read = new Mapping();
   readonly #write = new Mapping();
   #file: FileState<F> | undefined;
+  #isForgotten = false;
   #operation = 0;
   #pos = 0;
   #count = 0;
@@ -46,6 +47,7 @@ export class Iteration<F extends FileIdentity> {
    */
   begin(file: FileState<F>, pos: number, count: number, operation: number): number {
     this.#file = file;
+    this.#isForgotten = false;
     this.#operation = operation;
     this.#pos = pos;
     this.#count = count;
@@ -167,6 +169,7 @@ export class Iteration<F extends FileIdentity> {
 
   /** Whether `pos` lies in what was found, and that is still true. */
   covers(file: FileState<F>, pos: number): boolean {
+    if (this.#isForgotten) return false;
     return this.#file === file && this.target.offset <= pos && pos < this.reach && !this.isStale;
   }
 
@@ -178,7 +181,7 @@ export class Iteration<F extends FileIdentity> {
 
   /** Makes `covers` false. */
   forget(): void {
-    this.#file = undefined;
+    this.#isForgotten = true;
   }
 
   /**

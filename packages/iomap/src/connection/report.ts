@@ -1,5 +1,5 @@
 import type { FileExtent } from "../door.js";
-import { EINVAL, EIO, ENOENT, ENOSYS, ENXIO, EOPNOTSUPP } from "../errno.js";
+import { EINVAL, EIO, ENOENT, ENOSYS, ENXIO, EOPNOTSUPP, EUCLEAN } from "../errno.js";
 import { type Mapping, MappingFlag, MappingType, Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import type { Context } from "./context.js";
@@ -83,7 +83,9 @@ export class Reporter<F extends FileIdentity> {
 
   #seekAtServer(file: FileState<F>, offset: number, wanted: "data" | "hole"): number {
     const found = this.#context.server.seek(file.identity, offset, wanted);
-    if (found !== -ENOSYS) return found;
+    if (found < 0 && found !== -ENOSYS) return found;
+    if (found >= offset && found <= file.limits.maxBytes) return found;
+    if (found >= 0) return this.#context.refuse(EUCLEAN, `the server found ${wanted} at ${found}, from ${offset} on`);
     return wanted === "hole" ? file.size : offset;
   }
 
