@@ -36,6 +36,7 @@ export class Reporter<F extends FileIdentity> {
 
   seek(file: FileState<F>, offset: number, wanted: "data" | "hole"): number {
     const { size } = file;
+    if (!Number.isInteger(offset)) return -EINVAL;
     if (!(offset >= 0 && offset < size)) return -ENXIO;
     const iteration = this.#iteration;
     let at = offset;

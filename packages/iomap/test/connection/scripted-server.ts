@@ -45,7 +45,7 @@ export class ScriptedServer implements IomapServer<FileIdentity> {
   onBegin: (pos: number, count: number, operation: number) => void = () => {};
   endAnswer = 0;
   ioendAnswer: (ioend: Ioend) => number = ({ pos, written }) => pos + written;
-  data = new Uint8Array(0);
+  data: Uint8Array = new Uint8Array(0);
   sizeAnswer: ((size: number) => number) | undefined;
   fsyncAnswer = 0;
   readAnswer: number | undefined;
