@@ -8,7 +8,7 @@ import { seed } from "./hostile.js";
 test("no packet of a hostile server leads outside the grammar", (t) => {
   const start = seed();
   t.diagnostic(`BULKHEAD_SEED=${start}`);
-  const reached = fuzzSession(start, 400_000);
+  const reached = fuzzSession(start, 300_000);
   t.diagnostic(JSON.stringify(reached));
   assert.ok(reached.mounted > 100 && reached.opened > 1000, "the fuzzer gets nowhere");
 });
@@ -16,7 +16,7 @@ test("no packet of a hostile server leads outside the grammar", (t) => {
 test("no hostile server leaves a mount, a loop device or a descriptor", { skip: cannotMount }, async (t) => {
   const start = seed();
   t.diagnostic(`BULKHEAD_SEED=${start}`);
-  const reached = await fuzzHelper(start, 3_000);
+  const reached = await fuzzHelper(start, 2_500);
   t.diagnostic(JSON.stringify(reached));
   assert.ok(reached.mounted > 0 && reached.opened > 0, "the fuzzer gets nowhere");
 });

@@ -1,0 +1,8 @@
+export {
+  type LaunchedServer,
+  type LaunchOptions,
+  launchCommand,
+  launchServer,
+  type ServerLimits,
+  userNamespacesAllowed,
+} from "./launch.js";
