@@ -82,7 +82,8 @@ export function directoryHandlers(state: MirrorState): Handlers {
       const parent = inodes.get(context.nodeid);
       return list(directory, request.offsetLo, request.offsetHi, entries, (name) => {
         if (isDots(name)) return;
-        // What is gone by now, or cannot be held, stays without attributes.
+        // What is gone by now, or cannot be held, stays without attributes: the kernel looks it up if somebody wants it.
+        if (state.pruning.short) return;
         const inode = inodes.lookup(parent, name);
         if (typeof inode !== "number") enter(state, inode, entries.entry);
       });

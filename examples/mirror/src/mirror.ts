@@ -52,6 +52,7 @@ export default function mirror(options: MirrorOptions, services: Services): File
     files: new Handles(),
     directories: new Handles(),
     modes: new OpenModes(new BackingFiles(() => services.transport().fd, BACKING), services.log),
+    pruning,
     valid: options.valid,
   };
   return {

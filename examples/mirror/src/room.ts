@@ -24,6 +24,8 @@ export class Pruning {
   readonly #inodes: Inodes;
   readonly #services: Services;
   readonly #room: number;
+  /** More than these are too many: `room`, or somewhat more than there were when the kernel was asked last. */
+  #threshold: number;
   #due = false;
   #possible = true;
 
@@ -31,11 +33,20 @@ export class Pruning {
     this.#inodes = inodes;
     this.#services = services;
     this.#room = room;
+    this.#threshold = room;
+  }
+
+  /** Whether there is no room for what nobody has asked for. */
+  get short(): boolean {
+    return this.#inodes.count >= this.#room;
   }
 
   /** To be called when an inode was added. The notification waits until no request is unanswered. */
   check(): void {
-    if (this.#inodes.count <= this.#room || this.#due || !this.#possible) return;
+    const { count } = this.#inodes;
+    if (count <= this.#room) this.#threshold = this.#room;
+    if (count <= this.#threshold || this.#due || !this.#possible) return;
+    this.#threshold = count + this.#room / 16;
     this.#due = true;
     this.#services.timers.after(0, () => {
       this.#due = false;

@@ -1,11 +1,11 @@
-import type { OpenModes, operations } from "@bulkhead/fuse";
+import type { OpenModes } from "@bulkhead/fuse";
 import type { FuseEntryOut } from "@bulkhead/fuse/protocol";
 import { Errno, LinuxError } from "@bulkhead/linux";
 import { describe, type Inode, type Inodes } from "./inodes.js";
+import type { Pruning } from "./room.js";
 
 /** The view of an entry in a reply. */
 export type EntryReply = ReturnType<typeof FuseEntryOut.view>;
-export type { operations };
 
 /** What handlers of all families share. */
 export interface MirrorState {
@@ -13,6 +13,7 @@ export interface MirrorState {
   readonly files: Handles<OpenFile>;
   readonly directories: Handles<OpenDirectory>;
   readonly modes: OpenModes;
+  readonly pruning: Pruning;
   /** Seconds for which the kernel may believe what it was told of names and attributes. */
   readonly valid: number;
 }
