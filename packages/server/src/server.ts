@@ -11,6 +11,7 @@ import {
   UnsupportedFeatureError,
 } from "@bulkhead/ext4";
 import {
+  AttrFlag,
   type Context,
   type FuseAttr,
   type FuseEntryOut,
@@ -176,6 +177,7 @@ export class Ext4Server {
     if (this.outside === undefined) return;
     out.blksize = this.#blockSize;
     out.flags = outsideFlags(inode, this.outside.owns(inode), this.fs.atomicWrites);
+    if (this.#options.sync === true && inode.isRegular) out.flags |= AttrFlag.SYNC;
   }
 
   /** The kernel takes `count` look-ups back. What it does not know any more and has no name is deleted. */

@@ -15,8 +15,6 @@ const ENOSYS = 38;
 
 /** Operations whose mapping is where to write. */
 const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation.writeback;
-/** What was accepted before: rather the superuser's blocks than its loss. */
-const ACCEPTED = Operation.writeback | Operation.fault;
 /** Operations whose answers are never cached. */
 const UNCACHEABLE = Operation.atomic | Operation.swapfile;
 
@@ -46,9 +44,14 @@ export function iomapOperations(server: Ext4Server) {
       const inode = inodeOf(context, outside, request.attr_ino);
       if (inode === undefined || request.reserved !== 0) return -errno.EINVAL;
       const { opflags, pos, count } = request;
-      const privileged = (opflags & ACCEPTED) !== 0 || server.isPrivileged(context);
+      // What is written back was accepted before: rather the superuser's blocks than its loss.
+      const privileged = (opflags & Operation.writeback) !== 0 || server.isPrivileged(context);
+      const blocks = inode.statBlocks;
       fs.iomapBegin(inode, pos, count, opflags, mapping, privileged, "outside");
-      if ((opflags & WRITING) !== 0) server.noteChange();
+      if ((opflags & WRITING) !== 0) {
+        server.noteChange();
+        if (inode.statBlocks !== blocks) server.changedBlocks(inode);
+      }
       answer(context, outside, inode, opflags, out.read, out.write);
       return 0;
     },
