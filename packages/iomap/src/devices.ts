@@ -23,6 +23,8 @@ export interface HostDevice {
   readonly zoned?: boolean;
   /** Returns when all that was written is durable; throws when it cannot. */
   flush?(): void;
+  /** Sets its soft block size, where it has one. @returns 0, or a negative errno */
+  setBlockSize?(size: number): number;
   /** Forgets, without writing, what it caches of these bytes; never throws. */
   invalidate?(offset: number, length: number): void;
 }
@@ -41,6 +43,8 @@ export interface BackingMap {
 
 const LAST_ID = 1024;
 const TYPE_MASK = 0xff;
+const SMALLEST_BLOCK = 512;
+const LARGEST_BLOCK = 65_536;
 
 /** The devices that mappings may name: ids from 1 to 1024, handed out in a circle, as the kernel does. */
 export class DeviceRegistry {
@@ -78,6 +82,16 @@ export class DeviceRegistry {
     if (!this.mayClose()) return -EBUSY;
     this.remove(id);
     return 0;
+  }
+
+  /** IOMAP_SET_BLOCKSIZE: the device's soft block size. @returns 0, or a negative errno */
+  setBlockSize(id: number, size: number): number {
+    if (!this.negotiated) return -EOPNOTSUPP;
+    const device = this.#devices.get(id);
+    if (device === undefined) return -ENOENT;
+    const isPowerOfTwo = Number.isInteger(Math.log2(size));
+    if (!isPowerOfTwo || size < Math.max(SMALLEST_BLOCK, device.blockSize ?? 1) || size > LARGEST_BLOCK) return -EINVAL;
+    return device.setBlockSize?.(size) ?? 0;
   }
 
   #add(device: HostDevice): number {

@@ -1,5 +1,5 @@
 import { IoFlag } from "../door.js";
-import { EIO } from "../errno.js";
+import { EIO, ENOMEM } from "../errno.js";
 import { MappingFlag, MappingType, Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import type { Context } from "./context.js";
@@ -173,6 +173,7 @@ export class Buffered<F extends FileIdentity> {
       if (skipped !== 0) return skipped === IS_STALE ? this.#endStep(0, MappingFlag.stale) : this.#endStep(skipped, 0);
     }
     if (target.type === MappingType.inline) {
+      if (target.length > file.limits.blockSize) return -ENOMEM;
       const bytes = source?.subarray(done, done + end - pos) ?? new Uint8Array(end - pos);
       return this.#store(file, iteration, pos, bytes);
     }
@@ -200,7 +201,8 @@ export class Buffered<F extends FileIdentity> {
     if (old.type === MappingType.hole) return end - pos;
     if ((operation & Operation.unshare) !== 0) {
       const isShared = iteration.hasSource || (iteration.target.flags & MappingFlag.shared) !== 0;
-      const isData = old.type === MappingType.mapped || old.type === MappingType.inline;
+      const isInline = iteration.target.type === MappingType.inline;
+      const isData = old.type === MappingType.mapped || (old.type === MappingType.inline && !isInline);
       return isShared && isData ? 0 : end - pos;
     }
     if (old.type !== MappingType.unwritten) return 0;

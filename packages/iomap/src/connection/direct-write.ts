@@ -1,5 +1,5 @@
 import { IoFlag } from "../door.js";
-import { EAGAIN, EINVAL, EIO, ENOSYS, ENOTBLK } from "../errno.js";
+import { EAGAIN, EINVAL, EIO, ENOMEM, ENOSYS, ENOTBLK } from "../errno.js";
 import { IoendFlag, type Mapping, MappingFlag, MappingType, Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import { BlockEdges } from "./block-edges.js";
@@ -116,6 +116,7 @@ export class DirectWriter<F extends FileIdentity> {
   }
 
   #toInline(file: FileState<F>, at: number, end: number, source: Source): number {
+    if (this.#iteration.target.length > file.limits.blockSize) return -ENOMEM;
     while (at < end && !this.#ended) {
       const bytes = this.#next(source, end - at, at);
       if (typeof bytes === "number") return bytes;

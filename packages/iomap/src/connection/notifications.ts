@@ -1,6 +1,6 @@
 import type { FileRange } from "../door.js";
 import { EINVAL, EIO, ENODEV, ESTALE, EUCLEAN } from "../errno.js";
-import { Mapping, MappingType, validateSlot } from "../mapping.js";
+import { type Mapping, MappingType, validateSlot } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import type { Context } from "./context.js";
 import type { FileState } from "./file-state.js";
@@ -32,8 +32,8 @@ export class Notifications<F extends FileIdentity> {
     const failure = this.#check(file, read, false) || this.#check(file, write, true);
     if (failure !== 0) return -failure;
     const cache = file.needCache();
-    cache.upsert("read", copy(read));
-    cache.upsert("write", copy(write));
+    cache.upsert("read", read);
+    cache.upsert("write", write);
     return 0;
   }
 
@@ -78,11 +78,4 @@ function isRange(file: FileState<FileIdentity>, { offset, length }: FileRange): 
   if (!(Number.isSafeInteger(offset) && offset >= 0 && offset < maxBytes && offset % blockSize === 0)) return false;
   if (length === Number.MAX_SAFE_INTEGER) return true;
   return length > 0 && length % blockSize === 0 && Number.isSafeInteger(offset + length);
-}
-
-/** What was sent may be changed by who sent it. */
-function copy(mapping: Readonly<Mapping>): Mapping {
-  const own = new Mapping();
-  own.copy(mapping);
-  return own;
 }

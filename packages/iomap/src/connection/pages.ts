@@ -24,8 +24,6 @@ export class Page {
   readonly #state: Uint8Array;
   readonly #blockSize: number;
   dirtyBlocks = 0;
-  /** Not to be evicted while it is more than 0. */
-  pins = 0;
   /** Neighbours in the order of use; the cache's. */
   older: Page | undefined;
   newer: Page | undefined;
@@ -154,7 +152,6 @@ export class PageCache {
 
   #evictOne(): boolean {
     for (let page = this.#oldest; page !== undefined; page = page.newer) {
-      if (page.pins > 0) continue;
       if (page.dirtyBlocks > 0) this.writeBack(page.file);
       if (page.dirtyBlocks > 0) continue;
       this.drop(page);
@@ -209,7 +206,7 @@ export class PageCache {
   }
 
   #dropIf(page: Page | undefined, dirtyToo: boolean): void {
-    if (page !== undefined && page.pins === 0 && (dirtyToo || page.dirtyBlocks === 0)) this.drop(page);
+    if (page !== undefined && (dirtyToo || page.dirtyBlocks === 0)) this.drop(page);
   }
 
   /** Cuts a file's pages at `size`: what lies behind it is neither dirty nor there. */

@@ -88,6 +88,20 @@ test("an id is closed, or not: unknown, not negotiated, or while files are in me
   assert.equal(devices.get(1), undefined);
 });
 
+test("the block size of a device is set, or refused", () => {
+  const registry = new DeviceRegistry();
+  const sizes: number[] = [];
+  registry.add(device({ blockSize: 1024, setBlockSize: (size: number) => -sizes.push(size) }));
+  registry.add(device());
+  assert.equal(registry.setBlockSize(3, 4096), -ENOENT);
+  for (const size of [0, 512, 1000, 131_072]) assert.equal(registry.setBlockSize(1, size), -EINVAL);
+  assert.equal(registry.setBlockSize(1, 4096), -1, "what the device answers");
+  assert.equal(registry.setBlockSize(2, 512), 0);
+  registry.negotiated = false;
+  assert.equal(registry.setBlockSize(3, 4096), -EOPNOTSUPP);
+  assert.deepEqual(sizes, [4096]);
+});
+
 test("CONFIG: what is invalid fails the connection, unless its flag says that it is not meant", () => {
   const { time, maxBytes, blockSize, uuid, cacheMaxBytes } = ConfigFlag;
   const cases: [ConfigReply | number, number][] = [

@@ -221,6 +221,9 @@ test("inline data is read through the server: short is zeros, nothing is EIO, to
     const long = stage({ size: 100 });
     long.server.answers = [plain([inline, 0, 2 * BLOCK, NONE, 0])];
     assert.equal(long.file[how](0, new Uint8Array(512)), -ENOMEM);
+    long.server.answers = [plain([inline, 0, 2 ** 40, NONE, 0])];
+    assert.equal(long.file[how === "read" ? "write" : "writeDirect"](0, new Uint8Array(512)), -ENOMEM);
+    assert.equal(long.file.zero(0, 100), -ENOMEM);
   }
 });
 
