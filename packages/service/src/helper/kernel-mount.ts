@@ -64,18 +64,12 @@ const FLAG_OPTIONS: readonly (readonly [flag: number, option: string])[] = [
 
 /** Mounts through the mount API, or mount(2) where that, or its `subtype`, is missing. Takes root. */
 export function mountByKernel(request: MountRequest, target: MountTarget): MadeMount {
-  const identity: FuseOption[] = [
-    ["fd", String(target.fuse)],
-    ["rootmode", (target.point.stat.mode & constants.S_IFMT).toString(8)],
-    ["user_id", String(target.caller.uid)],
-    ["group_id", String(target.caller.gid)],
-  ];
   let context: number;
   try {
     context = fsopen(request.fuseblk ? "fuseblk" : "fuse");
   } catch (error) {
     if (!(error instanceof LinuxError) || error.code === "EMFILE") throw error;
-    return mountClassically(request, target, identity);
+    return mountClassically(request, target);
   }
   try {
     fsconfigString(context, "source", Buffer.from(request.source).toString());
@@ -84,9 +78,9 @@ export function mountByKernel(request: MountRequest, target: MountTarget): MadeM
       else fsconfigString(context, key, value);
     }
     for (const [flag, option] of FLAG_OPTIONS) if ((request.msFlags & flag) !== 0) fsconfigFlag(context, option);
-    if (!setSubtype(context, target.subtype)) return mountClassically(request, target, identity);
+    if (!setSubtype(context, target.subtype)) return mountClassically(request, target);
     // The helper's own come last: of two, the kernel takes the latter.
-    for (const [key, value] of identity) fsconfigString(context, key, value ?? "");
+    for (const [key, value] of identityOf(target)) fsconfigString(context, key, value ?? "");
     if (request.fuseblk) createNew(context);
     else fsconfigCreate(context);
     const mounted = fsmount(context, attributes(request.msFlags));
@@ -100,6 +94,16 @@ export function mountByKernel(request: MountRequest, target: MountTarget): MadeM
   } finally {
     close(context);
   }
+}
+
+/** What the helper alone says: whose the mount is, and what serves it. */
+function identityOf({ fuse, point, caller }: MountTarget): FuseOption[] {
+  return [
+    ["fd", String(fuse)],
+    ["rootmode", (point.stat.mode & constants.S_IFMT).toString(8)],
+    ["user_id", String(caller.uid)],
+    ["group_id", String(caller.gid)],
+  ];
 }
 
 function setSubtype(context: number, subtype: string): boolean {
@@ -131,21 +135,28 @@ function attributes(msFlags: number): number {
   return ATTRIBUTES.reduce((bits, [flag, bit]) => ((msFlags & flag) !== 0 ? bits | bit : bits), strict);
 }
 
+/**
+ * Detaches a mount, and cuts its connection first: a server that answers nothing cannot hold up whoever waits for it, which with a
+ * block device would be us.
+ */
+const CUT_OFF = UmountFlag.FORCE | UmountFlag.DETACH;
+
 /** A mount by its own descriptor: that leads to its root, wherever it is attached. */
 function heldBy(fd: number): MadeMount {
   const id = Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? -1);
   return {
     info: () => listMounts().find((line) => line.id === id),
-    undo: () => umount(`/proc/self/fd/${fd}`, UmountFlag.DETACH),
+    undo: () => umount(`/proc/self/fd/${fd}`, CUT_OFF),
     release: () => close(fd),
   };
 }
 
-function mountClassically(request: MountRequest, target: MountTarget, identity: readonly FuseOption[]): MadeMount {
+/** Mounts through mount(2), for kernels without the mount API. */
+export function mountClassically(request: MountRequest, target: MountTarget): MadeMount {
   const { point, subtype } = target;
   const type = `${request.fuseblk ? "fuseblk" : "fuse"}.${subtype}`;
   // ro, sync and dirsync are flags here.
-  mount(request.source, point.link, type, request.msFlags, joinOptions([...request.options, ...identity]));
+  mount(request.source, point.link, type, request.msFlags, joinOptions([...request.options, ...identityOf(target)]));
   return topmostAt(point.path);
 }
 
@@ -163,5 +174,5 @@ export function topmostAt(path: string, detach: (path: string) => void = detachP
 }
 
 function detachPath(path: string): void {
-  umount(path, UmountFlag.DETACH | UmountFlag.NOFOLLOW);
+  umount(path, CUT_OFF | UmountFlag.NOFOLLOW);
 }

@@ -108,6 +108,9 @@ export async function mountAsService<F>(
   }
 }
 
+/** Of a block device that the kernel mounts: a page, as with other FUSE mounts. With less, some kernels (6.17) lose writes. */
+const DEVICE_BLOCK_SIZE = 4096;
+
 function requestMount(
   connection: ServiceConnection,
   command: ServiceCommand,
@@ -122,7 +125,9 @@ function requestMount(
   const shown = fsname === undefined ? source : encoder.encode(fsname);
   connection.source(blockMount && source !== undefined ? source : (shown ?? encoder.encode(subtype)));
   connection.mountPoint(command.mountPoint, expectedFormat);
-  const kernel = [...new Set([...fuseOptions, ...more])].join(",");
+  const sized = fuseOptions.some((option) => option.startsWith("blksize="));
+  const device = blockMount && !sized ? [`blksize=${DEVICE_BLOCK_SIZE}`] : [];
+  const kernel = [...new Set([...fuseOptions, ...more, ...device])].join(",");
   if (kernel !== "") connection.options(encoder.encode(kernel));
   if (tableOptions.length > 0) connection.tableOptions(encoder.encode(tableOptions.join(",")));
   connection.mount(readOnly ? msFlags | MountFlag.RDONLY : msFlags);

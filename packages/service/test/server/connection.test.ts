@@ -181,7 +181,7 @@ describe("the server's end", () => {
     introduce("x", "/i", "/m", "-o", "blkdev");
     giveImage();
     giveImage();
-    peer.say(OK, OK, OK, OK);
+    peer.say(OK, OK, OK, OK, OK);
     const { fuse } = await mountAsService(connect(), opening());
     close(fuse);
     const said = peer.heard();
