@@ -24,7 +24,9 @@ import { cannotMount, Mirrored } from "./mirrored.js";
 
 const { SEED: seedText } = process.env;
 const SEED = Number(seedText ?? Math.floor(Math.random() * 2 ** 31));
+const main = new URL("./main.js", import.meta.url).pathname;
 const skip = cannotMount();
+const noNamespaces = () => (spawnSync("unshare", ["-Urm", "true"]).status === 0 ? false : "no user namespaces");
 const plain = mkdtempSync(join(tmpdir(), "mirror-plain-"));
 after(() => rmSync(plain, { recursive: true }));
 
@@ -120,5 +122,27 @@ describe("open files", { skip, timeout: 60_000 }, () => {
     } finally {
       await first.remove();
     }
+  });
+
+  test("without the privilege, in a user namespace, the mirror says so once and does without", {
+    skip: noNamespaces(),
+  }, () => {
+    const folder = join(plain, "namespace");
+    const script = `
+      mkdir -p ${folder}/source ${folder}/mirror; cd ${folder}
+      ${process.execPath} ${main} source mirror > said 2>&1 & server=$!
+      for i in $(seq 500); do grep -q mirrored said && break; sleep 0.01; done
+      echo one > mirror/a; echo two >> mirror/a; cat mirror/a; cp mirror/a mirror/b; cat source/b
+      kill -INT $server; wait $server; cat said`;
+    const { stdout, stderr } = spawnSync("unshare", ["-Urm", "bash", "-c", script], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 20_000,
+    });
+    const lines = stdout.trim().split("\n");
+    assert.deepEqual(lines.slice(0, 4), ["one", "two", "one", "two"], stdout + stderr);
+    assert.match(lines[4] ?? "", /mirrored at/);
+    assert.match(lines[5] ?? "", /^without passthrough: .*BACKING_OPEN.*CAP_SYS_ADMIN.*EPERM$/);
+    assert.equal(lines.length, 6, stdout);
   });
 });

@@ -138,6 +138,17 @@ export function getGroups(): number[] {
   return [...list.subarray(0, count)];
 }
 
+/** Runs `work`, which must be synchronous, without these `Capability` numbers being in effect for this thread. Anybody may. */
+export function withoutCapabilities<T>(dropped: readonly number[], work: () => T): T {
+  const before = capabilities();
+  dropEffective(dropped);
+  try {
+    return work();
+  } finally {
+    orThrow(sysCapabilities(SYS.capset, HEADER, before), "capset");
+  }
+}
+
 function setIds(number: number, call: string, real: number, effective: number, saved: number): void {
   orThrow(sysIds(number, real, effective, saved), call, real);
 }

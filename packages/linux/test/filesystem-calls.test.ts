@@ -40,6 +40,7 @@ import {
   utimens,
   utimensNow,
   withFileSizeLimit,
+  withoutCapabilities,
 } from "../src/index.js";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
@@ -145,6 +146,14 @@ describe("acting as another", { skip }, () => {
     }).map((status) => /^Uid:\t(\d+)/m.exec(status)?.[1]);
     assert.ok(uids.length > 1);
     assert.deepEqual(new Set(uids), new Set(["0", "1001"]));
+  });
+
+  test("a capability is laid off for as long as something is done", () => {
+    writeFileSync(at("locked"), "x");
+    chmodSync(at("locked"), 0);
+    const powers = [Capability.DAC_OVERRIDE, Capability.DAC_READ_SEARCH];
+    assert.throws(() => withoutCapabilities(powers, () => readFileSync(at("locked"))), { code: "EACCES" });
+    assert.equal(readFileSync(at("locked"), "latin1"), "x");
   });
 
   test("groups count, and root can do without a capability", () => {
