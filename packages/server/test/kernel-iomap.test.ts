@@ -1,0 +1,66 @@
+// Oracle: the reference of fuse-iomap, and this machine's kernel, which has none of it or all.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  IomapSupport,
+  iomapSupport,
+  registerIomapDevice,
+  setIomapBlockSize,
+  setNoFilesystemRecursion,
+} from "@bulkhead/fuse";
+import { LinuxError } from "@bulkhead/linux";
+import { whyNoIomap, writesAtomically } from "../src/kernel-iomap.js";
+
+const FILE_IO = IomapSupport.FILEIO;
+
+test("the kernel does file I/O of whole block devices, where it can, and of nothing that goes through the journal", () => {
+  const directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-iomap-"));
+  try {
+    const file = join(directory, "image");
+    fs.writeFileSync(file, "");
+    assert.match(whyNoIomap({ source: { path: file }, data: undefined }, 0) ?? "", /this kernel has no fuse-iomap/);
+    assert.match(whyNoIomap({ source: { path: file }, data: undefined }, FILE_IO) ?? "", /image is a file.*losetup/);
+  } finally {
+    fs.rmSync(directory, { recursive: true });
+  }
+});
+
+const device = fs.existsSync("/dev/loop0") ? "/dev/loop0" : undefined;
+
+test("of a block device, all has to be the file system", { skip: device === undefined && "no block device" }, () => {
+  const path = device!;
+  assert.equal(whyNoIomap({ source: { path }, data: "ordered" }, FILE_IO), undefined);
+  assert.match(whyNoIomap({ source: { path, offset: 1024 }, data: undefined }, FILE_IO) ?? "", /a part of the device/);
+  assert.match(whyNoIomap({ source: { path, partition: 1 }, data: undefined }, FILE_IO) ?? "", /a part of the device/);
+  assert.match(whyNoIomap({ source: { path }, data: "journal" }, FILE_IO) ?? "", /data=journal/);
+  assert.equal(writesAtomically(path, 4096, FILE_IO), false, "the kernel does not say so");
+});
+
+const fuse = fs.existsSync("/dev/fuse") ? false : "there is no /dev/fuse";
+
+test("a kernel without fuse-iomap offers nothing, and refuses each of its ioctls", { skip: fuse }, (t) => {
+  const support = iomapSupport();
+  if (support !== 0) {
+    t.skip("this kernel has fuse-iomap");
+    return;
+  }
+  const fd = fs.openSync("/dev/fuse", "r+");
+  try {
+    assert.equal(iomapSupport(fd), 0);
+    for (const ask of [
+      () => registerIomapDevice(fd, fd),
+      () => setIomapBlockSize(fd, 1, 4096),
+      () => setNoFilesystemRecursion(fd, true),
+    ]) {
+      assert.throws(
+        ask,
+        (error) => error instanceof LinuxError && /^(ENOTTY|EINVAL|EPERM|EOPNOTSUPP)$/.test(error.code),
+      );
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+});
