@@ -18,7 +18,9 @@ import { after, before, describe, test } from "node:test";
 import { cannotMount, Mirrored } from "./mirrored.js";
 
 const { PATH } = process.env;
-const skip = cannotMount();
+const TOOLS = ["bash", "python3", "setfattr", "getfattr", "setpriv", "prlimit", "fallocate"];
+const missing = TOOLS.filter((tool) => spawnSync("sh", ["-c", `command -v ${tool}`]).status !== 0);
+const skip = missing.length > 0 ? `${missing.join(", ")} not installed` : cannotMount();
 const plain = mkdtempSync(join(tmpdir(), "mirror-plain-"));
 chmodSync(plain, 0o755);
 after(() => rmSync(plain, { recursive: true }));
