@@ -208,4 +208,20 @@ assert os.fstat(fd).st_size == size + 14, os.fstat(fd).st_size
       closeSync(writer);
     });
   });
+
+  test("every write asks for security.capability first, unless HANDLE_KILLPRIV_V2 was agreed on", async () => {
+    const asked: number[] = [];
+    for (const want of [[], ["HANDLE_KILLPRIV_V2"]] as const) {
+      const other = await Passthrough.start(1, undefined, want);
+      try {
+        const fd = openSync(other.path("a"), "r+");
+        for (let i = 0; i < 10; i++) writeSync(fd, "x", i);
+        closeSync(fd);
+        asked.push(await other.get(Cell.GETXATTRS));
+      } finally {
+        await other.remove();
+      }
+    }
+    assert.deepEqual(asked, [10, 1]);
+  });
 });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findMount, unmount } from "../../src/index.js";
+import { findMount, type InitFlagName, unmount } from "../../src/index.js";
 import { within } from "../mounts/fixture.js";
 import { Cell, NAMES } from "./passthrough-filesystem.js";
 import type { Answer, Command } from "./passthrough-process.js";
@@ -22,7 +22,7 @@ export class Passthrough {
   readonly #exited: Promise<unknown>;
   log = "";
 
-  private constructor(maxStackDepth: number, directory?: string) {
+  private constructor(maxStackDepth: number, directory?: string, want: readonly InitFlagName[] = []) {
     this.folder = mkdtempSync(join(tmpdir(), "fuse-passthrough-"));
     this.mountpoint = join(this.folder, "mnt");
     mkdirSync(this.mountpoint);
@@ -31,7 +31,7 @@ export class Passthrough {
       mkdirSync(this.directory);
       for (const name of NAMES) writeFileSync(join(this.directory, name), contents(name));
     }
-    const argv = [script, this.mountpoint, this.directory, String(maxStackDepth)];
+    const argv = [script, this.mountpoint, this.directory, String(maxStackDepth), ...want];
     this.#child = spawn(process.execPath, argv, { stdio: ["ignore", "inherit", "pipe", "ipc"] });
     this.#child.stderr?.on("data", (chunk) => {
       this.log += chunk;
@@ -40,8 +40,8 @@ export class Passthrough {
   }
 
   /** `directory` holds the backing files; `maxStackDepth` 0: PASSTHROUGH is not asked for. */
-  static async start(maxStackDepth = 1, directory?: string): Promise<Passthrough> {
-    const fixture = new Passthrough(maxStackDepth, directory);
+  static async start(maxStackDepth = 1, directory?: string, want?: readonly InitFlagName[]): Promise<Passthrough> {
+    const fixture = new Passthrough(maxStackDepth, directory, want);
     try {
       await fixture.#answer();
       return fixture;

@@ -1,7 +1,7 @@
 /** Files backed by those of a directory, opened in the way that the test names next, and counted. */
 import { fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { LinuxError, pread, pwrite } from "@bulkhead/linux";
+import { Errno, LinuxError, pread, pwrite } from "@bulkhead/linux";
 import {
   type Attributes,
   BackingFiles,
@@ -30,6 +30,7 @@ export const Cell = {
   IDS: 7,
   /** The id in the last reply. */
   ID: 8,
+  GETXATTRS: 9,
   COUNT: 16,
 } as const;
 
@@ -54,6 +55,8 @@ export interface PassthroughData {
   readonly directory: string;
   /** 0: PASSTHROUGH is not asked for. */
   readonly maxStackDepth: number;
+  /** Asked for beside. */
+  readonly want: readonly InitFlagName[];
 }
 
 export const NAMES = ["a", "b"];
@@ -131,7 +134,7 @@ export default function passthrough(data: PassthroughData, services: Services): 
     }
   }
 
-  const want: InitFlagName[] = ["DIRECT_IO_ALLOW_MMAP"];
+  const want: InitFlagName[] = ["DIRECT_IO_ALLOW_MMAP", ...data.want];
   if (data.maxStackDepth > 0) want.push("PASSTHROUGH");
   return {
     session: { want, maxStackDepth: data.maxStackDepth },
@@ -181,6 +184,10 @@ export default function passthrough(data: PassthroughData, services: Services): 
         Atomics.store(state, Cell.IDS, files.count);
         count(Cell.RELEASES);
         return 0;
+      },
+      GETXATTR() {
+        count(Cell.GETXATTRS);
+        return -Errno.ENODATA;
       },
       READ(context, { offset, size }, window) {
         count(Cell.READS);

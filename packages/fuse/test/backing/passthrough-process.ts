@@ -1,7 +1,15 @@
 /** Serves the passthrough fixture in a process of its own, and makes BACKING ioctls on its connection as told over IPC. */
 import { closeSync, openSync } from "node:fs";
 import { actAs, Capability, ioctl, LinuxError, open } from "@bulkhead/linux";
-import { closeBacking, DeviceIoctl, FuseBackingMap, mountAndServe, openBacking, openDevice } from "../../src/index.js";
+import {
+  closeBacking,
+  DeviceIoctl,
+  FuseBackingMap,
+  type InitFlagName,
+  mountAndServe,
+  openBacking,
+  openDevice,
+} from "../../src/index.js";
 import { Cell, type PassthroughData } from "./passthrough-filesystem.js";
 
 export type Command =
@@ -22,10 +30,10 @@ export interface Answer {
   readonly message?: string;
 }
 
-const [mountpoint = "", directory = "", depth = "1"] = process.argv.slice(2);
+const [mountpoint = "", directory = "", depth = "1", ...want] = process.argv.slice(2);
 const buffer = new SharedArrayBuffer(4 * Cell.COUNT);
 const state = new Int32Array(buffer);
-const data: PassthroughData = { state: buffer, directory, maxStackDepth: Number(depth) };
+const data: PassthroughData = { state: buffer, directory, maxStackDepth: Number(depth), want: want as InitFlagName[] };
 
 const served = await mountAndServe({
   mountpoint,
