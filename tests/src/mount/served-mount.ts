@@ -8,10 +8,11 @@ import { mountLoop, unmount } from "../system/loop.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 
 export const COMMAND = fileURLToPath(new URL("../../../packages/cli/bin/bulkhead.js", import.meta.url));
-const DEADLINE = 15_000;
+/** For hangs alone: a server that ends waits for its fsync(2), and that for whatever else is written to the disk. */
+const DEADLINE = 60_000;
 const POLL_INTERVAL = 10;
-/** Whatever talks to a mount is killed after this long. */
-const TOOL_TIMEOUT = 30_000;
+/** Whatever talks to a mount is killed after this long; see DEADLINE. */
+const TOOL_TIMEOUT = 60_000;
 
 export interface Ended {
   readonly code: number | null;

@@ -117,23 +117,35 @@ const variants: [name: string, mke2fs: string[], mount: string, workload: string
 
 type Outcome = ReturnType<typeof assertReplaysAsE2fsck>;
 
-/** Anybody's `sync` of the whole machine writes the logged blocks home, and nothing is left to show: then it is tried again. */
-function crashed(mke2fs: string[], mount: string, workload: string, megabytes: number): [image: string, Outcome] {
+const ATTEMPTS = 8;
+
+/**
+ * Anybody's `sync` of the whole machine commits at once and writes the logged blocks home. Nothing is left to show then, or what
+ * was to be logged before its revoke never was: it is tried again.
+ */
+function crashed(
+  mke2fs: string[],
+  mount: string,
+  workload: string,
+  megabytes: number,
+  revokes: boolean,
+): [image: string, Outcome] {
   for (let attempt = 1; ; attempt++) {
     const image = workshop.make("dirty.img", mke2fs, megabytes);
     workshop.crash(image, mount, Shutdown.noLogFlush, (at) => shell(at, workload));
     const report = assertReplaysAsE2fsck(image);
-    if (report.overlaid > 0 || attempt === 5) return [image, report];
+    if ((report.overlaid > 0 && (report.revoked > 0 || !revokes)) || attempt === ATTEMPTS) return [image, report];
   }
 }
 
 describe("replay of a journal that the kernel left dirty", { skip: cannotMakeImages }, () => {
   for (const [name, mke2fs, mount, workload] of variants) {
     it(name, () => {
-      const [image, report] = crashed(mke2fs, mount, workload, name.startsWith("revokes") ? 256 : 32);
+      const revokes = name.startsWith("revokes");
+      const [image, report] = crashed(mke2fs, mount, workload, revokes ? 256 : 32, revokes);
       assert.ok(report.overlaid > 0, "e2fsck's replay changed the image");
       assert.ok(report.transactions > 0 && report.blocks > 0);
-      if (name.startsWith("revokes")) assert.ok(report.revoked > 0, "there were revokes to obey");
+      if (revokes) assert.ok(report.revoked > 0, "there were revokes to obey");
       const features = /Journal features: *(.*)/.exec(run("dumpe2fs", ["-h", image]))?.[1] ?? "";
       assert.equal(/journal_checksum\b(?!_)/.test(features), name.includes("checksum v1"), features);
       assert.equal(features.includes("journal_checksum_v3"), !mke2fs.join().includes("^metadata_csum"), features);
