@@ -40,7 +40,7 @@ export class HelperBench {
 
   /** Runs the helper against what `peer` said. */
   run(options: Partial<HelperOptions> = {}): Promise<HelperResult> {
-    this.#taken = true;
+    if (options.server === undefined) this.#taken = true;
     return runHelper({
       arguments: [this.image, this.mountPoint, "-t", "fuse.x"],
       server: {

@@ -1,25 +1,12 @@
 /** Oracle: the reference's transcripts, and the kernel: mountinfo, /proc, what it lets whom do. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, chownSync, fstatSync, mkdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { unmount } from "@bulkhead/fuse";
 import { bind, close, Errno, getSeals, listen, localSocket, SocketType } from "@bulkhead/linux";
-import { mountByKernel, mountClassically } from "../../src/helper/kernel-mount.js";
-import { MountPoint } from "../../src/helper/mount-point.js";
-import { decodeArguments, encode, hasService, packets, runHelper } from "../../src/index.js";
+import { decodeArguments, hasService, runHelper } from "../../src/index.js";
 import { openDescriptors, transcript } from "../peer.js";
 import { hex, text } from "../wire.js";
 import { answerInit, cannotMount, descriptorOf, drop, errors, HANG_UP, HelperBench, LAST, lineOf } from "./bench.js";
@@ -164,60 +151,6 @@ describe("a helper", { skip: cannotMount }, () => {
       assert.equal((await bench.run({ arguments: list })).exitCode, 1, list.join(" "));
       assert.deepEqual(bench.peer.hear(), []);
     }
-  });
-});
-
-describe("the kernel's ways to mount", { skip: cannotMount }, () => {
-  test("a block device is the kernel's own until it is unmounted", async () => {
-    const loop = execFileSync("losetup", ["--find", "--show", bench.image], { encoding: "utf8" }).trim();
-    try {
-      bench.peer.say(
-        LAST,
-        bench.open(loop, 2),
-        encode(packets.FSOPEN, { flags: 1 }),
-        encode(packets.SOURCE, {}, text(loop)),
-        encode(packets.OPTIONS, {}, text("blksize=4096")),
-        encode(packets.MOUNT_POINT, { expectedFormat: 0x4000 }, text(bench.mountPoint)),
-        encode(packets.MOUNT, { msFlags: 6 }),
-      );
-      const { exitCode } = await bench.run({
-        arguments: [loop, bench.mountPoint, "-t", "x"],
-        timeouts: { command: 50 },
-      });
-      assert.equal(exitCode, 1);
-      const heard = bench.peer.hear();
-      assert.deepEqual(errors(heard.slice(1)), [0, 0, 0, 0, 0, 0, 0, 0]);
-      assert.equal(bench.mounted, undefined);
-      drop(heard);
-    } finally {
-      execFileSync("losetup", ["--detach", loop]);
-    }
-  });
-
-  test("mount(2) gives the same as the mount API", () => {
-    const caller = { uid: 4711, gid: 4712 };
-    const point = new MountPoint(text(bench.mountPoint), 0, caller);
-    const options = [["default_permissions"], ["max_read", "8192"]] as const;
-    const request = { source: text("a,b c"), options, msFlags: 7 | 1024, fuseblk: false };
-    const lines = [mountByKernel, mountClassically].map((mount) => {
-      const fuse = openSync("/dev/fuse", "r+");
-      const made = mount(request, { fuse, subtype: "x", point, caller });
-      try {
-        assert.deepEqual(made.info(), bench.mounted);
-        return lineOf(bench.mountPoint).replace(/^\d+ \d+ \S+/, "");
-      } finally {
-        made.undo();
-        assert.equal(made.info(), undefined);
-        made.release();
-        closeSync(fuse);
-      }
-    });
-    point.close();
-    assert.match(
-      lines[0]!,
-      / ro,nosuid,nodev,noatime - fuse.x a,b\\040c ro,user_id=4711,group_id=4712,default_permissions/,
-    );
-    assert.equal(lines[0], lines[1]);
   });
 });
 
