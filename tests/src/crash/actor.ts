@@ -1,76 +1,22 @@
 /** Works on a file system whose device is recorded, as a host does, and keeps the model in step. */
 import {
-  type Environment,
   FallocateMode,
   FileSystem,
   FileSystemError,
   FileType,
   type Inode,
-  MemoryDevice,
+  InodeFlag,
   type MountOptions,
-  RecordingDevice,
+  type RecordingDevice,
   RenameFlag,
 } from "@bulkhead/ext4";
-import { DeviceRegistry, IomapHost, type Mapping, type MappingServer, MappingType, NULL_ADDR } from "@bulkhead/iomap";
-import type { Expected, Snapshot } from "./expected.js";
+import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
+import type { Expected } from "./expected.js";
+import type { History, Moment, Promised } from "./history.js";
+import { bytesOfFile, mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
 
 const OWNER = { uid: 0, gid: 0, privileged: true } as const;
 const MOST_BYTES = 2 ** 40;
-/** Bytes that one call writes through the journal: so few that it is one step. */
-const JOURNALLED_STEP = 16 * 1024;
-
-/** Time that stands still, and random numbers that are always the same: a failure happens again. */
-export function steadyEnvironment(): Environment {
-  let state = 1;
-  return {
-    clock: { now: () => ({ seconds: 1_700_000_000, nanoseconds: 0 }) },
-    random: {
-      fill(target) {
-        for (let at = 0; at < target.length; at++) {
-          state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-          target[at] = state >>> 24;
-        }
-      },
-    },
-    log() {},
-  };
-}
-
-/** What the file system may show from an event of the log on. */
-export interface Moment {
-  /** Events that there were when the step began: without a later one, nothing of it can be seen. */
-  readonly begun: number;
-  readonly step: string;
-  readonly snapshot: Snapshot;
-}
-
-/** A call that made something durable. */
-export interface Promised {
-  /** Events that there were when it returned. */
-  readonly at: number;
-  readonly step: string;
-  /** Number of the moment that cannot be gone behind. */
-  readonly moment: number;
-  /** What it was about; undefined for everything. */
-  readonly node: number | undefined;
-}
-
-/** What happened, in full. */
-export interface History {
-  readonly moments: readonly Moment[];
-  readonly promises: readonly Promised[];
-}
-
-/** The bytes that a file holds at each offset: who reads them knows whose they are. */
-export function bytesOfFile(node: number, version: number, pos: number, length: number): Uint8Array {
-  const bytes = Buffer.alloc(length);
-  const first = Math.floor(pos / 16) * 16;
-  for (let at = first; at < pos + length; at += 16) {
-    const word = `<f${node}.${version}.${at}`.padEnd(15, "_").concat(">");
-    for (let n = 0; n < 16; n++) if (at + n >= pos && at + n < pos + length) bytes[at + n - pos] = word.charCodeAt(n);
-  }
-  return bytes;
-}
 
 export class Actor implements History {
   readonly device: RecordingDevice;
@@ -98,35 +44,14 @@ export class Actor implements History {
     const devices = new DeviceRegistry();
     this.fs.deviceId = devices.add(this.fs.device);
     const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };
-    this.#host = new IomapHost(this.#server(), devices, limits, (error) => {
-      throw error;
-    });
-  }
-
-  #server(): MappingServer<Inode> {
-    const { fs } = this;
-    return {
-      begin: (inode, pos, count, operation, read: Mapping, write: Mapping) => {
-        fs.iomapBegin(inode, pos, count, operation, read);
-        write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
-        return 0;
+    this.#host = new IomapHost(
+      mappingsOf(this.fs, (pos, written) => this.#writing?.(pos, written)),
+      devices,
+      limits,
+      (error) => {
+        throw error;
       },
-      end: (inode, pos, count, written, operation, mapping) => {
-        fs.iomapEnd(inode, pos, count, written, operation, mapping);
-        this.#writing?.(pos, written);
-        return 0;
-      },
-      readInline: (inode, pos, target) => {
-        const data = fs.inlineData(inode).subarray(pos, pos + target.length);
-        target.set(data);
-        return data.length;
-      },
-      writeInline: (inode, pos, source) => {
-        const written = fs.writeInline(inode, pos, source) ? source.length : 0;
-        if (written > 0) this.#writing?.(pos, written);
-        return written;
-      },
-    };
+    );
   }
 
   #mark(begun: number): void {
@@ -250,6 +175,25 @@ export class Actor implements History {
       () => this.#without(path),
     );
   }
+  /** Takes the last name of a file that somebody has open: it is there until the end, and no longer after a crash. */
+  unlinkOpen(path: string): boolean {
+    return this.#do(
+      `unlink open ${path}`,
+      () => this.fs.unlink(...this.#place(path)),
+      () => this.#without(path),
+    );
+  }
+  /** O_TMPFILE, of which nothing is to be left. */
+  openTemporary(directory: string, length: number): boolean {
+    return this.#do(
+      "open tmpfile",
+      () => {
+        const inode = this.fs.tmpfile(this.#inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
+        this.#put(inode, 0, bytesOfFile(this.#nextId(directory), 0, 0, length));
+      },
+      () => [],
+    );
+  }
   rmdir(path: string): boolean {
     return this.#do(
       `rmdir ${path}`,
@@ -328,15 +272,7 @@ export class Actor implements History {
     return this.has(path) && this.write(path, this.#model.node(path).contents.length, length);
   }
   #put(inode: Inode, pos: number, bytes: Uint8Array): number {
-    const { fs } = this;
-    if (!fs.journalsData(inode)) return this.#host.write(inode, pos, bytes);
-    let done = 0;
-    while (done < bytes.length) {
-      const written = fs.writeJournalled(inode, pos + done, bytes.subarray(done, done + JOURNALLED_STEP));
-      this.#writing?.(pos + done, written);
-      done += written;
-    }
-    return done;
+    return this.#host.write(inode, pos, bytes);
   }
 
   truncate(path: string, size: number): boolean {
@@ -344,7 +280,7 @@ export class Actor implements History {
       `truncate ${path} ${size}`,
       () => {
         const inode = this.#inode(path);
-        if (!this.fs.journalsData(inode)) this.#zeroed(this.#host.zeroTail(inode, Math.min(size, inode.size)));
+        this.#zeroed(this.#host.zeroTail(inode, Math.min(size, inode.size)));
         this.fs.resize(inode, size);
       },
       () => {
@@ -406,7 +342,7 @@ export class Actor implements History {
         const { blockSize } = this.fs.geometry;
         const end = offset + length;
         this.fs.checkFallocate(inode, mode, offset, length);
-        if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) !== 0 && !this.fs.journalsData(inode)) {
+        if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) !== 0) {
           const firstWhole = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
           const lastWhole = Math.max(firstWhole, Math.floor(end / blockSize) * blockSize);
           this.#zeroed(this.#host.zero(inode, offset, firstWhole - offset));
@@ -421,6 +357,18 @@ export class Actor implements History {
     );
   }
 
+  /** chattr +j or -j: whether data goes through the journal. */
+  setJournalled(path: string, journalled: boolean): boolean {
+    return this.#do(
+      `chattr ${journalled ? "+" : "-"}j ${path}`,
+      () => {
+        const inode = this.#inode(path);
+        const { journalData } = InodeFlag;
+        this.fs.setFlags(inode, journalled ? inode.flags | journalData : inode.flags & ~journalData);
+      },
+      () => [this.#model.node(path).id],
+    );
+  }
   chmod(path: string, mode: number): boolean {
     return this.#do(
       `chmod ${path}`,
@@ -431,8 +379,9 @@ export class Actor implements History {
       },
     );
   }
-  setXattr(path: string, name: string, length: number): boolean {
-    const value = Buffer.alloc(length, `${name}${++this.#versions}`);
+  /** @param same whether the value is that of all others of this length, so that they can share a block */
+  setXattr(path: string, name: string, length: number, same = false): boolean {
+    const value = Buffer.alloc(length, `${name}${same ? "" : ++this.#versions}`);
     return this.#do(
       `setxattr ${path} ${name} ${length}`,
       () => this.fs.setXattr(this.#inode(path), name, value),
@@ -494,9 +443,4 @@ export class Actor implements History {
     const moment = this.moments.length - 1;
     this.promises.push({ at: this.device.events.length, step, moment, node: undefined });
   }
-}
-
-/** The device that a workload runs on: in memory, everything on record; it takes discards. */
-export function recorded(image: Uint8Array): RecordingDevice {
-  return new RecordingDevice(new MemoryDevice(image));
 }

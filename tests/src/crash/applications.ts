@@ -191,6 +191,21 @@ function largeTransactions(a: Actor): void {
   for (let n = 1; n < 90; n += 2) a.rename(`B/d${n}`, `A/e${n}`);
 }
 
+/** Files that are open and have no name, while others come and go. */
+function orphans(a: Actor): void {
+  for (let n = 0; n < 8; n++) {
+    a.create(`A/o${n}`);
+    a.write(`A/o${n}`, 0, 3000 * n);
+    if (n % 2 === 0) a.unlinkOpen(`A/o${n}`);
+    if (n % 3 === 0) a.openTemporary("A", 2000);
+    if (n === 3) a.commit();
+    if (n % 4 === 3) a.unlink(`A/o${n}`);
+    if (n === 5) a.truncate("A/foo", 100);
+  }
+  a.fsync("A");
+  a.unmount();
+}
+
 /** Hardly any room: what was freed is waited for, again and again. */
 function hardlyAnyRoom(a: Actor): void {
   const { blockSize, freeBlocks } = roomOf(a);
@@ -226,5 +241,6 @@ export const APPLICATIONS: readonly Operation[] = [
   { name: "fragments", act: fragments },
   { name: "many commits", act: manyCommits },
   { name: "large transactions", act: largeTransactions },
+  { name: "orphans", act: orphans },
   { name: "hardly any room", act: hardlyAnyRoom },
 ];

@@ -1,10 +1,12 @@
 /** A run over the crash states of many workloads on an image: which ones, a seed decides. */
 import { FileSystem, isEngineError } from "@bulkhead/ext4";
-import { Actor, type History, recorded, steadyEnvironment } from "./actor.js";
+import { Actor } from "./actor.js";
 import { APPLICATIONS } from "./applications.js";
 import { type CrashState, crashStates, type EnumerationOptions, randomFrom } from "./crash-states.js";
 import type { Fsck } from "./e2fsck.js";
-import type { Base } from "./images.js";
+import type { History } from "./history.js";
+import { recorded, steadyEnvironment } from "./hosting.js";
+import { type Base, CRASH_IMAGES } from "./images.js";
 import { type Failure, Judge, type Tally } from "./judge.js";
 import { OPERATIONS, type Operation, SYNCS } from "./sequences.js";
 
@@ -84,16 +86,19 @@ export async function campaign(base: Base, fsck: Fsck, options: CampaignOptions)
   const { seed, states, until = Number.POSITIVE_INFINITY, only = "" } = options;
   const judge = new Judge(base, fsck);
   let workloads = 0;
-  for (let number = 0; judge.tally.states < states && Date.now() < until; number++) {
-    if (judge.failures.length >= (options.mostFailures ?? MOST_FAILURES)) break;
-    const random = randomFrom(seed * 65_537 + number);
-    const workload = options.workloads === undefined ? workloadOf(number, random) : options.workloads[number];
-    if (workload === undefined) break;
-    if (!workload.name.includes(only)) continue;
-    workloads++;
-    await crash(base, judge, workload, number, random, options);
+  try {
+    for (let number = 0; judge.tally.states < states && Date.now() < until; number++) {
+      if (judge.failures.length >= (options.mostFailures ?? MOST_FAILURES)) break;
+      const random = randomFrom(seed * 65_537 + number * 257 + CRASH_IMAGES.indexOf(base.image));
+      const workload = options.workloads === undefined ? workloadOf(number, random) : options.workloads[number];
+      if (workload === undefined) break;
+      if (!workload.name.includes(only)) continue;
+      workloads++;
+      await crash(base, judge, workload, number, random, options);
+    }
+  } finally {
+    await judge.finish();
   }
-  await judge.finish();
   return { tally: judge.tally, workloads, failures: judge.failures };
 }
 

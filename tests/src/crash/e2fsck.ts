@@ -1,16 +1,20 @@
 /** e2fsck for many images at once: a shell that starts it again and again, beside this process. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
-
-/** A check, and with `repair` a repair before it. */
-export interface Check {
-  readonly image: Uint8Array;
-  /** Arguments of the repair (`-fy` and the like); undefined to check only. */
-  readonly repair: readonly string[] | undefined;
-}
 
 export interface Verdict {
   /** What the repair exited with, and said; -1 where there was none. */
@@ -19,43 +23,36 @@ export interface Verdict {
   /** What `e2fsck -fn` exited with, and said, afterwards. */
   readonly checkCode: number;
   readonly checkOutput: string;
-  /** The image as it was left; the image itself where nothing was repaired. */
-  readonly image: Uint8Array;
+  /** Reads the image as it was left; to be called at once. */
+  read(target: Uint8Array): void;
 }
 
 /** Each line of the list is an image, and how to repair it. */
 const LOOP = `
 while read -r image repair; do
-  if [ -n "$repair" ]; then e2fsck $repair "$image" > "$image.repair" 2>&1; echo $? > "$image.code"; fi
+  : > "$image.code"
+  if [ -n "$repair" ]; then e2fsck $repair "$image" > "$image.repair" 2>&1; echo $? >> "$image.code"; fi
   e2fsck -fn "$image" > "$image.check" 2>&1; echo $? >> "$image.code"
 done < list`;
 const TIMEOUT = 120_000;
 /** Time as of the workloads, so that equal images stay equal. */
 const NOW = "1700000000";
 
+/** Where the images are: in memory, as far as that can be. Directories, and the files in them, are used again and again. */
 export class Fsck {
   readonly #directory: string;
-  #batches = 0;
+  readonly #free: string[] = [];
+  #count = 0;
 
   constructor() {
     const memory = "/dev/shm";
     this.#directory = scratchDirectory("crash", existsSync(memory) ? memory : tmpdir());
   }
 
-  async run(checks: readonly Check[]): Promise<Verdict[]> {
-    const directory = join(this.#directory, String(this.#batches++));
-    mkdirSync(directory);
-    try {
-      const list = checks.map(({ repair = [] }, n) => `${n} ${repair.join(" ")}`);
-      writeFileSync(join(directory, "list"), `${list.join("\n")}\n`);
-      checks.forEach(({ image }, n) => {
-        writeFileSync(join(directory, String(n)), image);
-      });
-      await shell(directory);
-      return checks.map((check, n) => verdict(join(directory, String(n)), check));
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
-    }
+  batch(): FsckBatch {
+    const directory = this.#free.pop() ?? join(this.#directory, String(this.#count++));
+    mkdirSync(directory, { recursive: true });
+    return new FsckBatch(directory, () => this.#free.push(directory));
   }
 
   close(): void {
@@ -63,15 +60,71 @@ export class Fsck {
   }
 }
 
-function verdict(path: string, { image, repair }: Check): Verdict {
+/** Images that are checked together. */
+export class FsckBatch {
+  readonly #directory: string;
+  readonly #done: () => void;
+  readonly #repairs: (readonly string[])[] = [];
+
+  constructor(directory: string, done: () => void) {
+    this.#directory = directory;
+    this.#done = done;
+  }
+
+  get size(): number {
+    return this.#repairs.length;
+  }
+
+  /**
+   * @param image is copied
+   * @param repair arguments of a repair before the check (`-fy` and the like); none to check only
+   */
+  add(image: Uint8Array, repair: readonly string[] = []): void {
+    // Not emptied before: memory that is there is filled faster than new one.
+    const file = openSync(this.#path(this.size), constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      writeSync(file, image, 0, image.length, 0);
+      ftruncateSync(file, image.length);
+    } finally {
+      closeSync(file);
+    }
+    this.#repairs.push(repair);
+  }
+
+  #path(number: number): string {
+    return join(this.#directory, String(number));
+  }
+
+  /** @param settle is told the verdict on each image, in order */
+  async run(settle: (number: number, verdict: Verdict) => void): Promise<void> {
+    try {
+      const list = this.#repairs.map((repair, n) => `${n} ${repair.join(" ")}`);
+      writeFileSync(join(this.#directory, "list"), `${list.join("\n")}\n`);
+      if (list.length > 0) await shell(this.#directory);
+      this.#repairs.forEach((repair, n) => {
+        settle(n, verdict(this.#path(n), repair.length > 0));
+      });
+    } finally {
+      this.#done();
+    }
+  }
+}
+
+function verdict(path: string, repaired: boolean): Verdict {
   const codes = readFileSync(`${path}.code`, "utf8").trim().split("\n").map(Number);
-  const repaired = repair !== undefined;
   return {
     repairCode: repaired ? codes[0]! : -1,
     repairOutput: repaired ? readFileSync(`${path}.repair`, "utf8") : "",
     checkCode: codes.at(-1)!,
     checkOutput: readFileSync(`${path}.check`, "utf8"),
-    image: repaired ? new Uint8Array(readFileSync(path)) : image,
+    read(target) {
+      const file = openSync(path, "r");
+      try {
+        readSync(file, target, 0, target.length, 0);
+      } finally {
+        closeSync(file);
+      }
+    },
   };
 }
 

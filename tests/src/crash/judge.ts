@@ -1,9 +1,10 @@
 /** Judges crash states: our recovery, e2fsck's, and what both leave behind. */
 import { createHash } from "node:crypto";
 import { CorruptionError, crc32c, type Environment, FileSystem, MemoryDevice } from "@bulkhead/ext4";
-import { type History, steadyEnvironment } from "./actor.js";
 import type { CrashState } from "./crash-states.js";
-import type { Check, Fsck, Verdict } from "./e2fsck.js";
+import type { Fsck, FsckBatch, Verdict } from "./e2fsck.js";
+import type { History } from "./history.js";
+import { steadyEnvironment } from "./hosting.js";
 import type { Base } from "./images.js";
 import { brokenPromise, lostWithoutJournal, spanOf } from "./obligations.js";
 import { difference, look, type Seen } from "./seen.js";
@@ -36,7 +37,7 @@ interface Known {
 
 const BATCH = 24;
 /** Images that are remembered. */
-const MOST_KNOWN = 1500;
+const MOST_KNOWN = 300;
 const SUPERBLOCK = 1024;
 const SUPERBLOCK_SIZE = 1024;
 const CHECKSUM = 0x3fc;
@@ -54,13 +55,20 @@ export class Judge {
   readonly #environment: () => Environment;
   readonly #known = new Map<string, Known>();
   readonly #clean = new Set<string>();
-  #pending: { readonly check: Check; readonly settle: (verdict: Verdict) => void }[] = [];
+  /** Images on their way: the one that is recovered, and what is compared of it. Used again for each. */
+  readonly #recovered: Uint8Array;
+  readonly #masked: Uint8Array;
+  #batch: FsckBatch;
+  #settle: ((verdict: Verdict) => void)[] = [];
   #running: Promise<void> = Promise.resolve();
 
   constructor(base: Base, fsck: Fsck, environment: () => Environment = steadyEnvironment) {
     this.#base = base;
     this.#fsck = fsck;
     this.#environment = environment;
+    this.#recovered = new Uint8Array(base.bytes.length);
+    this.#masked = new Uint8Array(base.bytes.length);
+    this.#batch = fsck.batch();
   }
 
   /** Judges a state; what e2fsck has to say of it may come later, at the latest with `finish`. */
@@ -81,7 +89,7 @@ export class Judge {
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     const fresh: Known = { seen: undefined, waiting: [] };
     this.#known.set(key, fresh);
-    const image = state.image.slice();
+    const { image } = state;
     const torn = this.#isTorn(image);
     if (torn) {
       this.tally.torn++;
@@ -95,7 +103,7 @@ export class Judge {
     }
     if (fresh.seen === undefined) this.#tell(fresh, verdictOf, fail);
     this.#repair(image, torn, fresh, fail);
-    if (this.#pending.length >= BATCH) await this.#send();
+    if (this.#batch.size >= BATCH) await this.#send();
   }
 
   #obligation(history: History, state: CrashState): (seen: Seen) => string | undefined {
@@ -151,7 +159,8 @@ export class Judge {
   #recover(image: Uint8Array, fail: (what: string) => void): Seen | undefined {
     try {
       const inMemory = look(new MemoryDevice(image, { readOnly: true }), this.#environment());
-      const device = new MemoryDevice(image.slice());
+      this.#recovered.set(image);
+      const device = new MemoryDevice(this.#recovered);
       FileSystem.mount(device, { ...this.#base.image.options, writable: true }, this.#environment()).unmount();
       const seen = look(new MemoryDevice(device.bytes, { readOnly: true }), this.#environment());
       const differs = difference(inMemory, seen);
@@ -166,34 +175,32 @@ export class Judge {
 
   /** What lies in a log that is empty is of no interest to e2fsck. */
   #checkOurs(image: Uint8Array, fail: (what: string) => void): void {
-    const masked = image.slice();
+    const masked = this.#masked;
+    masked.set(image);
     for (const [start, end] of this.#base.log) masked.fill(0, start, end);
     const key = this.#keyOf(masked);
     if (this.#clean.has(key)) return;
     this.#clean.add(key);
-    this.#pending.push({
-      check: { image, repair: undefined },
-      settle: ({ checkCode, checkOutput }) => {
-        this.tally.checked++;
-        if (checkCode !== 0) fail(`our recovery, e2fsck -fn: ${checkCode}\n${checkOutput}`);
-      },
+    this.#batch.add(image);
+    this.#settle.push(({ checkCode, checkOutput }) => {
+      this.tally.checked++;
+      if (checkCode !== 0) fail(`our recovery, e2fsck -fn: ${checkCode}\n${checkOutput}`);
     });
   }
 
   #repair(image: Uint8Array, torn: boolean, known: Known, fail: (what: string) => void): void {
     const { backup, journal } = this.#base.image;
     const repair = torn ? ["-fy", "-b", String(backup), "-B", String(this.#base.blockSize)] : ["-fy"];
-    this.#pending.push({
-      check: { image, repair },
-      settle: ({ repairCode, repairOutput, checkCode, checkOutput, image: theirs }) => {
-        this.tally.checked++;
-        if (repairCode > 1) fail(`e2fsck ${repair.join(" ")}: ${repairCode}\n${repairOutput}`);
-        if (checkCode !== 0) fail(`e2fsck's repair, e2fsck -fn: ${checkCode}\n${repairOutput}\n${checkOutput}`);
-        if (journal && !torn && REPAIRS.test(repairOutput.replaceAll(ABOUT_ORPHANS, ""))) {
-          fail(`e2fsck had to repair more than a journal:\n${repairOutput}`);
-        }
-        this.#compare(theirs, known, fail);
-      },
+    this.#batch.add(image, repair);
+    this.#settle.push(({ repairCode, repairOutput, checkCode, checkOutput, read }) => {
+      this.tally.checked++;
+      if (repairCode > 1) fail(`e2fsck ${repair.join(" ")}: ${repairCode}\n${repairOutput}`);
+      if (checkCode !== 0) fail(`e2fsck's repair, e2fsck -fn: ${checkCode}\n${repairOutput}\n${checkOutput}`);
+      if (journal && !torn && REPAIRS.test(repairOutput.replaceAll(ABOUT_ORPHANS, ""))) {
+        fail(`e2fsck had to repair more than a journal:\n${repairOutput}`);
+      }
+      read(this.#recovered);
+      this.#compare(this.#recovered, known, fail);
     });
   }
 
@@ -215,13 +222,11 @@ export class Judge {
   /** A batch at a time is with e2fsck, while the next one is enumerated. */
   async #send(): Promise<void> {
     await this.#running;
-    const batch = this.#pending;
-    this.#pending = [];
-    this.#running = this.#fsck.run(batch.map(({ check }) => check)).then((verdicts) => {
-      verdicts.forEach((verdict, n) => {
-        batch[n]!.settle(verdict);
-      });
-    });
+    const batch = this.#batch;
+    const settle = this.#settle;
+    this.#batch = this.#fsck.batch();
+    this.#settle = [];
+    this.#running = batch.run((number, verdict) => settle[number]!(verdict));
     // Somebody else waits for it.
     this.#running.catch(() => {});
   }

@@ -1,7 +1,8 @@
 /** What a file system must and may show after a crash, by what happened before. */
-import type { History, Moment } from "./actor.js";
+
 import { type CrashState, SECTOR } from "./crash-states.js";
 import { LOST_AND_FOUND, type Snapshot } from "./expected.js";
+import type { History, Moment } from "./history.js";
 import { linesThatDiffer, type Seen } from "./seen.js";
 
 /** The moments that a state may show: from the last one that was promised to the last one that had begun. */

@@ -51,9 +51,25 @@ export const OPERATIONS: readonly Operation[] = [
   { name: "small attribute", act: (a) => a.setXattr("A/foo", "user.small", 10) },
   { name: "attribute in a block", act: (a) => a.setXattr("A/foo", "user.large", 700) },
   { name: "larger attribute", act: (a) => a.setXattr("B/bar", "user.large", 2500) },
+  {
+    name: "shared attribute",
+    act: (a) => a.setXattr("A/foo", "user.large", 600, true) && a.setXattr("A/sub", "user.large", 600, true),
+  },
   { name: "remove an attribute", act: (a) => a.removeXattr("B/bar", "user.first") },
   { name: "chmod", act: (a) => a.chmod("A/foo", 0o4711) },
   { name: "temporary file", act: (a) => a.linkTemporary("A", "A/named", 5000) },
+  { name: "temporary file that is open", act: (a) => a.openTemporary("B", 5000) },
+  { name: "unlink what is open", act: (a) => a.unlinkOpen("A/foo") },
+  { name: "journal the data", act: (a) => a.setJournalled("A/foo", true) && a.write("A/foo", 500, 3000) },
+  {
+    name: "journal the data no more",
+    act: (a) => {
+      a.setJournalled("A/foo", true);
+      a.write("A/foo", 2000, 9000);
+      a.setJournalled("A/foo", false);
+      a.write("A/foo", 1000, 4000);
+    },
+  },
   { name: "trim", act: (a) => a.trim() },
 ];
 
