@@ -1,0 +1,27 @@
+/** What happened to a file system while its device was recorded: what may be seen after a crash, and what must be. */
+import type { Snapshot } from "./expected.js";
+
+/** What the file system may show from an event of the log on. */
+export interface Moment {
+  /** Events that there were when the step began: without a later one, nothing of it can be seen. */
+  readonly begun: number;
+  readonly step: string;
+  readonly snapshot: Snapshot;
+}
+
+/** A call that made something durable. */
+export interface Promised {
+  /** Events that there were when it returned. */
+  readonly at: number;
+  readonly step: string;
+  /** Number of the moment that cannot be gone behind. */
+  readonly moment: number;
+  /** What it was about; undefined for everything. */
+  readonly node: number | undefined;
+}
+
+/** What happened, in full. */
+export interface History {
+  readonly moments: readonly Moment[];
+  readonly promises: readonly Promised[];
+}
