@@ -8,8 +8,14 @@ import { makeWritableSpecimen, type WritableSpecimen, writableSpecimens } from "
 /** The images that are damaged. */
 export type Base = ReadBase | ChangedBase;
 type ReadBase = "plain" | "checksums" | "pointers" | "journal" | "journal with checksums";
-/** What only somebody who writes looks at. */
-export type ChangedBase = "groups with checksums" | "quota" | "two writers";
+type ChangedBase = (typeof changedBases)[number];
+
+/** Of which only somebody who writes looks at the damaged parts. */
+const changedBases = ["groups with checksums", "quota", "two writers"] as const;
+
+export function isForWriters({ base }: Pick<Damage, "base">): boolean {
+  return (changedBases as readonly string[]).includes(base);
+}
 
 export interface Damage {
   readonly kind: CorruptionKind;
