@@ -1,5 +1,6 @@
 import {
   CorruptionError,
+  compatFeature,
   DeviceError,
   errno,
   errnoOf,
@@ -65,6 +66,10 @@ function isExpected(error: unknown): boolean {
   );
 }
 
+function stale(nodeid: number): FileSystemError {
+  return new FileSystemError("ESTALE", `node ${nodeid} is none of a file that names lead to`);
+}
+
 /** How the file system is served. */
 export interface ServerOptions {
   /** Default relatime. */
@@ -108,6 +113,8 @@ export class Ext4Server {
   outside: OutsideHost | undefined = undefined;
   /** Whether the mode of what is made is final, and who makes it gives it the ACLs that it inherits. */
   #modesAreFinal = false;
+  /** The file of orphans, which no name leads to; 0 for none. */
+  readonly #orphanFile: number;
   /** What the kernel calls the root: with `root_nodeid`, its inode number. */
   #rootNode = ROOT_NODEID;
   /** What the kernel knows; only who may delete something has to know that. */
@@ -119,6 +126,8 @@ export class Ext4Server {
 
   constructor(fs: FileSystem, options: ServerOptions = {}) {
     this.fs = fs;
+    const hasOrphanFile = (fs.features.compat & compatFeature.orphan_file) !== 0;
+    this.#orphanFile = hasOrphanFile ? fs.superblock.orphanFileInode : 0;
     this.writable = fs.volume.transactions !== undefined;
     this.#options = options;
     this.#lookups = this.writable ? new LookupCounts() : undefined;
@@ -142,11 +151,21 @@ export class Ext4Server {
     return this.fs.volume.environment.clock.now();
   }
 
-  /** The inode that a request is about. */
+  /**
+   * The inode that a request is about. The number may be anybody's word (open_by_handle_at): it is no damage of the image that it
+   * is none of a file that names lead to.
+   *
+   * @throws FileSystemError ESTALE; CorruptionError
+   */
   inode(nodeid: number): Inode {
     // Nobody has told it this number, so it must know it from its mount options.
     if (nodeid === ROOT_INODE) this.#rootNode = ROOT_INODE;
-    return this.fs.inode(inodeNumber(nodeid));
+    const ino = inodeNumber(nodeid);
+    const { firstInode, inodeCount } = this.fs.geometry;
+    if (ino !== ROOT_INODE && !(ino >= firstInode && ino <= inodeCount)) throw stale(nodeid);
+    const inode = this.fs.inode(ino);
+    if (inode.has(InodeFlag.eaInode) || ino === this.#orphanFile) throw stale(nodeid);
+    return inode;
   }
 
   nodeId(ino: number): number {

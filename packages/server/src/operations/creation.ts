@@ -1,6 +1,6 @@
 import { errno, type Inode } from "@bulkhead/ext4";
 import type { Context, Handlers } from "@bulkhead/fuse";
-import { type Ext4Server, inodeNumber } from "../server.js";
+import type { Ext4Server } from "../server.js";
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -47,7 +47,7 @@ export function creationOperations(server: Ext4Server) {
 
     LINK(context, request, name, out) {
       const dir = server.inode(context.nodeid);
-      const inode = fs.inode(inodeNumber(request.oldnodeid));
+      const inode = server.inode(request.oldnodeid);
       fs.link(inode, dir, name);
       server.fillEntry(out, dir, inode);
       server.changedDirectory(dir);

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { errno, FallocateMode, FileSystemError, type Inode, InodeFlag } from "@bulkhead/ext4";
 import { type Context, type Handlers, WriteFlag } from "@bulkhead/fuse";
 import { Operation } from "@bulkhead/iomap";
-import { type Ext4Server, inodeNumber } from "../server.js";
+import type { Ext4Server } from "../server.js";
 import { fallocateOutside, writeInside } from "./outside-data.js";
 
 const ENOSYS = 38;
@@ -179,7 +179,7 @@ export function fileWritingOperations(server: Ext4Server) {
     if (server.outside !== undefined) return -ENOSYS;
     if (request.flagsLo !== 0 || request.flagsHi !== 0) return -errno.EINVAL;
     const from = server.inode(context.nodeid);
-    const to = fs.inode(inodeNumber(request.nodeid_out));
+    const to = server.inode(request.nodeid_out);
     if (from.isDirectory || to.isDirectory) return -errno.EISDIR;
     if (!from.isRegular || !to.isRegular) return -errno.EINVAL;
     const length = Math.min(request.len, MOST_COPIED);

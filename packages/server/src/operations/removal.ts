@@ -1,5 +1,5 @@
 import type { Context, Handlers } from "@bulkhead/fuse";
-import { type Ext4Server, inodeNumber } from "../server.js";
+import type { Ext4Server } from "../server.js";
 
 /** UNLINK, RMDIR, RENAME, RENAME2. The kernel drops what it knows of both directories and of what lost a name itself. */
 export function removalOperations(server: Ext4Server) {
@@ -7,7 +7,7 @@ export function removalOperations(server: Ext4Server) {
 
   function rename(context: Context, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): number {
     const from = server.inode(context.nodeid);
-    const to = fs.inode(inodeNumber(newDir));
+    const to = server.inode(newDir);
     fs.rename(from, name, to, newName, flags, { uid: context.uid, gid: context.gid });
     server.changedDirectory(from);
     if (to !== from) server.changedDirectory(to);
