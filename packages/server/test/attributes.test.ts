@@ -9,7 +9,6 @@ const ENTRY_IN = { seconds: { mtime: -12345n, ctime: 3n * 2n ** 32n + 1n, crtime
 const ENAMETOOLONG = -36;
 const ENOTDIR = -20;
 const ESTALE = -116;
-const EUCLEAN = -117;
 
 test("LOOKUP answers with the inode, its generation and its attributes", { skip }, () => {
   const client = new Client(makeImage());
