@@ -1,159 +1,69 @@
-/** Works on a file system whose device is recorded, as a host does, and keeps the model in step. */
-import {
-  FallocateMode,
-  FileSystem,
-  FileSystemError,
-  FileType,
-  type Inode,
-  InodeFlag,
-  type MountOptions,
-  type RecordingDevice,
-  RenameFlag,
-} from "@bulkhead/ext4";
-import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
-import type { Expected } from "./expected.js";
-import type { History, Moment, Promised } from "./history.js";
-import { bytesOfFile, mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
+/** Everything that a host can do to a file system, the model in step. */
+import { FallocateMode, FileSystemError, FileType, type Inode, InodeFlag, RenameFlag } from "@bulkhead/ext4";
+import { bytesOfFile } from "./hosting.js";
+import { Stage } from "./stage.js";
 
 const OWNER = { uid: 0, gid: 0, privileged: true } as const;
-const MOST_BYTES = 2 ** 40;
 
-export class Actor implements History {
-  readonly device: RecordingDevice;
-  readonly fs: FileSystem;
-  readonly moments: Moment[] = [];
-  readonly promises: Promised[] = [];
-  readonly #model: Expected;
-  readonly #host: IomapHost<Inode>;
-  /** Number of the moment in which a node was changed last, or its data. */
-  readonly #changed = new Map<number, number>();
-  readonly #dataChanged = new Map<number, number>();
-  /** Of whom an upcall tells that data has arrived. */
-  #writing: ((pos: number, written: number) => void) | undefined;
-  #begun = 0;
-  #step = "mount";
-  #versions = 0;
-
-  /** @param image is changed */
-  constructor(image: Uint8Array, model: Expected, options: MountOptions, wrap = recorded) {
-    this.#model = model;
-    this.device = wrap(image);
-    this.#mark(0);
-    this.promises.push({ at: 0, step: "before", moment: 0, node: undefined });
-    this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
-    const devices = new DeviceRegistry();
-    this.fs.deviceId = devices.add(this.fs.device);
-    const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };
-    this.#host = new IomapHost(
-      mappingsOf(this.fs, (pos, written) => this.#writing?.(pos, written)),
-      devices,
-      limits,
-      (error) => {
-        throw error;
-      },
-    );
-  }
-
-  #mark(begun: number): void {
-    this.moments.push({ begun, step: this.#step, snapshot: this.#model.snapshot() });
-  }
-
-  /** A step: what the engine does, and what comes of it. @returns whether it was done; what the engine refuses changes nothing */
-  #do(step: string, perform: () => void, done: () => readonly number[]): boolean {
-    this.#step = step;
-    this.#begun = this.device.events.length;
-    try {
-      perform();
-    } catch (error) {
-      if (!(error instanceof FileSystemError)) throw new Error(`${step}: ${String(error)}`, { cause: error });
-      return false;
-    }
-    this.#changedNow(done());
-    return true;
-  }
-
-  #changedNow(nodes: readonly number[]): void {
-    for (const id of nodes) this.#changed.set(id, this.moments.length);
-    this.#mark(this.#begun);
-  }
-
-  #inode(path: string): Inode {
-    let inode = this.fs.root;
-    for (const name of path.split("/")) {
-      if (name === "") continue;
-      const ino = this.fs.lookup(inode, Buffer.from(name));
-      if (ino === 0) throw new FileSystemError("ENOENT", path);
-      inode = this.fs.inode(ino);
-    }
-    return inode;
-  }
-
-  #place(path: string): [directory: Inode, name: Uint8Array] {
-    const slash = path.lastIndexOf("/");
-    return [this.#inode(path.slice(0, Math.max(0, slash))), Buffer.from(path.slice(slash + 1))];
-  }
-
-  has(path: string): boolean {
-    return this.#model.has(path);
-  }
-
+/** Steps return whether they were done: what the engine refuses changes nothing. */
+export class Actor extends Stage {
   create(path: string, mode = 0o644): boolean {
-    return this.#do(
+    return this.perform(
       `create ${path}`,
-      () => this.fs.create(...this.#place(path), { ...OWNER, mode: FileType.regular | mode }),
-      () => [this.#model.create(path, "file", mode)],
+      () => this.fs.create(...this.place(path), { ...OWNER, mode: FileType.regular | mode }),
+      () => [this.model.create(path, "file", mode)],
     );
   }
   mkdir(path: string): boolean {
-    return this.#do(
+    return this.perform(
       `mkdir ${path}`,
-      () => this.fs.mkdir(...this.#place(path), { ...OWNER, mode: 0o755 }),
-      () => [this.#model.create(path, "directory", 0o755)],
+      () => this.fs.mkdir(...this.place(path), { ...OWNER, mode: 0o755 }),
+      () => [this.model.create(path, "directory", 0o755)],
     );
   }
   mkfifo(path: string): boolean {
-    return this.#do(
+    return this.perform(
       `mkfifo ${path}`,
-      () => this.fs.create(...this.#place(path), { ...OWNER, mode: FileType.fifo | 0o600 }),
-      () => [this.#model.create(path, "fifo", 0o600)],
+      () => this.fs.create(...this.place(path), { ...OWNER, mode: FileType.fifo | 0o600 }),
+      () => [this.model.create(path, "fifo", 0o600)],
     );
   }
   symlink(target: string, path: string): boolean {
-    return this.#do(
+    return this.perform(
       `symlink ${path}`,
-      () => this.fs.symlink(...this.#place(path), Buffer.from(target), OWNER),
-      () => [this.#model.create(path, "symlink", 0o777, target)],
+      () => this.fs.symlink(...this.place(path), Buffer.from(target), OWNER),
+      () => [this.model.create(path, "symlink", 0o777, target)],
     );
   }
   link(from: string, to: string): boolean {
-    return this.#do(
+    return this.perform(
       `link ${from} ${to}`,
       () => {
-        const inode = this.#inode(from);
+        const inode = this.inode(from);
         if (inode.isDirectory) throw new FileSystemError("EPERM", from);
-        this.fs.link(inode, ...this.#place(to));
+        this.fs.link(inode, ...this.place(to));
       },
       () => {
-        this.#model.link(from, to);
-        return [this.#model.node(to).id];
+        this.model.link(from, to);
+        return [this.model.node(to).id];
       },
     );
   }
   /** O_TMPFILE, some data, a name. */
   linkTemporary(directory: string, path: string, length: number): boolean {
-    return this.#do(
+    return this.perform(
       `tmpfile ${path}`,
       () => {
         if (this.has(path)) throw new FileSystemError("EEXIST", path);
-        const inode = this.fs.tmpfile(this.#inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
+        const inode = this.fs.tmpfile(this.inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
         const written = this.#put(inode, 0, bytesOfFile(this.#nextId(path), 0, 0, length));
         if (written !== length) throw new Error(`a temporary file: ${written} bytes of ${length}`);
-        this.fs.link(inode, ...this.#place(path));
+        this.fs.link(inode, ...this.place(path));
       },
       () => {
-        const id = this.#model.create(path, "file", 0o600);
-        this.#model.write(path, 0, bytesOfFile(this.#nextId(path), 0, 0, length));
-        this.#dataChanged.set(id, this.moments.length);
+        const id = this.model.create(path, "file", 0o600);
+        this.model.write(path, 0, bytesOfFile(this.#nextId(path), 0, 0, length));
+        this.dataChanged.set(id, this.moments.length);
         return [id];
       },
     );
@@ -165,11 +75,11 @@ export class Actor implements History {
     return 1_000_000 + (hash % 1_000_000);
   }
   unlink(path: string): boolean {
-    return this.#do(
+    return this.perform(
       `unlink ${path}`,
       () => {
-        const { ino } = this.#inode(path);
-        this.fs.unlink(...this.#place(path));
+        const { ino } = this.inode(path);
+        this.fs.unlink(...this.place(path));
         this.fs.release(ino);
       },
       () => this.#without(path),
@@ -177,121 +87,121 @@ export class Actor implements History {
   }
   /** Takes the last name of a file that somebody has open: it is there until the end, and no longer after a crash. */
   unlinkOpen(path: string): boolean {
-    return this.#do(
+    return this.perform(
       `unlink open ${path}`,
-      () => this.fs.unlink(...this.#place(path)),
+      () => this.fs.unlink(...this.place(path)),
       () => this.#without(path),
     );
   }
   /** O_TMPFILE, of which nothing is to be left. */
   openTemporary(directory: string, length: number): boolean {
-    return this.#do(
+    return this.perform(
       "open tmpfile",
       () => {
-        const inode = this.fs.tmpfile(this.#inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
+        const inode = this.fs.tmpfile(this.inode(directory), { ...OWNER, mode: FileType.regular | 0o600 });
         this.#put(inode, 0, bytesOfFile(this.#nextId(directory), 0, 0, length));
       },
       () => [],
     );
   }
   rmdir(path: string): boolean {
-    return this.#do(
+    return this.perform(
       `rmdir ${path}`,
       () => {
-        const { ino } = this.#inode(path);
-        this.fs.rmdir(...this.#place(path));
+        const { ino } = this.inode(path);
+        this.fs.rmdir(...this.place(path));
         this.fs.release(ino);
       },
       () => this.#without(path),
     );
   }
   #without(path: string): number[] {
-    const { id } = this.#model.node(path);
-    this.#model.remove(path);
+    const { id } = this.model.node(path);
+    this.model.remove(path);
     return [id];
   }
   rename(from: string, to: string): boolean {
-    return this.#do(
+    return this.perform(
       `rename ${from} ${to}`,
       () => {
-        const [directory, name] = this.#place(to);
+        const [directory, name] = this.place(to);
         const replaced = this.fs.lookup(directory, name);
-        this.fs.rename(...this.#place(from), directory, name, 0);
+        this.fs.rename(...this.place(from), directory, name, 0);
         if (replaced !== 0 && this.fs.inode(replaced).linksCount === 0) this.fs.release(replaced);
       },
       () => {
-        this.#model.rename(from, to);
-        return [this.#model.node(to).id];
+        this.model.rename(from, to);
+        return [this.model.node(to).id];
       },
     );
   }
   exchange(one: string, other: string): boolean {
-    return this.#do(
+    return this.perform(
       `exchange ${one} ${other}`,
-      () => this.fs.rename(...this.#place(one), ...this.#place(other), RenameFlag.exchange),
+      () => this.fs.rename(...this.place(one), ...this.place(other), RenameFlag.exchange),
       () => {
-        this.#model.exchange(one, other);
-        return [this.#model.node(one).id, this.#model.node(other).id];
+        this.model.exchange(one, other);
+        return [this.model.node(one).id, this.model.node(other).id];
       },
     );
   }
 
   /** Writes bytes that tell whose they are and when they were written. */
   write(path: string, pos: number, length: number): boolean {
-    const version = ++this.#versions;
+    const version = ++this.versions;
     let progress = pos;
-    return this.#do(
+    return this.perform(
       `write ${path} ${pos}+${length}`,
       () => {
-        const inode = this.#inode(path);
-        const { id } = this.#model.node(path);
+        const inode = this.inode(path);
+        const { id } = this.model.node(path);
         const bytes = bytesOfFile(id, version, pos, length);
-        this.#writing = (at, written) => {
+        this.writing = (at, written) => {
           progress = at + written;
-          this.#model.write(path, pos, bytes.subarray(0, progress - pos));
-          this.#dataChanged.set(id, this.moments.length);
-          this.#changedNow([id]);
+          this.model.write(path, pos, bytes.subarray(0, progress - pos));
+          this.dataChanged.set(id, this.moments.length);
+          this.changedNow([id]);
         };
         try {
           const written = this.#put(inode, pos, bytes);
           if (written !== length) throw new Error(`${written} bytes of ${length} were written`);
         } finally {
-          this.#writing = undefined;
+          this.writing = undefined;
         }
         this.fs.setModificationTime(inode);
       },
       () => {
-        const { id } = this.#model.node(path);
-        this.#model.write(path, pos, bytesOfFile(id, version, pos, length));
-        this.#dataChanged.set(id, this.moments.length);
+        const { id } = this.model.node(path);
+        this.model.write(path, pos, bytesOfFile(id, version, pos, length));
+        this.dataChanged.set(id, this.moments.length);
         return [id];
       },
     );
   }
   append(path: string, length: number): boolean {
-    return this.has(path) && this.write(path, this.#model.node(path).contents.length, length);
+    return this.has(path) && this.write(path, this.model.node(path).contents.length, length);
   }
   #put(inode: Inode, pos: number, bytes: Uint8Array): number {
-    return this.#host.write(inode, pos, bytes);
+    return this.host.write(inode, pos, bytes);
   }
 
   truncate(path: string, size: number): boolean {
-    return this.#do(
+    return this.perform(
       `truncate ${path} ${size}`,
       () => {
-        const inode = this.#inode(path);
-        this.#zeroed(this.#host.zeroTail(inode, Math.min(size, inode.size)));
+        const inode = this.inode(path);
+        this.#zeroed(this.host.zeroTail(inode, Math.min(size, inode.size)));
         this.fs.resize(inode, size);
       },
       () => {
-        this.#model.resize(path, size);
+        this.model.resize(path, size);
         return this.#dataNow(path);
       },
     );
   }
   #dataNow(path: string): number[] {
-    const { id } = this.#model.node(path);
-    this.#dataChanged.set(id, this.moments.length);
+    const { id } = this.model.node(path);
+    this.dataChanged.set(id, this.moments.length);
     return [id];
   }
   #zeroed(answer: number): void {
@@ -299,8 +209,8 @@ export class Actor implements History {
   }
   allocate(path: string, offset: number, length: number, keepSize: boolean): boolean {
     return this.#fallocate(`allocate ${path}`, path, keepSize ? FallocateMode.keepSize : 0, offset, length, () => {
-      const size = this.#model.node(path).contents.length;
-      if (!keepSize && offset + length > size) this.#model.resize(path, offset + length);
+      const size = this.model.node(path).contents.length;
+      if (!keepSize && offset + length > size) this.model.resize(path, offset + length);
     });
   }
   punch(path: string, offset: number, length: number): boolean {
@@ -312,41 +222,41 @@ export class Actor implements History {
     return this.#fallocate(`zero range ${path}`, path, mode, offset, length, () => this.#clear(path, offset, length));
   }
   #clear(path: string, offset: number, length: number): void {
-    const contents = this.#model.node(path).contents.slice();
+    const contents = this.model.node(path).contents.slice();
     contents.fill(0, offset, offset + length);
-    this.#model.change(path, { contents });
+    this.model.change(path, { contents });
   }
   collapse(path: string, offset: number, length: number): boolean {
     return this.#fallocate(`collapse ${path}`, path, FallocateMode.collapseRange, offset, length, () => {
-      const { contents: old } = this.#model.node(path);
+      const { contents: old } = this.model.node(path);
       const contents = new Uint8Array(old.length - length);
       contents.set(old.subarray(0, offset));
       contents.set(old.subarray(offset + length), offset);
-      this.#model.change(path, { contents });
+      this.model.change(path, { contents });
     });
   }
   insert(path: string, offset: number, length: number): boolean {
     return this.#fallocate(`insert ${path}`, path, FallocateMode.insertRange, offset, length, () => {
-      const { contents: old } = this.#model.node(path);
+      const { contents: old } = this.model.node(path);
       const contents = new Uint8Array(old.length + length);
       contents.set(old.subarray(0, offset));
       contents.set(old.subarray(offset), offset + length);
-      this.#model.change(path, { contents });
+      this.model.change(path, { contents });
     });
   }
   #fallocate(step: string, path: string, mode: number, offset: number, length: number, change: () => void): boolean {
-    return this.#do(
+    return this.perform(
       `${step} ${offset}+${length}`,
       () => {
-        const inode = this.#inode(path);
+        const inode = this.inode(path);
         const { blockSize } = this.fs.geometry;
         const end = offset + length;
         this.fs.checkFallocate(inode, mode, offset, length);
         if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) !== 0) {
           const firstWhole = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
           const lastWhole = Math.max(firstWhole, Math.floor(end / blockSize) * blockSize);
-          this.#zeroed(this.#host.zero(inode, offset, firstWhole - offset));
-          this.#zeroed(this.#host.zero(inode, lastWhole, end - lastWhole));
+          this.#zeroed(this.host.zero(inode, offset, firstWhole - offset));
+          this.#zeroed(this.host.zero(inode, lastWhole, end - lastWhole));
         }
         this.fs.fallocate(inode, mode, offset, length);
       },
@@ -359,88 +269,58 @@ export class Actor implements History {
 
   /** chattr +j or -j: whether data goes through the journal. */
   setJournalled(path: string, journalled: boolean): boolean {
-    return this.#do(
+    return this.perform(
       `chattr ${journalled ? "+" : "-"}j ${path}`,
       () => {
-        const inode = this.#inode(path);
+        const inode = this.inode(path);
         const { journalData } = InodeFlag;
         this.fs.setFlags(inode, journalled ? inode.flags | journalData : inode.flags & ~journalData);
       },
-      () => [this.#model.node(path).id],
+      () => [this.model.node(path).id],
     );
   }
   chmod(path: string, mode: number): boolean {
-    return this.#do(
+    return this.perform(
       `chmod ${path}`,
-      () => this.fs.setAttributes(this.#inode(path), { mode, privileged: true }),
+      () => this.fs.setAttributes(this.inode(path), { mode, privileged: true }),
       () => {
-        this.#model.change(path, { mode });
-        return [this.#model.node(path).id];
+        this.model.change(path, { mode });
+        return [this.model.node(path).id];
       },
     );
   }
   /** @param same whether the value is that of all others of this length, so that they can share a block */
   setXattr(path: string, name: string, length: number, same = false): boolean {
-    const value = Buffer.alloc(length, `${name}${same ? "" : ++this.#versions}`);
-    return this.#do(
+    const value = Buffer.alloc(length, `${name}${same ? "" : ++this.versions}`);
+    return this.perform(
       `setxattr ${path} ${name} ${length}`,
-      () => this.fs.setXattr(this.#inode(path), name, value),
+      () => this.fs.setXattr(this.inode(path), name, value),
       () => {
-        const { id, xattrs } = this.#model.node(path);
-        this.#model.change(path, { xattrs: new Map(xattrs).set(name, value.toString("latin1")) });
+        const { id, xattrs } = this.model.node(path);
+        this.model.change(path, { xattrs: new Map(xattrs).set(name, value.toString("latin1")) });
         return [id];
       },
     );
   }
   removeXattr(path: string, name: string): boolean {
-    return this.#do(
+    return this.perform(
       `removexattr ${path} ${name}`,
-      () => this.fs.removeXattr(this.#inode(path), name),
+      () => this.fs.removeXattr(this.inode(path), name),
       () => {
-        const { id, xattrs } = this.#model.node(path);
+        const { id, xattrs } = this.model.node(path);
         const left = new Map(xattrs);
         left.delete(name);
-        this.#model.change(path, { xattrs: left });
+        this.model.change(path, { xattrs: left });
         return [id];
       },
     );
   }
   /** Tells the device what is free. */
   trim(): void {
-    this.#do(
+    this.perform(
       "trim",
       () => this.fs.trim(0, this.fs.device.size, 0),
       () => [],
     );
-  }
-
-  fsync(path: string, dataOnly = false): void {
-    const step = `${dataOnly ? "fdatasync" : "fsync"} ${path}`;
-    try {
-      this.fs.fsync(this.#inode(path), dataOnly);
-    } catch (error) {
-      if (error instanceof FileSystemError && error.code === "ENOENT") return;
-      throw error;
-    }
-    const { id } = this.#model.node(path);
-    const moment = (dataOnly ? this.#dataChanged : this.#changed).get(id) ?? 0;
-    this.promises.push({ at: this.device.events.length, step, moment, node: id });
-  }
-  sync(): void {
-    this.fs.sync();
-    this.#everything("sync");
-  }
-  /** A commit that nobody asked for, as the clock makes them every few seconds. */
-  commit(): void {
-    this.fs.sync();
-  }
-  unmount(): void {
-    this.#begun = this.device.events.length;
-    this.fs.unmount();
-    this.#everything("unmount");
-  }
-  #everything(step: string): void {
-    const moment = this.moments.length - 1;
-    this.promises.push({ at: this.device.events.length, step, moment, node: undefined });
   }
 }

@@ -1,0 +1,119 @@
+/** Where workloads happen: each step is done to the engine and to the model, and what is promised is written down. */
+import { FileSystem, FileSystemError, type Inode, type MountOptions, type RecordingDevice } from "@bulkhead/ext4";
+import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
+import type { Expected } from "./expected.js";
+import type { History, Moment, Promised } from "./history.js";
+import { mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
+
+const MOST_BYTES = 2 ** 40;
+
+/** A file system on a device that is recorded, and the model beside it. */
+export class Stage implements History {
+  readonly device: RecordingDevice;
+  readonly fs: FileSystem;
+  readonly moments: Moment[] = [];
+  readonly promises: Promised[] = [];
+  protected readonly model: Expected;
+  protected readonly host: IomapHost<Inode>;
+  /** Number of the moment in which a node was changed last, or its data. */
+  readonly #changed = new Map<number, number>();
+  protected readonly dataChanged = new Map<number, number>();
+  /** Of whom an upcall tells that data has arrived. */
+  protected writing: ((pos: number, written: number) => void) | undefined;
+  #begun = 0;
+  #step = "mount";
+  protected versions = 0;
+
+  /** @param image is changed */
+  constructor(image: Uint8Array, model: Expected, options: MountOptions, wrap = recorded) {
+    this.model = model;
+    this.device = wrap(image);
+    this.#mark(0);
+    this.promises.push({ at: 0, step: "before", moment: 0, node: undefined });
+    this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
+    const devices = new DeviceRegistry();
+    this.fs.deviceId = devices.add(this.fs.device);
+    const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };
+    this.host = new IomapHost(
+      mappingsOf(this.fs, (pos, written) => this.writing?.(pos, written)),
+      devices,
+      limits,
+      (error) => {
+        throw error;
+      },
+    );
+  }
+
+  #mark(begun: number): void {
+    this.moments.push({ begun, step: this.#step, snapshot: this.model.snapshot() });
+  }
+
+  /** A step: what the engine does, and what comes of it. @returns whether it was done; what the engine refuses changes nothing */
+  protected perform(step: string, perform: () => void, done: () => readonly number[]): boolean {
+    this.#step = step;
+    this.#begun = this.device.events.length;
+    try {
+      perform();
+    } catch (error) {
+      if (!(error instanceof FileSystemError)) throw new Error(`${step}: ${String(error)}`, { cause: error });
+      return false;
+    }
+    this.changedNow(done());
+    return true;
+  }
+
+  protected changedNow(nodes: readonly number[]): void {
+    for (const id of nodes) this.#changed.set(id, this.moments.length);
+    this.#mark(this.#begun);
+  }
+
+  protected inode(path: string): Inode {
+    let inode = this.fs.root;
+    for (const name of path.split("/")) {
+      if (name === "") continue;
+      const ino = this.fs.lookup(inode, Buffer.from(name));
+      if (ino === 0) throw new FileSystemError("ENOENT", path);
+      inode = this.fs.inode(ino);
+    }
+    return inode;
+  }
+
+  protected place(path: string): [directory: Inode, name: Uint8Array] {
+    const slash = path.lastIndexOf("/");
+    return [this.inode(path.slice(0, Math.max(0, slash))), Buffer.from(path.slice(slash + 1))];
+  }
+
+  has(path: string): boolean {
+    return this.model.has(path);
+  }
+
+  fsync(path: string, dataOnly = false): void {
+    const step = `${dataOnly ? "fdatasync" : "fsync"} ${path}`;
+    try {
+      this.fs.fsync(this.inode(path), dataOnly);
+    } catch (error) {
+      if (error instanceof FileSystemError && error.code === "ENOENT") return;
+      throw error;
+    }
+    const { id } = this.model.node(path);
+    const moment = (dataOnly ? this.dataChanged : this.#changed).get(id) ?? 0;
+    this.promises.push({ at: this.device.events.length, step, moment, node: id });
+  }
+  sync(): void {
+    this.fs.sync();
+    this.#everything("sync");
+  }
+  /** A commit that nobody asked for, as the clock makes them every few seconds. */
+  commit(): void {
+    this.fs.sync();
+  }
+  unmount(): void {
+    this.#begun = this.device.events.length;
+    this.fs.unmount();
+    this.#everything("unmount");
+  }
+  #everything(step: string): void {
+    const moment = this.moments.length - 1;
+    this.promises.push({ at: this.device.events.length, step, moment, node: undefined });
+  }
+}
