@@ -1,6 +1,6 @@
 /** A service as a service manager has it: systemd-socket-activate starts a server for each connection. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -46,7 +46,8 @@ export class Activation {
     launcher: readonly string[] = [],
   ): Promise<Activation> {
     const activation = new Activation(directory, type, server, launcher);
-    for (let waited = 0; !existsSync(join(directory, type)); waited += 10) {
+    // The socket's file is there before anybody listens.
+    for (let waited = 0; !activation.#said.includes("Listening"); waited += 10) {
       if (activation.#ended || waited > DEADLINE) throw new Error(`no socket: ${activation.#said}`);
       await sleep(10);
     }
