@@ -30,6 +30,7 @@ export class OutsideHost {
   readonly #fs: FileSystem;
   readonly #options: IomapOptions;
   readonly #blockSize: number;
+  #started = false;
 
   constructor(fs: FileSystem, options: IomapOptions) {
     this.#fs = fs;
@@ -51,10 +52,12 @@ export class OutsideHost {
    */
   start(): void {
     const fs = this.#fs;
+    if (this.#started) return;
     fs.atomicWrites = this.#options.atomicWrites ?? false;
     fs.sync();
     fs.device.flush();
     const dev = this.#options.register();
+    this.#started = true;
     fs.deviceId = dev;
     const blockSize = this.#blockSize;
     fs.onHandOver((block, count) => {
