@@ -68,4 +68,6 @@ async function main(): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
+// Scratch files go away with the process, if it exits.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 process.exitCode = await main();
