@@ -117,8 +117,8 @@ export interface Counters {
 
 /**
  * The host of one server: what a kernel is to a mounted file system. Its calls never throw; they answer a count or 0, or a
- * negative errno. Calls of one connection do not overlap, but the server may call `upsert`, `invalidate`, `invalidateDevice`
- * and `abort` while it is asked something.
+ * negative errno. Calls of one connection do not overlap: from within an answer of the server they are -EDEADLK, except
+ * `upsert`, `invalidate`, `invalidateDevice`, `invalidatePages` and `abort`.
  */
 export interface IomapConnection<F extends FileIdentity> {
   readonly devices: DeviceRegistry;

@@ -16,6 +16,7 @@ export const ETXTBSY = 26;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EROFS = 30;
+export const EDEADLK = 35;
 export const ENOSYS = 38;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;

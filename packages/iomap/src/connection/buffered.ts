@@ -88,7 +88,9 @@ export class Buffered<F extends FileIdentity> {
       // To make room, others may have been written back, and that may have changed what is known of this file.
       if (iteration.isStale) break;
       const until = Math.min(limit, page.end);
+      page.isPinned = true;
       failed = this.#fillBlocks(file, iteration, page, at, until);
+      page.isPinned = false;
       if (failed === 0) at = until;
     }
     const ended = iteration.end(at - start, iteration.isStale ? MappingFlag.stale : 0);
@@ -250,7 +252,9 @@ export class Buffered<F extends FileIdentity> {
         break;
       }
       const until = Math.min(end, page.end);
+      page.isPinned = true;
       const failure = this.#completeEdges(file, iteration, page, at, until, unshares);
+      page.isPinned = false;
       if (failure !== 0) {
         this.#failure = failure;
         break;

@@ -1,7 +1,7 @@
 import { type ConfigReply, configure, isBlockSize } from "../config.js";
 import { DeviceRegistry } from "../devices.js";
 import type { Counters, FileAttributes, FileRange, IomapConnection, IomapFile, IomapOptions } from "../door.js";
-import { EINVAL, EIO, ENOSYS, EOPNOTSUPP } from "../errno.js";
+import { EDEADLK, EINVAL, EIO, ENOSYS, EOPNOTSUPP } from "../errno.js";
 import type { Mapping } from "../mapping.js";
 import type { FileIdentity, IomapServer } from "../server.js";
 import { FileState } from "./file-state.js";
@@ -83,6 +83,7 @@ class Connection<F extends FileIdentity> implements IomapConnection<F> {
 
   sync(): number {
     const { context, files, writeback } = this.#parts;
+    if (context.server.isAsking) return -EDEADLK;
     let failure = 0;
     for (const file of files.values()) failure ||= writeback.flush(file);
     return failure || context.server.syncFs();
@@ -111,6 +112,7 @@ class Connection<F extends FileIdentity> implements IomapConnection<F> {
   }
 
   close(): number {
+    if (this.#parts.context.server.isAsking) return -EDEADLK;
     let failure = 0;
     for (const file of [...this.#parts.files.values()]) failure = this.#parts.evict(file) || failure;
     if (failure === 0 && this.isAborted) return -EIO;

@@ -1,5 +1,5 @@
 import { type FileExtent, IoFlag, type IomapFile, type SwapExtent } from "../door.js";
-import { EFBIG, EINVAL, EIO, ENOTBLK, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from "../errno.js";
+import { EDEADLK, EFBIG, EINVAL, EIO, ENOTBLK, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from "../errno.js";
 import { Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import type { Sink } from "./direct-read.js";
@@ -180,6 +180,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   #refusal(pos: number): number {
+    if (this.#parts.context.server.isAsking) return -EDEADLK;
     if (this.#file.isGone || this.#parts.context.server.isAborted) return -EIO;
     return Number.isSafeInteger(pos) && pos >= 0 ? 0 : -EINVAL;
   }
@@ -214,6 +215,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   truncatedAtOpen(): void {
+    if (this.#refusal(0) !== 0) return;
     this.#parts.ranges.truncatedAtOpen(this.#file);
   }
 
@@ -281,6 +283,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   evict(): number {
+    if (this.#parts.context.server.isAsking) return -EDEADLK;
     return this.#parts.evict(this.#file);
   }
 }

@@ -24,6 +24,8 @@ export class Page {
   readonly #state: Uint8Array;
   readonly #blockSize: number;
   dirtyBlocks = 0;
+  /** Somebody works on it: it stays. */
+  isPinned = false;
   /** Neighbours in the order of use; the cache's. */
   older: Page | undefined;
   newer: Page | undefined;
@@ -152,7 +154,10 @@ export class PageCache {
 
   #evictOne(): boolean {
     for (let page = this.#oldest; page !== undefined; page = page.newer) {
+      if (page.isPinned) continue;
       if (page.dirtyBlocks > 0) this.writeBack(page.file);
+      // While it was written back, the server may have had it dropped.
+      if (page.file.pages.get(page.index) !== page) return true;
       if (page.dirtyBlocks > 0) continue;
       this.drop(page);
       return true;
@@ -206,7 +211,7 @@ export class PageCache {
   }
 
   #dropIf(page: Page | undefined, dirtyToo: boolean): void {
-    if (page !== undefined && (dirtyToo || page.dirtyBlocks === 0)) this.drop(page);
+    if (page !== undefined && !page.isPinned && (dirtyToo || page.dirtyBlocks === 0)) this.drop(page);
   }
 
   /** Cuts a file's pages at `size`: what lies behind it is neither dirty nor there. */

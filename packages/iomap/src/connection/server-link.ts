@@ -13,6 +13,8 @@ export class ServerLink<F extends FileIdentity> {
   readonly #server: IomapServer<F>;
   readonly #onError: (error: unknown) => void;
   isAborted = false;
+  /** Whether the server is being asked something: whoever calls from within its answer must not start another operation. */
+  isAsking = false;
   #hasEnd = true;
   #hasIoend = true;
   #hasSyncFs = true;
@@ -103,12 +105,15 @@ export class ServerLink<F extends FileIdentity> {
   #ask(question: () => number, most: number): number {
     if (this.isAborted) return -EIO;
     let answer: number;
+    this.isAsking = true;
     try {
       answer = question();
     } catch (error) {
       this.#onError(error);
       this.isAborted = true;
       return -EIO;
+    } finally {
+      this.isAsking = false;
     }
     if (answer === -ENOTCONN || answer === -ECONNABORTED) this.isAborted = true;
     // An answer to a question after which the server was given up came too late.

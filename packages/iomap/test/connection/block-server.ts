@@ -64,6 +64,8 @@ export class BlockServer implements IomapServer<TestInode> {
   readonly calls: Called[] = [];
   /** What the host has done wrong. */
   readonly complaints: string[] = [];
+  /** Runs inside of every call. */
+  onCall: () => void = () => {};
   connection!: IomapConnection<TestInode>;
   dev = 1;
   allocation: Allocation = "unwritten";
@@ -85,6 +87,7 @@ export class BlockServer implements IomapServer<TestInode> {
 
   #log(what: string, pos: number, count: number, written: number, flags: number, mappingFlags = 0, error = 0): void {
     this.calls.push({ what, pos, count, written, flags, mappingFlags, error });
+    this.onCall();
   }
 
   #release(block: number): void {
