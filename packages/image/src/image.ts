@@ -4,6 +4,7 @@ import { errnoName } from "@bulkhead/linux";
 import { ImageError } from "./errors.js";
 import type { FileKind, ImageNode, Stats, Timestamp } from "./node.js";
 import { Paths, type Place } from "./paths.js";
+import { removeTree } from "./remove-tree.js";
 import type { Changes, Creation, Entry, ImageTree, Particulars } from "./tree.js";
 
 /** A path inside the image, from its root, with or without a leading slash: text, or bytes where names are no UTF-8. */
@@ -237,37 +238,9 @@ export class Image {
         throw new FuseAnswerError("UNLINK", 2);
       }
       if (!node.isDirectory) this.tree.unlink(dir, name);
-      else if (recursive) this.#removeTree(dir, name, node);
+      else if (recursive) removeTree(this.tree, dir, name, node);
       else throw new FuseAnswerError("UNLINK", 21);
     });
-  }
-
-  /** Bottom up, without recursion: a hostile image may have directories without end. */
-  #removeTree(parent: ImageNode, top: Uint8Array, root: ImageNode): void {
-    const entered = new Set([root.id]);
-    const levels: { parent: ImageNode; name: Uint8Array; node: ImageNode; listed: boolean }[] = [
-      { parent, name: top, node: root, listed: false },
-    ];
-    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-      if (level.listed) {
-        this.tree.removeDirectory(level.parent, level.name, level.node);
-        levels.pop();
-        continue;
-      }
-      level.listed = true;
-      const entries: Entry[] = [];
-      this.tree.list(level.node, entries);
-      for (const { name, node } of entries) {
-        const child = node ?? this.tree.lookup(level.node, name);
-        if (child?.isDirectory !== true) {
-          this.tree.unlink(level.node, name, child);
-          continue;
-        }
-        if (entered.has(child.id)) throw new FuseAnswerError("RMDIR", EUCLEAN);
-        entered.add(child.id);
-        levels.push({ parent: level.node, name, node: child, listed: false });
-      }
-    }
   }
 
   /** Removes an empty directory. */
@@ -406,7 +379,6 @@ export class Image {
 }
 
 const SLASH = 0x2f;
-const EUCLEAN = 117;
 
 function bytesOf(path: ImagePath): Uint8Array {
   return typeof path === "string" ? stringToName(path) : path;

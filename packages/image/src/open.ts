@@ -73,13 +73,19 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
       },
     });
     const owner = options.owner ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-    let data: FileData = new FuseData(client);
-    if (client.has("IOMAP")) {
-      data = new IomapData(client, new ImageDevice(descriptor, start, length, !writable), descriptor);
-      isOurs = true;
+    try {
+      let data: FileData = new FuseData(client);
+      if (client.has("IOMAP")) {
+        data = new IomapData(client, new ImageDevice(descriptor, start, length, !writable), descriptor);
+        isOurs = true;
+      }
+      const tree = new ImageTree(client, data);
+      return new Image({ path, tree, writable, owner, umask, serverPid: pid });
+    } catch (error) {
+      client.close();
+      isOurs = false;
+      throw error;
     }
-    const tree = new ImageTree(client, data);
-    return new Image({ path, tree, writable, owner, umask, serverPid: pid });
   } finally {
     if (!isOurs) closeSync(descriptor);
   }

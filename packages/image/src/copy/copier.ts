@@ -3,6 +3,8 @@ import type { DestinationDirectory, DestinationPlace, Draft, SourceNode } from "
 import { walk } from "./walk.js";
 
 const CHUNK = 1024 * 1024;
+/** Bytes that are written without a look at signals; where space for them is to be found, that is for all of them. */
+const STRETCH = 64 * 1024 * 1024;
 /** How long the copy may go on without looking at signals and timers, in ms. */
 const TURN = 50;
 const SLASH = Buffer.from("/");
@@ -149,13 +151,16 @@ export class Copier {
     from: number,
     to: number,
   ) {
+    const give = (target: Uint8Array, at: number) => {
+      const count = contents.read(at, target);
+      this.#options.copied?.(count);
+      return count;
+    };
     let position = from;
     while (position < to) {
-      const count = contents.read(position, this.#buffer.subarray(0, Math.min(CHUNK, to - position)));
+      const count = draft.write(position, Math.min(position + STRETCH, to), this.#buffer, give);
       if (count === 0) break; // it has become shorter
-      draft.write(this.#buffer.subarray(0, count), position);
       position += count;
-      this.#options.copied?.(count);
       await this.#pause();
     }
     return position - from;

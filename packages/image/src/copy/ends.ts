@@ -66,8 +66,19 @@ export interface DestinationPlace {
 
 /** A copy on its way. */
 export interface Draft {
-  /** Writes all of `bytes`. */
-  write(bytes: Uint8Array, position: number): void;
+  /**
+   * Writes the bytes from `position` to `end`, as far as there are any.
+   *
+   * @param buffer what they go through
+   * @param give fills its argument with what belongs at a position; answers bytes, 0 where they end
+   * @returns bytes. @throws what went wrong, `give`'s errors among it
+   */
+  write(
+    position: number,
+    end: number,
+    buffer: Uint8Array,
+    give: (target: Uint8Array, position: number) => number,
+  ): number;
   /** Sets the size of a file whose end is a hole. */
   resize(size: number): void;
   setAttributes(source: SourceNode): void;

@@ -105,10 +105,15 @@ class HostDraft implements Draft {
     this.#options = options;
   }
 
-  write(bytes: Uint8Array, position: number): void {
-    for (let done = 0; done < bytes.length; ) {
-      done += fs.writeSync(this.#fd ?? -1, bytes, done, bytes.length - done, position + done);
+  write(position: number, end: number, buffer: Uint8Array, give: (target: Uint8Array, position: number) => number) {
+    let at = position;
+    while (at < end) {
+      const got = give(buffer.subarray(0, Math.min(buffer.length, end - at)), at);
+      if (got === 0) break; // it has become shorter
+      for (let done = 0; done < got; ) done += fs.writeSync(this.#fd ?? -1, buffer, done, got - done, at + done);
+      at += got;
     }
+    return at - position;
   }
 
   resize(size: number): void {

@@ -178,12 +178,19 @@ class ImagePlace implements DestinationPlace {
     const name = this.#name;
     let named = temporary;
     return {
-      write(bytes, position) {
-        for (let done = 0; done < bytes.length; ) {
-          const put = tree.data.write(node, position + done, bytes.subarray(done));
-          if (put <= 0) throw new FuseAnswerError("WRITE", put === 0 ? EIO : put);
-          done += put;
-        }
+      write(position, end, buffer, give) {
+        let failure: unknown;
+        const written = tree.data.writeStream(node, position, end - position, buffer, (target, at) => {
+          try {
+            return give(target, at);
+          } catch (error) {
+            failure = error;
+            return -EIO;
+          }
+        });
+        if (failure !== undefined) throw failure;
+        if (written < 0) throw new FuseAnswerError("WRITE", written);
+        return written;
       },
       resize(size) {
         if (node.size !== size) tree.setAttributes(node, { size });

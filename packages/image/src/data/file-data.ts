@@ -1,5 +1,8 @@
 import type { ImageNode } from "../node.js";
 
+/** Where the bytes of a stream come from. */
+export type Give = (target: Uint8Array, position: number) => number;
+
 /** How bytes of files get into and out of an image. */
 export interface FileData {
   /**
@@ -14,6 +17,14 @@ export interface FileData {
    * @returns bytes, fewer than there are only with progress, or a negative errno
    */
   write(node: ImageNode, position: number, source: Uint8Array): number;
+  /**
+   * Writes up to `length` bytes from `position` on as one operation, so that space for all of it is found at once.
+   *
+   * @param buffer what the bytes go through
+   * @param give fills its argument, a window of `buffer`, with what belongs at a position; answers bytes, 0 where they end
+   * @returns bytes, or a negative errno
+   */
+  writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number;
   /** SEEK_DATA and SEEK_HOLE. @returns the offset, or a negative errno; ENXIO when nothing of that kind follows */
   seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number;
   /** Sets the size; what a file grows by reads as zeros. @returns 0, or a negative errno */

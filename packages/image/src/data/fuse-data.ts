@@ -1,10 +1,11 @@
 import type { FuseClient } from "@bulkhead/fuse/client";
 import { Fattr } from "@bulkhead/fuse/protocol";
 import type { ImageNode } from "../node.js";
-import type { FileData } from "./file-data.js";
+import type { FileData, Give } from "./file-data.js";
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const EIO = -5;
 
 /** File data in READ and WRITE: the server moves it, in as large pieces as a message takes. */
 export class FuseData implements FileData {
@@ -42,6 +43,21 @@ export class FuseData implements FileData {
       if (written < data.length) break;
     }
     node.grown(position + done);
+    return done;
+  }
+
+  writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number {
+    let done = 0;
+    while (done < length) {
+      const got = give(buffer.subarray(0, Math.min(buffer.length, length - done)), position + done);
+      if (got <= 0) return got < 0 ? got : done;
+      for (let put = 0; put < got; ) {
+        const written = this.write(node, position + done, buffer.subarray(put, got));
+        if (written <= 0) return written < 0 ? written : EIO;
+        put += written;
+        done += written;
+      }
+    }
     return done;
   }
 

@@ -3,7 +3,7 @@ import type { FuseClient } from "@bulkhead/fuse/client";
 import { Fattr } from "@bulkhead/fuse/protocol";
 import { connectIomap, type FileIdentity, type IomapConnection, type IomapFile } from "@bulkhead/iomap";
 import type { ImageNode } from "../node.js";
-import type { FileData } from "./file-data.js";
+import type { FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
 import type { ImageDevice } from "./image-device.js";
 import { hear, IomapLink } from "./iomap-link.js";
@@ -53,6 +53,14 @@ export class IomapData implements FileData {
     const file = this.#file(node);
     if (file === undefined) return this.#through.write(node, position, source);
     const written = this.#answer(file.writeDirect(position, source));
+    node.size = file.size;
+    return written;
+  }
+
+  writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number {
+    const file = this.#file(node);
+    if (file === undefined) return this.#through.writeStream(node, position, length, buffer, give);
+    const written = this.#answer(file.streamIn(position, length, buffer, give));
     node.size = file.size;
     return written;
   }
