@@ -1,4 +1,5 @@
-import { closeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
+import { FuseConnectionError } from "@bulkhead/fuse/client";
 import { openDescriptor } from "@bulkhead/server/descriptor";
 import type { FileData } from "./data/file-data.js";
 import { FuseData } from "./data/fuse-data.js";
@@ -76,7 +77,8 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
     try {
       let data: FileData = new FuseData(client);
       if (client.has("IOMAP")) {
-        data = new IomapData(client, new ImageDevice(descriptor, start, length, !writable), descriptor);
+        const device = new ImageDevice(descriptor, start, length, !writable);
+        data = new IomapData(client, device, descriptor, (error) => report(path, log, error));
         isOurs = true;
       }
       const tree = new ImageTree(client, data);
@@ -89,4 +91,11 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
   } finally {
     if (!isOurs) closeSync(descriptor);
   }
+}
+
+/** One line where the server's go. A lost server is reported by the call that loses it. */
+function report(path: string, log: "inherit" | "ignore" | number, error: unknown): void {
+  if (log === "ignore" || error instanceof FuseConnectionError) return;
+  const message = error instanceof Error ? error.message : String(error);
+  writeSync(log === "inherit" ? 2 : log, `bulkhead: ${path}: error: ${message}\n`);
 }

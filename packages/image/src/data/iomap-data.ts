@@ -29,14 +29,15 @@ export class IomapData implements FileData {
    * Makes the image known, and asks for the configuration.
    *
    * @param fd of the image, closed with this
+   * @param onError is told of what its caller sees as an errno only: what the image's device threw, which rule an answer broke
    * @throws Error when the server's configuration is none
    */
-  constructor(client: FuseClient, device: ImageDevice, fd: number) {
+  constructor(client: FuseClient, device: ImageDevice, fd: number, onError: (error: unknown) => void) {
     this.#client = client;
     this.#fd = fd;
     this.#through = new FuseData(client);
     const link = new IomapLink(client);
-    this.connection = connectIomap<FileIdentity>(link, { pageCache: { bytes: 1 << 20 } });
+    this.connection = connectIomap<FileIdentity>(link, { pageCache: { bytes: 1 << 20 }, onError });
     client.onNotify = (code, payload) => hear(this.connection, code, payload);
     const id = this.connection.devices.open({ flags: 1, padding: 0, device });
     const failure = id === DEVICE_ID ? this.connection.configure(link.config()) : id;
