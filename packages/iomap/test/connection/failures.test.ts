@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FileIdentity, IoFlag, type IomapFile } from "@bulkhead/iomap";
 import { bench, pattern, BLOCK as SMALL } from "./block-server.js";
-import { BLOCK, mapped, plain, stage, unwritten } from "./scripted-server.js";
+import { BLOCK, inline, mapped, NONE, plain, stage, unwritten } from "./scripted-server.js";
 
 const EIO = 5;
 const ENOTCONN = 107;
@@ -161,6 +161,29 @@ test("frozen files are read and not written; thawed they are", () => {
   assert.equal(at.file.read(0, new Uint8Array(10)), 10);
   assert.equal(at.connection.thaw(), 0);
   assert.equal(at.file.write(0, new Uint8Array(10)), 10);
+});
+
+test("a server that has a page dropped while it is asked for what belongs there does not get it dropped", () => {
+  const at = stage({ size: 60 });
+  at.server.data = pattern(60);
+  const readInline = at.server.readInline.bind(at.server);
+  at.server.readInline = (file, pos, target) => {
+    at.file.invalidatePages();
+    return readInline(file, pos, target);
+  };
+  at.server.answers = [
+    [
+      [inline, 0, BLOCK, NONE, 0],
+      [mapped, 0, BLOCK, 5 * BLOCK, 1],
+    ],
+  ];
+  assert.equal(at.file.write(50, pattern(20, 4)), 20);
+  at.server.answers = [plain([mapped, 0, BLOCK, 5 * BLOCK, 1])];
+  assert.equal(at.file.fsync(), 0);
+  const want = new Uint8Array(70);
+  want.set(pattern(60));
+  want.set(pattern(20, 4), 50);
+  assert.deepEqual(at.bytes.subarray(5 * BLOCK, 5 * BLOCK + 70), want);
 });
 
 test("memory stays bounded, whatever is written and cannot be", () => {
