@@ -1,6 +1,6 @@
 /** Opening files, and their data: passed through by the kernel where it can, else by READ and WRITE. */
 import { fdatasyncSync, fsyncSync } from "node:fs";
-import { Fopen, FsyncFlag, type Handlers, OpenFlag, type OpenReply, WriteFlag } from "@bulkhead/fuse";
+import { type Context, Fopen, FsyncFlag, type Handlers, OpenFlag, type OpenReply, WriteFlag } from "@bulkhead/fuse";
 import {
   close,
   copyFileRange,
@@ -11,7 +11,6 @@ import {
   O_PATH,
   open,
   openAt,
-  orThrow,
   pread,
   pwrite,
   seekData,
@@ -20,7 +19,7 @@ import {
 import type { Inode } from "./inodes.js";
 import { giveTo } from "./names.js";
 import { withoutSetIdPower } from "./set-id.js";
-import { enter, type MirrorState } from "./state.js";
+import { type EntryReply, enter, type MirrorState } from "./state.js";
 
 const O_ACCMODE = 0o3;
 const O_CREAT = 0o100;
@@ -50,8 +49,9 @@ export function fileHandlers(state: MirrorState, passthrough: boolean, log: (mes
   }
 
   function openMode(inode: Inode, reply: OpenReply): number {
-    // An inode that once had to do without is opened without until it is closed everywhere: the kernel mixes nothing.
-    if (passes && modes.mode(inode.nodeid) !== "cached") {
+    // As it is open already, if it is: the kernel mixes nothing.
+    const mode = modes.mode(inode.nodeid);
+    if (mode === "passthrough" || (passes && mode !== "cached")) {
       try {
         // Nothing waits in the kernel's cache of this mount, so there is nothing to write back when a descriptor is closed.
         reply.open_flags = Fopen.NOFLUSH;
@@ -59,25 +59,42 @@ export function fileHandlers(state: MirrorState, passthrough: boolean, log: (mes
       } catch (error) {
         if (!(error instanceof LinuxError)) throw error;
         log(`without passthrough: ${error.message}`);
-        // What the kernel says of the mount it would say every time; ELOOP is about this file.
-        if (error.errno !== Errno.ELOOP) passes = false;
+        // These two are said of the mount, and would be every time; others are about this file.
+        if (error.errno === Errno.EPERM || error.errno === Errno.ENOTTY) passes = false;
       }
     }
     reply.open_flags = 0;
     return modes.open(inode.nodeid, reply);
   }
 
-  /** Answers CREATE and TMPFILE; `fd` is closed where that fails. */
-  function created(inode: Inode, fd: number, flags: number, entry: Parameters<typeof enter>[2], reply: OpenReply) {
-    const result = answer(inode, fd, flags, reply);
-    if (result < 0) {
-      inodes.forget(inode.nodeid, 1); // an error counts as no look-up
+  /** Answers CREATE and TMPFILE with what `fd` is; `made`: with which mode it was made just now. */
+  function created(
+    context: Context,
+    fd: number,
+    flags: number,
+    made: number | undefined,
+    entry: EntryReply,
+    reply: OpenReply,
+  ): number {
+    try {
+      const parent = inodes.get(context.nodeid);
+      if (made !== undefined) giveTo(state, context, parent, fd, made);
+      // By descriptor, as the name may be another's by now.
+      const held = openAt(parent.fd, descriptorPath(fd), O_PATH);
+      const inode = held < 0 ? held : inodes.adopt(held);
+      const result = typeof inode === "number" ? inode : answer(inode, fd, flags, reply);
+      if (typeof inode === "number" || result < 0) {
+        if (typeof inode !== "number") inodes.forget(inode.nodeid, 1); // an error counts as no look-up
+        close(fd);
+        return result;
+      }
+      inodes.stat(inode.fd);
+      enter(state, inode, entry);
+      return 0;
+    } catch (error) {
       close(fd);
-      return result;
+      throw error;
     }
-    inodes.stat(inode.fd);
-    enter(state, inode, entry);
-    return 0;
   }
 
   return {
@@ -95,30 +112,19 @@ export function fileHandlers(state: MirrorState, passthrough: boolean, log: (mes
       const parent = inodes.get(context.nodeid);
       const plain = (flags & ~OPENERS_OWN) | O_NOFOLLOW;
       let fd = openAt(parent.fd, name, plain | O_CREAT | O_EXCL, mode);
-      if (fd >= 0) giveTo(state, context, parent, fd, mode);
+      const made = fd >= 0 ? mode : undefined;
       // It came into being after the kernel looked: opened as it is, unless that was not wanted.
-      else if (fd === -Errno.EEXIST && (flags & O_EXCL) === 0) {
+      if (fd === -Errno.EEXIST && (flags & O_EXCL) === 0) {
         const opening = () => openAt(parent.fd, name, plain);
         fd = open_flags & OpenFlag.KILL_SUIDGID ? withoutSetIdPower(opening) : opening();
       }
-      if (fd < 0) return fd;
-      // By descriptor, as the name may be another's by now.
-      const inode = inodes.adopt(orThrow(openAt(parent.fd, descriptorPath(fd), O_PATH), "open", fd));
-      if (typeof inode !== "number") return created(inode, fd, flags, entry, reply);
-      close(fd);
-      return inode;
+      return fd < 0 ? fd : created(context, fd, flags, made, entry, reply);
     },
 
     TMPFILE(context, { flags, mode }, _name, entry, reply) {
-      const parent = inodes.get(context.nodeid);
       const kept = (flags & ~OPENERS_OWN) | (flags & O_EXCL);
-      const fd = openAt(parent.fd, ".", kept | O_TMPFILE, mode);
-      if (fd < 0) return fd;
-      giveTo(state, context, parent, fd, mode);
-      const inode = inodes.adopt(orThrow(openAt(parent.fd, descriptorPath(fd), O_PATH), "open", fd));
-      if (typeof inode !== "number") return created(inode, fd, flags, entry, reply);
-      close(fd);
-      return inode;
+      const fd = openAt(inodes.get(context.nodeid).fd, ".", kept | O_TMPFILE, mode);
+      return fd < 0 ? fd : created(context, fd, flags, mode, entry, reply);
     },
 
     RELEASE(context, { fh }) {

@@ -30,8 +30,11 @@ function parse(): { options: MirrorOptions; mountpoint: string } {
   if (maxStackDepth !== 1 && maxStackDepth !== 2) return usage(`--stack-depth ${values["stack-depth"]}: 1 or 2`);
   if (!(valid >= 0 && valid <= 86_400)) return usage(`--valid ${values.valid}: 0 to 86400 seconds`);
   const passthrough = !values["no-passthrough"];
+  const [from, to] = [realpathSync(source), realpathSync(mountpoint)];
+  // Looking into the source would be looking into the mount, which waits for who looks.
+  if (to.startsWith(`${from}/`) || from === "/") usage(`${to} is inside ${from}, and would mirror itself for ever`);
   return {
-    options: { source: realpathSync(source), passthrough, maxStackDepth, valid: Math.floor(valid) },
+    options: { source: from, passthrough, maxStackDepth, valid: Math.floor(valid) },
     mountpoint,
   };
 }

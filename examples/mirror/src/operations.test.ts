@@ -201,6 +201,7 @@ print(open("named").read(), oct(os.stat("named").st_mode))
     }
     await assert.rejects(Mirrored.start([], "/nowhere/at/all"), /ENOENT/);
     await assert.rejects(Mirrored.start(["--stack-depth", "3"]), /--stack-depth 3: 1 or 2/);
+    await assert.rejects(Mirrored.start([], tmpdir()), /is inside .* mirror itself for ever/);
     await assert.rejects(Mirrored.start(["--valid", "x"]), /--valid x: 0 to 86400/);
   });
 });
