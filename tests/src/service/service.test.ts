@@ -10,14 +10,14 @@ import { findMount, unmount } from "@bulkhead/fuse";
 import { runHelper } from "@bulkhead/service";
 import { withoutFuse, withoutTools } from "../facilities.js";
 import { ask } from "../mount/served-mount.js";
-import { run, runApart } from "../system/process.js";
+import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { Activation } from "./activation.js";
 
 const skip =
   (process.getuid?.() === 0 ? false : "mounting takes root") ||
   withoutFuse() ||
-  withoutTools("systemd-socket-activate", "setpriv", "unshare", "mke2fs", "e2fsck", "debugfs");
+  withoutTools("systemd-socket-activate", "mke2fs", "e2fsck", "debugfs");
 
 let folder: string;
 let mountPoint: string;
@@ -122,10 +122,6 @@ describe("helper and server", { skip }, () => {
       await activation.stop();
     }
     run("e2fsck", ["-fn", image]);
-  });
-
-  test("mount for a user without root, through fusermount3", { skip: withoutTools("fusermount3") }, async () => {
-    await runApart(new URL("./user-mount.js", import.meta.url).pathname, [], 60_000);
   });
 });
 
