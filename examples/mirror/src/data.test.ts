@@ -21,7 +21,7 @@ for (const [name, options] of [
   ["passed through", []],
   ["through requests", ["--no-passthrough"]],
 ] as const) {
-  describe(`data ${name}`, { skip, timeout: 60_000 }, () => {
+  describe(`data ${name}`, { skip, timeout: 180_000 }, () => {
     test(`random buffered, mapped, direct and appending access gives the bytes of a plain file (seed ${SEED})`, async () => {
       const mirror = await Mirrored.start(options);
       try {
@@ -51,7 +51,7 @@ for (const [name, options] of [
               ["--numjobs=2", "--ioengine=psync", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--fsync=64"],
               ["--minimal", `--direct=${direct}`, "--blockalign=4k"],
             ),
-            { encoding: "utf8", timeout: 30_000, cwd: plain },
+            { encoding: "utf8", timeout: 90_000, cwd: plain },
           );
           assert.equal(fio.status, 0, fio.stderr || fio.stdout);
         }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findMount, unmount } from "@bulkhead/fuse";
 
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 const main = new URL("./main.js", import.meta.url).pathname;
 
 /** Why nothing can be mounted here, or false. */

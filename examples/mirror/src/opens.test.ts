@@ -30,7 +30,7 @@ const noNamespaces = () => (spawnSync("unshare", ["-Urm", "true"]).status === 0 
 const plain = mkdtempSync(join(tmpdir(), "mirror-plain-"));
 after(() => rmSync(plain, { recursive: true }));
 
-describe("open files", { skip, timeout: 60_000 }, () => {
+describe("open files", { skip, timeout: 180_000 }, () => {
   test("two opens of one inode, one of them by another name, are one file", async () => {
     const mirror = await Mirrored.start();
     try {
@@ -137,7 +137,7 @@ describe("open files", { skip, timeout: 60_000 }, () => {
     const { stdout, stderr } = spawnSync("unshare", ["-Urm", "bash", "-c", script], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const lines = stdout.trim().split("\n");
     assert.deepEqual(lines.slice(0, 4), ["one", "two", "one", "two"], stdout + stderr);

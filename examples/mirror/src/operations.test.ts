@@ -37,7 +37,7 @@ function shell(directory: string, script: string): { output: string; status: num
     cwd: directory,
     stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: 60_000,
     env: { PATH, LC_ALL: "C" },
   });
   return { output: (stdout + stderr).replaceAll(directory, "."), status };
@@ -79,7 +79,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 /** A listing with everything that both should have in common. */
 const LISTING = `find . -printf '%P %y %m %U:%G %n %s %l\\n' | sed -E 's/^([^ ]*) d ([^ ]+ [^ ]+ [^ ]+) [0-9]+/\\1 d \\2/' | sort`;
 
-describe("the mirror", { skip, timeout: 60_000 }, () => {
+describe("the mirror", { skip, timeout: 180_000 }, () => {
   let mirror: Mirrored;
   before(async () => {
     mirror = await Mirrored.start();

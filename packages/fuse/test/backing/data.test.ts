@@ -23,7 +23,7 @@ import { Cell, Way } from "./passthrough-filesystem.js";
 const PAGE = 4096;
 const SIZE = 16_384;
 
-describe("data of backing files", { skip: cannotMount(), timeout: 60_000 }, () => {
+describe("data of backing files", { skip: cannotMount(), timeout: 120_000 }, () => {
   let fixture: Passthrough;
   before(async () => {
     fixture = await Passthrough.start();

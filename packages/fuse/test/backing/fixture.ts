@@ -13,6 +13,16 @@ const script = new URL("./passthrough-process.js", import.meta.url).pathname;
 /** What a backing file holds at first: its own name, over and over. */
 export const contents = (name: string, length = 16_384) => Buffer.alloc(length, name);
 
+const PATIENCE = 10_000;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const late = performance.now() + PATIENCE;
+  while (!(await holds())) {
+    if (performance.now() > late) throw new Error(`not within ${PATIENCE} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** The passthrough fixture on a mountpoint of its own, in front of a directory of its own unless one is given. */
 export class Passthrough {
   readonly folder: string;
@@ -79,30 +89,20 @@ export class Passthrough {
   }
 
   /** Waits until every open was released: RELEASE comes in the background. */
-  async settled(): Promise<void> {
-    for (let i = 0; i < 500; i++) {
-      if ((await this.get(Cell.RELEASES)) === (await this.get(Cell.OPENS))) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new Error("some opens were not released");
+  settled(): Promise<void> {
+    return until("every open was released", async () => {
+      return (await this.get(Cell.RELEASES)) === (await this.get(Cell.OPENS));
+    });
   }
 
   /** Waits until `cell` is `value`. */
-  async reached(cell: number, value: number): Promise<void> {
-    for (let i = 0; i < 500; i++) {
-      if ((await this.get(cell)) === value) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new Error(`cell ${cell} is ${await this.get(cell)}, not ${value}`);
+  reached(cell: number, value: number): Promise<void> {
+    return until(`cell ${cell} is ${value}`, async () => (await this.get(cell)) === value);
   }
 
   /** Waits for a line of the log: it comes on another way than answers. */
-  async logged(pattern: RegExp): Promise<void> {
-    for (let i = 0; i < 500; i++) {
-      if (pattern.test(this.log)) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    throw new Error(`no line like ${pattern}: ${this.log}`);
+  logged(pattern: RegExp): Promise<void> {
+    return until(`the log says ${pattern}`, async () => pattern.test(this.log));
   }
 
   async #answer(): Promise<Answer> {

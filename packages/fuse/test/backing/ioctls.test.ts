@@ -12,7 +12,7 @@ import { Passthrough } from "./fixture.js";
 const O_RDONLY = 0;
 const O_NOFOLLOW = 0o400000;
 
-describe("backing files", { skip: cannotMount(), timeout: 60_000 }, () => {
+describe("backing files", { skip: cannotMount(), timeout: 120_000 }, () => {
   let fixture: Passthrough;
   let things: string;
   before(async () => {

@@ -12,7 +12,7 @@ import { Cell, Way } from "./passthrough-filesystem.js";
 
 const PAGE = 4096;
 
-describe("mixing opens of one inode", { skip: cannotMount(), timeout: 60_000 }, () => {
+describe("mixing opens of one inode", { skip: cannotMount(), timeout: 120_000 }, () => {
   let fixture: Passthrough;
   before(async () => {
     fixture = await Passthrough.start();
