@@ -158,7 +158,7 @@ function database(mode: "delete" | "wal"): Recorder {
   };
 }
 
-/** Commits of git with all its fsyncs on. */
+/** Commits of git with all its fsyncs on, and the one that it leaves to the next: that of the directory of its branches. */
 const git: Recorder = {
   name: "git",
   tools: ["git"],
@@ -169,11 +169,12 @@ const git: Recorder = {
     const run = (...args: readonly string[]): string =>
       command(directory, "git", [...settings.flatMap((setting) => ["-c", setting]), ...args]);
     run("init", "-q");
-    command(directory, "sync", ["--file-system", "."]); // git itself syncs what it commits
+    command(directory, "sync", ["--file-system", "."]);
     for (let i = 0; ; i++) {
       for (let n = 0; n < 5; n++) writeFileSync(join(directory, `file-${random.below(40)}`), random.bytes(500));
       run("add", ".");
       run("commit", "-q", "-m", `commit ${i}`);
+      syncDirectory(join(directory, ".git", "refs", "heads"));
       note({ kind: "commit", path: "repository", commit: run("rev-parse", "HEAD").trim() });
     }
   },
