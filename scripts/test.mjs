@@ -88,7 +88,8 @@ const child = spawn(
   process.execPath,
   [
     "--test",
-    "--test-concurrency=2",
+    // One more than the cores of a small machine: whoever mounts waits for the disk as much as it computes.
+    "--test-concurrency=3",
     "--test-reporter=spec",
     "--test-reporter-destination=stdout",
     `--test-reporter=${join(root, "scripts", "skips.mjs")}`,
