@@ -27,7 +27,7 @@ export interface ImageOptions {
   readonly owner?: Owner;
   /** Bits that new files' modes are shorn of; default this process's. */
   readonly umask?: number;
-  /** Milliseconds that the server may take for one request; default two minutes. */
+  /** Milliseconds that the server may take for one request; default two minutes, which opening has in any case. */
   readonly timeout?: number;
   /**
    * Whether file data goes between this process and the image itself (the default), where the server says, or through the

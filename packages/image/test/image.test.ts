@@ -183,10 +183,10 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
   });
 
   it("gives up on a server that does not answer", () => {
-    const disk = openImage(image, { log: "ignore", timeout: 2500 });
+    const disk = openImage(image, { log: "ignore", timeout: 1500 });
     process.kill(disk.serverPid, "SIGSTOP");
     try {
-      assert.throws(() => disk.readdir("/"), { loss: "stalled", message: /within 2\.5 s/ });
+      assert.throws(() => disk.readdir("/"), { loss: "stalled", message: /within 1\.5 s/ });
     } finally {
       process.kill(disk.serverPid, "SIGKILL");
       disk.close();

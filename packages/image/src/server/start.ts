@@ -11,11 +11,14 @@ export interface StartOptions {
   /** An open descriptor of the image; stays the caller's. */
   readonly image: number;
   readonly request: ServeRequest;
-  /** Milliseconds for one request, and for opening. */
+  /** Milliseconds for one request. */
   readonly timeout: number;
   /** Where the server's warnings go: this process's standard error, nowhere, or a descriptor. */
   readonly log: "inherit" | "ignore" | number;
 }
+
+/** Milliseconds for a process to start, and to replay what a journal may hold, or to wait for another's sign of life (MMP). */
+const OPENING = 120_000;
 
 /** A server in a process of its own, and the way to it. */
 export interface Started {
@@ -48,7 +51,7 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     channel.close();
     throw new ImageOpenError(`${request.path}: the server's process (${process.execPath}) could not be started`);
   }
-  const report = greet(channel, request, timeout);
+  const report = greet(channel, request, Math.max(timeout, OPENING));
   if (report.kind === "failed") {
     channel.close();
     throw new ImageOpenError(report.message, report.code, report.corruption);
