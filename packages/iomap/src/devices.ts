@@ -6,6 +6,8 @@ export interface HostDevice {
   readonly size: number;
   /** Reads `target.length` bytes at byte `offset`, wholly or not at all: throws when it cannot. */
   read(offset: number, target: Uint8Array): void;
+  /** As far as that needs no waiting: the bytes read from `offset` on, 0 when none are at hand. Never throws. */
+  readNow?(offset: number, target: Uint8Array): number;
   /** A hint that these bytes will be read soon; never throws. */
   willRead?(offset: number, length: number): void;
   /** Writes `source` at byte `offset`, wholly or not at all: throws when it cannot. Absent, or with `readOnly`: nothing is written. */

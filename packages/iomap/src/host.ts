@@ -47,15 +47,31 @@ export class IomapHost<F extends HostFile> {
    *   a mapping that breaks the rules, EIO for a device that fails or is too short
    */
   read(file: F, pos: number, target: Uint8Array): number {
+    this.#waits = true;
+    return this.#read(file, pos, target);
+  }
+
+  /** As {@link read}, up to where the device would have to be waited for: 0 when nothing is at hand. */
+  readNow(file: F, pos: number, target: Uint8Array): number {
+    this.#waits = false;
+    return this.#read(file, pos, target);
+  }
+
+  #read(file: F, pos: number, target: Uint8Array): number {
     const wanted = Math.min(target.length, file.size - pos);
     let done = 0;
-    for (let step = 0; done < wanted; step++) {
+    this.#starved = false;
+    for (let step = 0; done < wanted && !this.#starved; step++) {
       const moved = step < MAX_STEPS ? this.#readStep(file, pos + done, target, done, wanted - done) : -EIO;
       if (moved < 0) return done > 0 ? done : moved;
       done += moved;
     }
     return Math.max(done, 0);
   }
+
+  /** Whether the current read may wait for the device, and whether it would have had to. */
+  #waits = true;
+  #starved = false;
 
   /** One mapping's worth of a read: at most `count` bytes at `pos` go to `target` from `at` on. */
   #readStep(file: F, pos: number, target: Uint8Array, at: number, count: number): number {
@@ -71,6 +87,11 @@ export class IomapHost<F extends HostFile> {
         if (addr + length > device.size) return -EIO;
         try {
           if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
+          if (!this.#waits && device.readNow !== undefined) {
+            const got = device.readNow(addr, window);
+            this.#starved = got < length;
+            return got;
+          }
           device.read(addr, window);
         } catch (error) {
           this.#onDeviceError(error);

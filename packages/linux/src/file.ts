@@ -1,5 +1,5 @@
 import { orThrow } from "./error.js";
-import type { IoVector } from "./iovec.js";
+import { IoVector } from "./iovec.js";
 import { addressOf, bare, cString, lastErrno, native, type Path, showPath } from "./libc.js";
 
 /** Flags of `open` that `node:fs` constants lack. */
@@ -93,6 +93,14 @@ export function writev(fd: number, vector: IoVector, count: number): number {
 export function preadv2(fd: number, vector: IoVector, count: number, position: number, flags: number): number {
   const n = cPreadv2(fd, vector.address(count), count, position, flags);
   return n < 0 ? -lastErrno() : n;
+}
+
+const cNow = new IoVector(1);
+
+/** As `pread`, but only what needs no waiting (RWF_NOWAIT); −EAGAIN when that is nothing. */
+export function preadNow(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number {
+  cNow.set(0, bytes, offset, length);
+  return preadv2(fd, cNow, 1, position, RWF.NOWAIT);
 }
 
 /** As `writev` at byte `position` (−1: the file's own position), with `RWF` flags. */

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
-import { coarseTime, Falloc, fallocate, flock, readahead } from "@bulkhead/linux";
+import { coarseTime, Falloc, fallocate, flock, preadNow, readahead } from "@bulkhead/linux";
 import { registerWithKernel, writesAtomically } from "./kernel-iomap.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
@@ -44,6 +44,7 @@ const io: SourceIo = {
   readahead,
   punchHole: (fd, offset, length) => fallocate(fd, Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, offset, length),
   flock,
+  readNow: (fd, target, position) => preadNow(fd, target, 0, target.length, position),
 };
 
 /** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
@@ -107,6 +108,7 @@ const create: CreateFileSystem<ServeData> = (
           },
         }),
     onChange: () => deadlines.arm(),
+    connection: () => transport().fd,
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
   });
@@ -153,6 +155,7 @@ const create: CreateFileSystem<ServeData> = (
       : session,
     close() {
       try {
+        server.slowReads?.close();
         unmount();
       } finally {
         filesystem.close();

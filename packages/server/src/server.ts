@@ -40,6 +40,7 @@ import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { type IomapOptions, OutsideHost } from "./outside-host.js";
 import { withoutSetId } from "./set-id.js";
+import { SlowReads } from "./slow-reads.js";
 import { StaleAttributes } from "./stale-attributes.js";
 
 /** nodeid = inode number, the root aside: FUSE calls it 1, ext4 calls it 2 (and has another inode 1, which no name leads to). */
@@ -94,6 +95,8 @@ export interface ServerOptions {
    * Before the answer to a request that holds the inode, so that whoever asked sees the change; never one that is let go of.
    */
   readonly expire?: (nodeid: number) => void;
+  /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
+  readonly connection?: () => number;
   /** Calls back between two requests, at least so many milliseconds from now. */
   readonly after?: (milliseconds: number, run: () => void) => void;
 }
@@ -109,6 +112,8 @@ export class Ext4Server {
   readonly writable: boolean;
   /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
   kernelKeepsTimes = false;
+  /** Who reads what has to be waited for; undefined where only this thread can read the device. */
+  slowReads: SlowReads | undefined = undefined;
   /** The host that does the file I/O at the other end; undefined when that is done here. */
   outside: OutsideHost | undefined = undefined;
   /** Whether the mode of what is made is final, and who makes it gives it the ACLs that it inherits. */
@@ -144,6 +149,15 @@ export class Ext4Server {
     const limits = { blockSize, maxBytes };
     this.mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
     this.host = new IomapHost(this.mappings, devices, limits, (error) => fs.logError(error));
+    const { connection } = options;
+    const { file } = fs.device;
+    if (connection !== undefined && file !== undefined) {
+      const onError = (error: unknown) => fs.logError(error);
+      const reads = new SlowReads({ host: this.host, file, connection, onError });
+      this.slowReads = reads;
+      // What was freed may be allocated again after this.
+      fs.volume.transactions?.onCommit({ afterCommit: () => reads.settle() });
+    }
   }
 
   /** The time that changes bear. */

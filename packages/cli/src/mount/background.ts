@@ -16,6 +16,8 @@ export function startServer(request: MountRequest): Promise<number> {
       cwd: "/", // not to keep the file system busy that we were started in
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       execArgv: [],
+      // As many reads can wait for the device at a time: Node has 4 threads for them otherwise.
+      env: { UV_THREADPOOL_SIZE: "16", ...process.env },
     });
     server.on("error", (error) => reject(new CommandError(`cannot start the server: ${error.message}`)));
     server.on("exit", (code, signal) => {

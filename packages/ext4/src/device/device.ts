@@ -11,6 +11,10 @@ export interface BlockDevice {
   /** Reads `target.length` bytes at byte `offset` into `target`. */
   read(offset: number, target: Uint8Array): void;
   /**
+   * As far as that needs no waiting: the bytes read from `offset` on, 0 when none are at hand or it cannot be told. Never throws.
+   */
+  readNow?(offset: number, target: Uint8Array): number;
+  /**
    * A hint that `length` bytes at byte `offset` will be read soon, where a device can start on them in the background. Never
    * throws; the range lies inside the device.
    */
@@ -23,5 +27,7 @@ export interface BlockDevice {
   flush(): void;
   /** A hint that `length` bytes at byte `offset` hold nothing any more, where a device can make use of that. Never throws. */
   discard?(offset: number, length: number): void;
+  /** The open file that it is a part of, from byte `start` of it on: for those who read file data themselves. */
+  readonly file?: { readonly fd: number; readonly start: number } | undefined;
   close(): void;
 }

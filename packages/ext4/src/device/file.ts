@@ -8,6 +8,8 @@ export interface FileIo {
   fstatSync(fd: number): { readonly size: number };
   fdatasyncSync(fd: number): void;
   closeSync(fd: number): void;
+  /** Reads what needs no waiting, as preadv2(2) with RWF_NOWAIT, which `node:fs` lacks: bytes, or a negative errno. */
+  readNow?(fd: number, target: Uint8Array, position: number): number;
   /** Starts reading a range into the system's cache and returns at once: readahead(2), which `node:fs` lacks. */
   readahead?(fd: number, offset: number, length: number): void;
   /** Gives the space of a range back: fallocate(2) with FALLOC_FL_PUNCH_HOLE, which `node:fs` lacks. */
@@ -64,6 +66,15 @@ export class FileDevice implements BlockDevice {
       if (count === 0) throw new DeviceError("read", offset, length, `the file ends at ${offset + done}`);
       done += count;
     }
+  }
+
+  readNow(offset: number, target: Uint8Array): number {
+    if (!(offset >= 0 && offset + target.length <= this.size)) return 0;
+    return Math.max(this.#io.readNow?.(this.fd, target, offset) ?? 0, 0);
+  }
+
+  get file() {
+    return { fd: this.fd, start: 0 };
   }
 
   willRead(offset: number, length: number): void {

@@ -29,6 +29,16 @@ export class SubRangeDevice implements BlockDevice {
     this.#base.read(this.start + offset, target);
   }
 
+  readNow(offset: number, target: Uint8Array): number {
+    if (!(offset >= 0 && offset + target.length <= this.size)) return 0;
+    return this.#base.readNow?.(this.start + offset, target) ?? 0;
+  }
+
+  get file() {
+    const file = this.#base.file;
+    return file && { fd: file.fd, start: file.start + this.start };
+  }
+
   willRead(offset: number, length: number): void {
     this.#base.willRead?.(this.start + offset, length);
   }
@@ -36,6 +46,10 @@ export class SubRangeDevice implements BlockDevice {
   write(offset: number, source: Uint8Array): void {
     this.#check("write", offset, source.length);
     this.#base.write(this.start + offset, source);
+  }
+
+  takeWritten(): number {
+    return this.#base.takeWritten?.() ?? 0;
   }
 
   flush(): void {

@@ -1,5 +1,5 @@
 import { errno } from "@bulkhead/ext4";
-import type { Handlers } from "@bulkhead/fuse";
+import { DEFERRED, type Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
 import { readInside } from "./outside-data.js";
 
@@ -25,7 +25,18 @@ export function fileOperations(server: Ext4Server) {
       if (!inode.isRegular) return inode.isDirectory ? -errno.EISDIR : -errno.EINVAL;
       const { offset, flags } = request;
       if (server.isOutside(inode)) return readInside(server, inode, offset, window);
-      const got = host.read(inode, offset, window);
+      let got = host.readNow(inode, offset, window);
+      const wanted = Math.min(window.length, inode.size - offset);
+      if (got >= 0 && got < wanted) {
+        // What is not at hand has to be waited for, by this thread only if there is nothing else to do.
+        if (server.slowReads?.takeOver(context, inode, offset, wanted) === true) {
+          server.accessed(inode, flags);
+          return DEFERRED;
+        }
+        const rest = host.read(inode, offset + got, window.subarray(got));
+        if (rest < 0 && got === 0) return rest;
+        got += Math.max(rest, 0);
+      }
       if (got < 0) return got;
       // A short answer means the end of the file, behind which the kernel shows zeros: an error on the way must be one.
       if (got < window.length && offset + got < inode.size) {

@@ -1,0 +1,29 @@
+/** What the serving thread and the thread of slow reads tell each other. */
+import type { DeferredReply } from "@bulkhead/fuse";
+
+/** Cells of the memory that both threads share. */
+export const Counter = {
+  /** Reads under way. */
+  jobs: 0,
+  /** Reads that the device failed, in all. */
+  errors: 1,
+  /** Of the last of them. */
+  errno: 2,
+  count: 3,
+} as const;
+
+export interface ReadSetup {
+  readonly fd: number;
+  readonly connection: number;
+  readonly counters: Int32Array;
+  /** CPUs that the thread may run on: it is started by one that may be bound to its client's. */
+  readonly cpus: readonly number[];
+}
+
+export interface ReadJob {
+  readonly token: DeferredReply;
+  /** Address in the file or −1 for zeros, and length, in turn. */
+  readonly pieces: readonly number[];
+  /** Bytes in all. */
+  readonly length: number;
+}

@@ -1,0 +1,73 @@
+/** The thread of slow reads: asks for many at a time, and answers each as it comes. Touches no metadata. */
+import { read, writeSync } from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+import { encodeReply } from "@bulkhead/fuse";
+import { Policy, setAffinity, setPolicy } from "@bulkhead/linux";
+import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+
+/** Bytes of a reply before the data. */
+const HEADER = 16;
+const EIO = 5;
+
+/** Of jobs that are done; each as long as the longest that it was needed for. */
+const buffers: Uint8Array[] = [];
+
+function serve({ fd, connection, counters }: ReadSetup, job: ReadJob): void {
+  const { token, pieces, length } = job;
+  let bytes = buffers.pop();
+  if (bytes === undefined || bytes.length < HEADER + length) bytes = new Uint8Array(HEADER + length);
+  const reply = bytes;
+  let piece = 0;
+  let at = HEADER;
+  let left = 0;
+
+  const finish = (error: number): void => {
+    if (error !== 0) {
+      Atomics.store(counters, Counter.errno, error);
+      Atomics.add(counters, Counter.errors, 1);
+    }
+    const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
+    const payload = error === 0 ? reply.subarray(HEADER, HEADER + length) : undefined;
+    const size = encodeReply(reply, view, token, error === 0 ? 0 : -EIO, payload);
+    try {
+      writeSync(connection, reply, 0, size);
+    } catch {
+      // Who asked was interrupted, or the mount is gone: nobody waits.
+    }
+    buffers.push(reply);
+    Atomics.sub(counters, Counter.jobs, 1);
+    Atomics.notify(counters, Counter.jobs);
+  };
+
+  const next = (): void => {
+    while (left === 0) {
+      if (piece === pieces.length) {
+        finish(0);
+        return;
+      }
+      left = pieces[piece + 1] ?? 0;
+      if (pieces[piece] !== -1) break;
+      reply.fill(0, at, at + left);
+      at += left;
+      left = 0;
+      piece += 2;
+    }
+    const done = (pieces[piece + 1] ?? 0) - left;
+    read(fd, reply, at, left, (pieces[piece] ?? 0) + done, (error, count) => {
+      if (error !== null || count === 0) {
+        finish(error === null ? EIO : Math.abs(error.errno ?? EIO));
+        return;
+      }
+      at += count;
+      left -= count;
+      if (left === 0) piece += 2;
+      next();
+    });
+  };
+  next();
+}
+
+const setup = workerData as ReadSetup;
+setPolicy(0, Policy.OTHER);
+setAffinity(0, setup.cpus);
+parentPort?.on("message", (job: ReadJob) => serve(setup, job));

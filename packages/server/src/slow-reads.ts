@@ -1,0 +1,113 @@
+import { Worker } from "node:worker_threads";
+import { DeviceError, type Inode } from "@bulkhead/ext4";
+import type { Context } from "@bulkhead/fuse";
+import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap";
+import { getAffinity, Poll, PollSet } from "@bulkhead/linux";
+import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+
+/** Reads under way at most; further ones are waited for by the serving thread, which takes no new requests meanwhile. */
+const MOST_JOBS = 32;
+/** Mappings that a read may have: more, and it is the serving thread's. */
+const MOST_PIECES = 64;
+
+/** What a slow read needs of the server. */
+export interface ReadEnvironment {
+  readonly host: IomapHost<Inode>;
+  /** The open file that the file system is on, from byte `start` of it on. */
+  readonly file: { readonly fd: number; readonly start: number };
+  /** Where requests come from and replies go. */
+  readonly connection: () => number;
+  /** Puts on record what the device threw. */
+  readonly onError: (error: DeviceError) => void;
+}
+
+/**
+ * Reads that have to wait for the device while others wait for an answer: a thread of their own does them, many at a time, and
+ * answers. A client that is alone is served by the serving thread, which costs it no hand-over.
+ *
+ * Blocks that are being read may be freed meanwhile, but not be another file's: `settle` comes before they can be.
+ */
+export class SlowReads {
+  readonly #environment: ReadEnvironment;
+  readonly #counters = new Int32Array(new SharedArrayBuffer(4 * Counter.count));
+  readonly #queue = new PollSet(1);
+  readonly #cpus = getAffinity();
+  #thread: Worker | undefined;
+  #errors = 0;
+
+  constructor(environment: ReadEnvironment) {
+    this.#environment = environment;
+  }
+
+  /**
+   * Takes over the request, a read of `length` bytes of `inode` from `pos` on that lie inside the file, if there is something else
+   * to do meanwhile. The handler then answers DEFERRED.
+   */
+  takeOver(context: Context, inode: Inode, pos: number, length: number): boolean {
+    const jobs = Atomics.load(this.#counters, Counter.jobs);
+    if (jobs >= MOST_JOBS || (jobs === 0 && !this.#othersWait())) return false;
+    this.#report();
+    const pieces = this.#pieces(inode, pos, length);
+    if (pieces === undefined) return false;
+    Atomics.add(this.#counters, Counter.jobs, 1);
+    this.#thread ??= this.#start();
+    this.#thread.postMessage({ token: context.defer(), pieces, length } satisfies ReadJob);
+    return true;
+  }
+
+  /** Returns when no read is under way any more. */
+  settle(): void {
+    for (;;) {
+      const jobs = Atomics.load(this.#counters, Counter.jobs);
+      if (jobs === 0) break;
+      Atomics.wait(this.#counters, Counter.jobs, jobs);
+    }
+    this.#report();
+  }
+
+  /** No further reads come. */
+  close(): void {
+    this.settle();
+    void this.#thread?.terminate();
+  }
+
+  #othersWait(): boolean {
+    this.#queue.set(0, this.#environment.connection(), Poll.IN);
+    return this.#queue.poll(0) > 0;
+  }
+
+  /** Where the bytes are: address in the file, or −1 for zeros, and length, in turn. Undefined when that is not all on the device. */
+  #pieces(inode: Inode, pos: number, length: number): number[] | undefined {
+    const { host, file } = this.#environment;
+    const pieces: number[] = [];
+    for (let at = pos; at < pos + length; ) {
+      if (pieces.length === 2 * MOST_PIECES) return undefined;
+      if (host.begin(inode, at, pos + length - at, Operation.read) !== 0) return undefined;
+      const { type, addr, offset, end } = host.mapping;
+      const count = Math.min(end, pos + length) - at;
+      if (type === MappingType.mapped) pieces.push(file.start + addr + (at - offset), count);
+      else if (type === MappingType.hole || type === MappingType.unwritten) pieces.push(-1, count);
+      else return undefined;
+      at += count;
+    }
+    return pieces;
+  }
+
+  #start(): Worker {
+    const { file, connection } = this.#environment;
+    const setup: ReadSetup = { fd: file.fd, connection: connection(), counters: this.#counters, cpus: this.#cpus };
+    return new Worker(new URL("./slow-reads-thread.js", import.meta.url), { workerData: setup });
+  }
+
+  /** The thread answers errors with EIO itself; they are put on record here. */
+  #report(): void {
+    const errors = Atomics.load(this.#counters, Counter.errors);
+    if (errors === this.#errors) return;
+    const length = errors - this.#errors;
+    this.#errors = errors;
+    const errno = Atomics.load(this.#counters, Counter.errno);
+    this.#environment.onError(
+      new DeviceError("read", 0, 0, `${length} reads of file data failed, the last with errno ${errno}`),
+    );
+  }
+}
