@@ -1,4 +1,4 @@
-import type { ConfigReply } from "./config.js";
+import type { ConfigReply, Configuration } from "./config.js";
 import type { DeviceRegistry } from "./devices.js";
 import type { Mapping } from "./mapping.js";
 import type { FileIdentity } from "./server.js";
@@ -84,7 +84,7 @@ export interface FileExtent {
   /** Byte address on `dev`, 0 where there is none. */
   readonly addr: number;
   readonly dev: number;
-  /** FIEMAP_EXTENT_* of Linux. */
+  /** ExtentFlag. */
   readonly flags: number;
 }
 
@@ -123,6 +123,8 @@ export interface Counters {
 export interface IomapConnection<F extends FileIdentity> {
   readonly devices: DeviceRegistry;
   readonly counters: Readonly<Counters>;
+  /** What the server has configured, and defaults for the rest. */
+  readonly configuration: Readonly<Configuration>;
   /** Largest file size. */
   readonly maxBytes: number;
   /** The answer to IOMAP_CONFIG, or its error. @returns 0; a negative errno when the connection must not be used */
@@ -208,7 +210,7 @@ export interface IomapFile<F extends FileIdentity> {
   copyRange(pos: number, to: IomapFile<F>, target: number, length: number): number;
 
   seek(offset: number, wanted: "data" | "hole"): number;
-  /** @param visit is given each extent; false ends the walk. @returns 0 or a negative errno */
+  /** @param flags FiemapFlag @param visit is given each extent; false ends the walk. @returns 0 or a negative errno */
   fiemap(start: number, length: number, flags: number, visit: (extent: FileExtent) => boolean): number;
   /** FIBMAP. @returns the device's block, 0 for none */
   bmap(block: number): number;

@@ -1,5 +1,6 @@
-export { ConfigFlag, type ConfigReply } from "./config.js";
+export { ConfigFlag, type ConfigReply, type Configuration } from "./config.js";
 export { connectIomap } from "./connection/connection.js";
+export { ExtentFlag, FiemapFlag } from "./connection/report.js";
 export { type BackingMap, BackingType, DeviceRegistry, type HostDevice } from "./devices.js";
 export {
   type Counters,

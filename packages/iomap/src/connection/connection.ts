@@ -1,4 +1,4 @@
-import { type ConfigReply, configure, isBlockSize } from "../config.js";
+import { type ConfigReply, type Configuration, configure, isBlockSize } from "../config.js";
 import { DeviceRegistry } from "../devices.js";
 import type { Counters, FileAttributes, FileRange, IomapConnection, IomapFile, IomapOptions } from "../door.js";
 import { EDEADLK, EINVAL, EIO, ENOSYS, EOPNOTSUPP } from "../errno.js";
@@ -33,6 +33,10 @@ class Connection<F extends FileIdentity> implements IomapConnection<F> {
 
   get counters(): Readonly<Counters> {
     return this.#parts.context.counters;
+  }
+
+  get configuration(): Readonly<Configuration> {
+    return this.#parts.context.configuration;
   }
 
   get maxBytes(): number {

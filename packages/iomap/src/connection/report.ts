@@ -8,9 +8,11 @@ import { Iteration, MAX_STEPS } from "./iteration.js";
 import type { PageCache } from "./pages.js";
 import type { Writeback } from "./writeback.js";
 
-/** Flags of a fiemap request, and of its extents, as in Linux. */
-const FiemapFlag = { sync: 0x1, xattr: 0x2, cache: 0x4 } as const;
-const ExtentFlag = {
+/** Flags of a fiemap request, as in Linux; xattr is not answered. */
+export const FiemapFlag = { sync: 0x1, xattr: 0x2, cache: 0x4 } as const;
+
+/** Flags of the extents that fiemap names, as in Linux. */
+export const ExtentFlag = {
   last: 0x1,
   unknown: 0x2,
   delalloc: 0x4,

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IoendFlag, IoFlag } from "@bulkhead/iomap";
-import { BLOCK, bench, pattern } from "./block-server.js";
+import { BLOCK, bench } from "./block-server.js";
+import { pattern } from "./data.js";
 
 for (const how of ["write", "writeDirect"] as const) {
   test(`${how}: parts of shared blocks are merged with the old data, at a new address`, () => {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FileIdentity, IoFlag, type IomapFile } from "@bulkhead/iomap";
-import { bench, pattern, BLOCK as SMALL } from "./block-server.js";
+import { bench, BLOCK as SMALL } from "./block-server.js";
+import { pattern } from "./data.js";
 import { BLOCK, inline, mapped, NONE, plain, stage, unwritten } from "./scripted-server.js";
 
 const EIO = 5;

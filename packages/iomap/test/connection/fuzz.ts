@@ -13,7 +13,7 @@ import {
   Operation,
   TO_EOF,
 } from "@bulkhead/iomap";
-import { randomFrom } from "./block-server.js";
+import { randomFrom } from "./data.js";
 
 const BLOCK = 1024;
 const BLOCKS = 96;

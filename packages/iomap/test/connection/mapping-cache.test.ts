@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Mapping, MappingFlag, NULL_ADDR, Operation, TO_EOF } from "@bulkhead/iomap";
 import { Lookup, MappingCache } from "../../src/connection/mapping-cache.js";
-import { randomFrom } from "./block-server.js";
+import { randomFrom } from "./data.js";
 import {
   delalloc,
   hole,

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FallocateMode, IoFlag } from "@bulkhead/iomap";
-import { type Allocation, type BenchOptions, bench, pattern, randomFrom } from "./block-server.js";
+import { type Allocation, type BenchOptions, bench } from "./block-server.js";
+import { pattern, randomFrom } from "./data.js";
 
 const EDEADLK = 35;
 const MOST = 60_000;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FallocateMode, IoFlag, Operation } from "@bulkhead/iomap";
-import { BLOCK, bench, pattern, STALE } from "./block-server.js";
+import { BLOCK, bench, STALE } from "./block-server.js";
+import { pattern } from "./data.js";
 import { hole, BLOCK as LARGE, mapped, NONE, plain, stage, unwritten } from "./scripted-server.js";
 
 const { keepSize, punchHole, zeroRange, collapseRange, insertRange } = FallocateMode;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FileExtent, IoendFlag, IoFlag, MappingFlag, Operation } from "@bulkhead/iomap";
-import { bench, pattern, BLOCK as SMALL } from "./block-server.js";
+import { bench, BLOCK as SMALL } from "./block-server.js";
+import { pattern } from "./data.js";
 import {
   BLOCK,
   delalloc,
