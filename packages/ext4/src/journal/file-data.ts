@@ -74,6 +74,8 @@ function writeStep(handle: Handle, inode: Inode, pos: number, bytes: Uint8Array,
   const { blockSize, blockBits } = volume.geometry;
   const first = Math.floor(pos / blockSize);
   const count = Math.ceil((pos + bytes.length) / blockSize) - first;
+  // Where neither blocks nor the size change as well: fdatasync asks the inode which transaction it has to wait for.
+  handle.modifyInode(inode);
   allocateRange(handle, inode, first, count, { unwritten: false, privileged }, mapping);
   const { block, isNew, type, length } = mapping;
   const end = Math.min(pos + bytes.length, (first + length) * blockSize);

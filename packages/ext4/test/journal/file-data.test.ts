@@ -80,6 +80,24 @@ describe("file data in the journal", { skip }, () => {
     });
   }
 
+  it("is durable after fdatasync and fsync where nothing but bytes has changed", () => {
+    for (const dataOnly of [true, false]) {
+      const image = images.make("image", "32M", ["-t", "ext4", "-b", "1024"]);
+      const device = new MemoryDevice(new Uint8Array(fs.readFileSync(image)));
+      const mounted = mountForWriting(device, { data: "journal" });
+      const inode = create(mounted, "file");
+      mounted.writeJournalled(inode, 0, new Uint8Array(5000).fill(1));
+      mounted.sync();
+      mounted.writeJournalled(inode, 700, new Uint8Array(2000).fill(2));
+      mounted.fsync(inode, dataOnly);
+      const crashed = mountForWriting(new MemoryDevice(device.bytes.slice()));
+      const found = new Uint8Array(5000);
+      crashed.readJournalled(crashed.inode(inode.ino), 0, found);
+      assert.deepEqual(found, new Uint8Array(5000).fill(1).fill(2, 700, 2700), dataOnly ? "fdatasync" : "fsync");
+      crashed.unmount();
+    }
+  });
+
   it("is not replayed over what its blocks are used for next", () => {
     const image = images.make("image", "16M", ["-t", "ext4", "-b", "1024", "-J", "size=4"]);
     const mounted = mountForWriting(openForWriting(image));
