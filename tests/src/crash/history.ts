@@ -14,8 +14,10 @@ export interface Promised {
   /** Events that there were when it returned. */
   readonly at: number;
   readonly step: string;
-  /** Number of the moment that cannot be gone behind. */
+  /** Number of the moment behind which names and attributes cannot go back. */
   readonly moment: number;
+  /** Number of the moment behind which the data of `node` cannot go back: not before `moment`. */
+  readonly data: number;
   /** What it was about; undefined for everything. */
   readonly node: number | undefined;
 }

@@ -1,14 +1,20 @@
 /** What a file system must and may show after a crash, by what happened before. */
 
 import { type CrashState, SECTOR } from "./crash-states.js";
-import { LOST_AND_FOUND, type Snapshot } from "./expected.js";
+import type { Snapshot } from "./expected.js";
 import type { History, Moment } from "./history.js";
 import { linesThatDiffer, type Seen } from "./seen.js";
 
-/** The moments that a state may show: from the last one that was promised to the last one that had begun. */
-export interface Span {
+/** Moments from the last one that was promised to the last one that had begun. */
+interface Range {
   readonly low: number;
   readonly high: number;
+}
+
+/** The moments that a state may show. */
+export interface Span extends Range {
+  /** Of files whose data was synced: the moment that the data cannot go behind. */
+  readonly data: ReadonlyMap<number, number>;
 }
 
 export function spanOf(
@@ -16,9 +22,14 @@ export function spanOf(
   { issued, latest }: Pick<CrashState, "issued" | "latest">,
 ): Span {
   let low = 0;
-  for (const promise of promises) if (promise.at <= latest) low = Math.max(low, promise.moment);
+  const data = new Map<number, number>();
+  for (const promise of promises) {
+    if (promise.at > latest) continue;
+    low = Math.max(low, promise.moment);
+    if (promise.node !== undefined) data.set(promise.node, Math.max(data.get(promise.node) ?? 0, promise.data));
+  }
   const high = moments.findLastIndex(({ begun }) => begun < issued);
-  return { low, high: Math.max(high, low) };
+  return { low, high: Math.max(high, low), data };
 }
 
 /**
@@ -34,7 +45,8 @@ export function brokenPromise(history: History, span: Span, seen: Seen, newer: b
   for (let moment = span.high; moment >= span.low; moment--) {
     const { snapshot } = moments[moment]!;
     if (snapshot.signature !== seen.signature) continue;
-    wrong = wrongContents(moments, snapshot, { low: moment, high: newer ? span.high : moment }, seen);
+    const range = { low: moment, high: newer ? span.high : moment, data: span.data };
+    wrong = wrongContents(moments, snapshot, range, seen);
     if (wrong === undefined) return undefined;
   }
   if (wrong !== undefined) return wrong;
@@ -50,14 +62,15 @@ export function brokenPromise(history: History, span: Span, seen: Seen, newer: b
 function wrongContents(moments: readonly Moment[], { names, nodes }: Snapshot, span: Span, seen: Seen) {
   for (const [path, id] of names) {
     if (nodes.get(id)!.kind !== "file") continue;
-    const wrong = wrongFile(moments, id, span, seen.contents.get(path)!);
+    const low = Math.max(span.low, span.data.get(id) ?? 0);
+    const wrong = wrongFile(moments, id, { low, high: Math.max(low, span.high) }, seen.contents.get(path)!);
     if (wrong !== undefined) return `/${path}: ${wrong}`;
   }
   return undefined;
 }
 
 /** Each sector must be that of a moment of the span, zeros where the file was shorter then. */
-function wrongFile(moments: readonly Moment[], id: number, { low, high }: Span, found: Uint8Array) {
+function wrongFile(moments: readonly Moment[], id: number, { low, high }: Range, found: Uint8Array) {
   const versions = new Set<Uint8Array>();
   for (let n = low; n <= high; n++) {
     const node = moments[n]!.snapshot.nodes.get(id);
@@ -95,7 +108,7 @@ function text(bytes: Uint8Array): string {
 export function lostWithoutJournal(history: History, state: CrashState, seen: Seen): string | undefined {
   const { moments, promises } = history;
   const { high } = spanOf(history, state);
-  for (const { at, moment, node, step } of promises) {
+  for (const { at, data: moment, node, step } of promises) {
     if (at > state.latest) continue;
     const { names, nodes } = moments[moment]!.snapshot;
     for (const [path, id] of names) {
@@ -112,7 +125,7 @@ export function lostWithoutJournal(history: History, state: CrashState, seen: Se
 }
 
 /** Whether a path, and all that it leads through, is the same in all moments. */
-function isUntouched(moments: readonly Moment[], { low, high }: Span, path: string): boolean {
+function isUntouched(moments: readonly Moment[], { low, high }: Range, path: string): boolean {
   const first = moments[low]!.snapshot;
   for (let n = low + 1; n <= high; n++) {
     const { names, nodes } = moments[n]!.snapshot;
@@ -123,9 +136,4 @@ function isUntouched(moments: readonly Moment[], { low, high }: Span, path: stri
     if (nodes.get(id) !== first.nodes.get(id)) return false;
   }
   return true;
-}
-
-/** Files that e2fsck found without a name are somewhere else. */
-export function isLost(path: string): boolean {
-  return path.startsWith(`${LOST_AND_FOUND}/`);
 }

@@ -29,7 +29,7 @@ export class Stage implements History {
     this.model = model;
     this.device = wrap(image);
     this.#mark(0);
-    this.promises.push({ at: 0, step: "before", moment: 0, node: undefined });
+    this.promises.push({ at: 0, step: "before", moment: 0, data: 0, node: undefined });
     this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
     const devices = new DeviceRegistry();
     this.fs.deviceId = devices.add(this.fs.device);
@@ -96,8 +96,16 @@ export class Stage implements History {
       throw error;
     }
     const { id } = this.model.node(path);
-    const moment = (dataOnly ? this.dataChanged : this.#changed).get(id) ?? 0;
-    this.promises.push({ at: this.device.events.length, step, moment, node: id });
+    const data = (dataOnly ? this.dataChanged : this.#changed).get(id) ?? 0;
+    const moment = dataOnly ? this.#sizedAt(id, data) : data;
+    this.promises.push({ at: this.device.events.length, step, moment, data, node: id });
+  }
+  /** The last moment up to `moment` in which a file got its size: what is written in place needs nothing but its data. */
+  #sizedAt(id: number, moment: number): number {
+    const size = (at: number) => this.moments[at]?.snapshot.nodes.get(id)?.contents.length;
+    let at = moment;
+    while (at > 0 && size(at - 1) === size(moment)) at--;
+    return at;
   }
   sync(): void {
     this.fs.sync();
@@ -114,6 +122,6 @@ export class Stage implements History {
   }
   #everything(step: string): void {
     const moment = this.moments.length - 1;
-    this.promises.push({ at: this.device.events.length, step, moment, node: undefined });
+    this.promises.push({ at: this.device.events.length, step, moment, data: moment, node: undefined });
   }
 }
