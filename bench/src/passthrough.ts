@@ -117,7 +117,7 @@ async function main(): Promise<void> {
       rounds: { type: "string", default: "7" },
       only: { type: "string", multiple: true, default: [] },
       directory: { type: "string", default: tmpdir() },
-      milliseconds: { type: "string", default: "500" },
+      milliseconds: { type: "string", default: "1000" },
       "no-passthrough": { type: "boolean", default: false },
     },
   });
