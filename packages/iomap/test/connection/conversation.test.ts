@@ -60,6 +60,16 @@ test("END follows a write that changes the size, that is short, or whose mapping
   assert.equal(ends(short)[0]?.count, 3 * BLOCK);
 });
 
+test("END tells how far a write came that stopped on the way", () => {
+  const at = stage({}, { pageCache: { pageBytes: 4096 } });
+  at.server.answers = [plain([mapped, 0, 4 * BLOCK, 0, 1])];
+  at.broken = true;
+  assert.equal(at.file.write(0, new Uint8Array(BLOCK + 100)), BLOCK, "the second block cannot be completed");
+  assert.deepEqual(ends(at), [
+    { pos: 0, count: BLOCK + 100, written: BLOCK, operation: write, type: mapped, flags: 0, dev: 1 },
+  ]);
+});
+
 test("END counts to the end of the mapping, and of the source where there is one", () => {
   const at = stage();
   const shared = MappingFlag.shared | MappingFlag.wantEnd;

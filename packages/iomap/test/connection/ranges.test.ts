@@ -64,6 +64,18 @@ test("truncated down and up again, a file shows zeros and no old bytes", () => {
   assert.deepEqual(server.contents(inode), want);
 });
 
+test("a direct overwrite that ends with the file leaves zeros behind it, one inside leaves what is there", () => {
+  for (const alignment of [1, 512]) {
+    const at = stage({ size: LARGE + 100 }, {}, { blockSize: alignment });
+    at.server.answers = [plain([mapped, 0, 4 * LARGE, 0, 1])];
+    assert.equal(at.file.writeDirect(LARGE, pattern(50)), 50);
+    assert.equal(at.bytes[LARGE + 50], STALE);
+    assert.equal(at.file.writeDirect(LARGE, pattern(100)), 100);
+    assert.deepEqual(at.bytes.subarray(LARGE + 100, 2 * LARGE), new Uint8Array(LARGE - 100));
+    assert.equal(at.bytes[2 * LARGE], STALE);
+  }
+});
+
 test("truncate writes the whole file back before the server hears of the size", () => {
   const { file, server } = bench();
   assert.equal(file.write(0, pattern(3 * BLOCK)), 3 * BLOCK);
