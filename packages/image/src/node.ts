@@ -87,6 +87,8 @@ export class ImageNode {
   stats: Stats;
   /** Bytes; grows while it is written. */
   size: number;
+  /** Whether the server has let it be opened. */
+  isOpen = false;
   /** Whether its data is for this end to read and write. */
   readonly isOutside: boolean;
 

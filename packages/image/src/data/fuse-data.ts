@@ -2,6 +2,7 @@ import type { FuseClient } from "@bulkhead/fuse/client";
 import { Fattr } from "@bulkhead/fuse/protocol";
 import type { ImageNode } from "../node.js";
 import type { FileData, Give } from "./file-data.js";
+import { Opens } from "./opens.js";
 
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -10,12 +11,16 @@ const EIO = -5;
 /** File data in READ and WRITE: the server moves it, in as large pieces as a message takes. */
 export class FuseData implements FileData {
   readonly #client: FuseClient;
+  readonly #opens: Opens;
 
   constructor(client: FuseClient) {
     this.#client = client;
+    this.#opens = new Opens(client);
   }
 
   read(node: ImageNode, position: number, target: Uint8Array): number {
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     let done = 0;
     while (done < target.length) {
       const size = Math.min(target.length - done, this.#client.maxRead);
@@ -29,6 +34,8 @@ export class FuseData implements FileData {
   }
 
   write(node: ImageNode, position: number, source: Uint8Array): number {
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     const { maxWrite } = this.#client.agreed;
     let done = 0;
     while (done < source.length) {
@@ -62,12 +69,16 @@ export class FuseData implements FileData {
   }
 
   seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number {
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     const whence = wanted === "data" ? SEEK_DATA : SEEK_HOLE;
     const { error, out } = this.#client.call("LSEEK", node.id, { request: { offset, whence } });
     return error === 0 ? (out[0]?.offset ?? 0) : error;
   }
 
   resize(node: ImageNode, size: number): number {
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     const { error } = this.#client.call("SETATTR", node.id, { request: { valid: Fattr.SIZE, size } });
     if (error === 0) node.size = size;
     return error;

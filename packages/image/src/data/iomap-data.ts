@@ -7,6 +7,7 @@ import type { FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
 import type { ImageDevice } from "./image-device.js";
 import { hear, IomapLink } from "./iomap-link.js";
+import { Opens } from "./opens.js";
 
 /** The number that the server's mappings name the image by: the first that a registry gives. */
 export const DEVICE_ID = 1;
@@ -21,6 +22,7 @@ export class IomapData implements FileData {
   readonly connection: IomapConnection<FileIdentity>;
   readonly #client: FuseClient;
   readonly #through: FuseData;
+  readonly #opens: Opens;
   readonly #fd: number;
   /** Open files by node, those used longest ago first. */
   readonly #files = new Map<number, IomapFile<FileIdentity>>();
@@ -36,6 +38,7 @@ export class IomapData implements FileData {
     this.#client = client;
     this.#fd = fd;
     this.#through = new FuseData(client);
+    this.#opens = new Opens(client);
     const link = new IomapLink(client);
     this.connection = connectIomap<FileIdentity>(link, { pageCache: { bytes: 1 << 20 }, onError });
     client.onNotify = (code, payload) => hear(this.connection, code, payload);
@@ -46,12 +49,14 @@ export class IomapData implements FileData {
 
   read(node: ImageNode, position: number, target: Uint8Array): number {
     const file = this.#file(node);
+    if (typeof file === "number") return file;
     if (file === undefined) return this.#through.read(node, position, target);
     return this.#answer(file.readDirect(position, target));
   }
 
   write(node: ImageNode, position: number, source: Uint8Array): number {
     const file = this.#file(node);
+    if (typeof file === "number") return file;
     if (file === undefined) return this.#through.write(node, position, source);
     const written = this.#answer(file.writeDirect(position, source));
     node.size = file.size;
@@ -60,6 +65,7 @@ export class IomapData implements FileData {
 
   writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number {
     const file = this.#file(node);
+    if (typeof file === "number") return file;
     if (file === undefined) return this.#through.writeStream(node, position, length, buffer, give);
     const written = this.#answer(file.streamIn(position, length, buffer, give));
     node.size = file.size;
@@ -68,11 +74,13 @@ export class IomapData implements FileData {
 
   seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number {
     const file = this.#file(node);
+    if (typeof file === "number") return file;
     return file === undefined ? this.#through.seek(node, offset, wanted) : this.#answer(file.seek(offset, wanted));
   }
 
   resize(node: ImageNode, size: number): number {
     const file = this.#file(node);
+    if (typeof file === "number") return file;
     if (file === undefined) return this.#through.resize(node, size);
     const failure = this.#answer(file.truncate(size));
     node.size = file.size;
@@ -100,8 +108,11 @@ export class IomapData implements FileData {
     closeSync(this.#fd);
   }
 
-  #file(node: ImageNode): IomapFile<FileIdentity> | undefined {
+  /** Undefined where its data goes through the server; or the negative errno that open(2) gives. */
+  #file(node: ImageNode): IomapFile<FileIdentity> | undefined | number {
     if (!node.isOutside) return undefined;
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     let file = this.#files.get(node.id);
     if (file === undefined) {
       const { ino, size, blockSize } = node.stats;
