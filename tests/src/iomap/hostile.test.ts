@@ -123,6 +123,6 @@ function harass(variant: Variant, requests: number): void {
 
 describe(`a peer that says what it likes, seed ${seed}`, { skip: withoutTools("mke2fs", "e2fsck") }, () => {
   for (const variant of variants) {
-    it(`gets errnos, and harms nothing but its files: ${variant.name}`, () => harass(variant, 1500));
+    it(`gets errnos, and harms nothing but its files: ${variant.name}`, () => harass(variant, 1000));
   }
 });
