@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts } from "./facilities.js";
 import { checkImage } from "./images/build.js";
+import { assertClaims } from "./images/claims.js";
 import { VARIANTS } from "./images/variants.js";
 import { compareWalks } from "./walk/compare.js";
 import { libraryWalk, servedWalk, truthOf } from "./walk/truth.js";
@@ -15,6 +16,7 @@ describe("walk equality", { skip: withoutLoopMounts() || withoutFuse(), concurre
   for (const variant of VARIANTS) {
     test(`${variant.name}: ${variant.about}`, async () => {
       await withZooImage(variant, async (image) => {
+        assertClaims(image);
         const truth = await truthOf(image);
         assert.ok(truth.records.size > 1000, "the fill is there");
         const library = await libraryWalk(image.path, { offset: image.offset });
