@@ -7,8 +7,10 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -35,6 +37,7 @@ while read -r image repair; do
   e2fsck -fn "$image" > "$image.check" 2>&1; echo $? >> "$image.code"
 done < list`;
 const TIMEOUT = 120_000;
+const MEMORY = "/dev/shm";
 /** Time as of the workloads, so that equal images stay equal. */
 const NOW = "1700000000";
 
@@ -45,8 +48,9 @@ export class Fsck {
   #count = 0;
 
   constructor() {
-    const memory = "/dev/shm";
-    this.#directory = scratchDirectory("crash", existsSync(memory) ? memory : tmpdir());
+    const base = existsSync(MEMORY) ? MEMORY : tmpdir();
+    removeAbandoned(base);
+    this.#directory = scratchDirectory(`crash-${process.pid}`, base);
   }
 
   batch(): FsckBatch {
@@ -57,6 +61,15 @@ export class Fsck {
 
   close(): void {
     removeScratch(this.#directory);
+  }
+}
+
+/** A run that was killed has left its images. */
+function removeAbandoned(base: string): void {
+  for (const name of readdirSync(base)) {
+    const owner = /^bulkhead-crash-(\d+)-/.exec(name)?.[1];
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    rmSync(join(base, name), { recursive: true, force: true });
   }
 }
 
