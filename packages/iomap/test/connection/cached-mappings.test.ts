@@ -194,3 +194,21 @@ test("a mapping that changes between lookup and use is looked up again, and noth
   );
   assert.equal(at.server.of("begin").length, 0);
 });
+
+test("what a long write has written back and evicted ahead of itself is not lost, whoever the mapping came from", () => {
+  for (const caches of [false, true]) {
+    const pageCache = { pageBytes: 4096, bytes: 8 * 4096, dirtyBytes: 4 * 4096 };
+    const { file, server, inode } = bench({ caches, run: 64, pageCache });
+    assert.equal(file.fallocate(0, 0, 64 * SMALL), 0);
+    const last = 40 * SMALL;
+    const old = pattern(SMALL, 1);
+    assert.equal(file.write(last, old), SMALL);
+    const data = pattern(last + 100, 2);
+    assert.equal(file.write(0, data), data.length, "into space that is unwritten at its begin");
+    assert.equal(file.fsync(), 0);
+    const want = new Uint8Array(64 * SMALL);
+    want.set(old, last);
+    want.set(data);
+    assert.deepEqual(server.contents(inode), want);
+  }
+});

@@ -136,6 +136,12 @@ test("a file on a device that wants alignment is what its model is", () => {
   }
 });
 
+test("long mappings do not outlive what write-back makes of them, where little is cached", () => {
+  for (const caches of [false, true]) {
+    for (let seed = 1; seed <= 6; seed++) live(seed * 60_013, 150, { caches, run: 64, pageCache: SCARCE });
+  }
+});
+
 test("a server that drops pages while it is asked, or asks for more, confuses nobody", () => {
   for (const allocation of ["unwritten", "copy"] satisfies Allocation[]) {
     for (let seed = 1; seed <= 6; seed++)

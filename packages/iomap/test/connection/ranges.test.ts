@@ -76,6 +76,21 @@ test("a direct overwrite that ends with the file leaves zeros behind it, one ins
   }
 });
 
+test("mapped blocks behind the end are zeroed when a file grows over them, however little is cached meanwhile", () => {
+  for (const grow of ["truncate", "write", "writeDirect"] as const) {
+    const at = stage({ size: 100 }, { pageCache: { pageBytes: 4096, bytes: 8 * 4096, dirtyBytes: 4096 } });
+    at.server.answers = [plain([mapped, 0, 32 * LARGE, 0, 1])];
+    const end = 20 * LARGE;
+    if (grow === "truncate") assert.equal(at.file.truncate(end), 0);
+    else assert.equal(at.file[grow](end, pattern(10)), 10);
+    assert.equal(at.file.fsync(), 0);
+    assert.ok(
+      at.bytes.subarray(100, end).every((byte) => byte === 0),
+      grow,
+    );
+  }
+});
+
 test("truncate writes the whole file back before the server hears of the size", () => {
   const { file, server } = bench();
   assert.equal(file.write(0, pattern(3 * BLOCK)), 3 * BLOCK);
