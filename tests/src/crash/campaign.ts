@@ -123,7 +123,7 @@ async function crash(
   // All file systems are mounted alike: once is enough.
   const from = number === 0 ? 0 : mounted + 1;
   const flushes = events.slice(from).filter(({ kind }) => kind === "flush").length;
-  const epochs = mostPerWorkload / (mostPerEpoch * (flushes + 1));
+  const epochs = mostPerWorkload === Number.POSITIVE_INFINITY ? 1 : mostPerWorkload / (mostPerEpoch * (flushes + 1));
   const enumeration = { from, mostPerEpoch, epochs, scattered: SCATTERED, random };
   let count = 0;
   for (const state of crashStates(base.bytes, events, enumeration)) {
