@@ -25,6 +25,8 @@ export interface ServeData {
   readonly debug: boolean;
   /** Only warnings and errors. Default false. */
   readonly quiet?: boolean;
+  /** Whether whoever asks waits for each answer, so that a read which waits for the disk holds nobody up. Default false. */
+  readonly oneByOne?: boolean;
   /** Let the other end do the file I/O itself, if it can with this file system. */
   readonly iomap?: {
     /** The number by which it knows the device already: a program at a socket. Default: it is a kernel, which is told. */
@@ -51,7 +53,7 @@ const io: SourceIo = {
 const LEAST_WAIT = 50;
 
 const create: CreateFileSystem<ServeData> = (
-  { source, claimed, journal, engine, serving, discard, debug, quiet = false, posixAcl, iomap },
+  { source, claimed, journal, engine, serving, discard, debug, quiet = false, oneByOne = false, posixAcl, iomap },
   { log, timers, notifier, transport },
 ) => {
   const device = openSource(source, io, engine.writable, claimed);
@@ -108,7 +110,7 @@ const create: CreateFileSystem<ServeData> = (
           },
         }),
     onChange: () => deadlines.arm(),
-    connection: () => transport().fd,
+    ...(oneByOne ? {} : { connection: () => transport().fd }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
   });

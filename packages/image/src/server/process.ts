@@ -73,6 +73,7 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest):
         discard: false,
         debug: false,
         quiet: true,
+        oneByOne: true,
         posixAcl: false,
         ...(device === undefined ? {} : { iomap: { device, required: false, cacheMappings: true } }),
       },
