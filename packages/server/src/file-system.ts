@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
-import { coarseTime, Falloc, fallocate, flock, preadNow, readahead } from "@bulkhead/linux";
+import { coarseTime, Falloc, fallocate, flock, preadNow, readahead, writeBehind } from "@bulkhead/linux";
 import { registerWithKernel, writesAtomically } from "./kernel-iomap.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
@@ -46,6 +46,7 @@ const io: SourceIo = {
   readahead,
   punchHole: (fd, offset, length) => fallocate(fd, Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, offset, length),
   flock,
+  writeBehind,
   readNow: (fd, target, position) => preadNow(fd, target, 0, target.length, position),
 };
 

@@ -9,6 +9,9 @@ import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
 const MOST_JOBS = 32;
 /** Mappings that a read may have: more, and it is the serving thread's. */
 const MOST_PIECES = 64;
+/** Bytes from which on a read is a stream's, if the last one that had to wait was so near before it: what it waits for is on its way. */
+const STREAM = 65_536;
+const NEAR = 16 * 1024 * 1024;
 
 /** What a slow read needs of the server. */
 export interface ReadEnvironment {
@@ -33,6 +36,8 @@ export class SlowReads {
   readonly #queue = new PollSet(1);
   readonly #cpus = getAffinity();
   #thread: Worker | undefined;
+  #lastInode = 0;
+  #lastEnd = 0;
   #errors = 0;
 
   constructor(environment: ReadEnvironment) {
@@ -44,6 +49,11 @@ export class SlowReads {
    * to do meanwhile. The handler then answers DEFERRED.
    */
   takeOver(context: Context, inode: Inode, pos: number, length: number): boolean {
+    const ahead = pos - this.#lastEnd;
+    const streams = inode.ino === this.#lastInode && ahead >= 0 && ahead <= NEAR && length >= STREAM;
+    this.#lastInode = inode.ino;
+    this.#lastEnd = pos + length;
+    if (streams) return false;
     const jobs = Atomics.load(this.#counters, Counter.jobs);
     if (jobs >= MOST_JOBS || (jobs === 0 && !this.#othersWait())) return false;
     this.#report();
