@@ -1,5 +1,5 @@
 import { type FileSystem, type Inode, isEngineError } from "@bulkhead/ext4";
-import { type Mapping, type MappingServer, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap";
+import { type Mapping, type MappingServer, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap/in-process";
 
 /** Operations during which an error must not throw away what was done before it: they answer in errnos. */
 const WRITING = Operation.write | Operation.zero | Operation.unshare | Operation.writeback;

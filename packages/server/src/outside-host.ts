@@ -1,6 +1,6 @@
 import { type FileSystem, type Inode, isEngineError } from "@bulkhead/ext4";
 import type { Notifier } from "@bulkhead/fuse";
-import { type Mapping, MappingType } from "@bulkhead/iomap";
+import { type Mapping, MappingType } from "@bulkhead/iomap/in-process";
 
 /** A connection whose other end may do the file I/O itself (fuse-iomap): a kernel that can, or a program at a socket. */
 export interface IomapOptions {

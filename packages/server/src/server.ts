@@ -20,7 +20,7 @@ import {
   InitFlag,
   type SessionOptions,
 } from "@bulkhead/fuse";
-import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
+import { DeviceRegistry, IomapHost } from "@bulkhead/iomap/in-process";
 import type { View } from "@bulkhead/linux/struct";
 import { AccessTimer, type AccessTimes } from "./access-times.js";
 import { EngineMappings } from "./engine-mappings.js";

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { DeviceError, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
-import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap";
+import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
 import { getAffinity, Poll, PollSet } from "@bulkhead/linux";
 import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
 

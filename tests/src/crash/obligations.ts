@@ -115,13 +115,25 @@ export function lostWithoutJournal(history: History, state: CrashState, seen: Se
       if (node !== undefined && id !== node) continue;
       if (!isUntouched(moments, { low: moment, high }, path)) continue;
       const { kind, contents } = nodes.get(id)!;
-      if (!seen.signature.includes(`/${path}: ${kind} `)) return `/${path} is lost, after ${step}`;
+      if (!seen.signature.includes(`/${path}: ${kind} `)) {
+        // Its directory was rearranged, in several blocks: the name may be gone, as with the kernel, what it named is not.
+        if (kind === "file" && isSaved(contents, seen)) continue;
+        return `/${path} is lost, after ${step}`;
+      }
       if (kind === "file" && Buffer.compare(seen.contents.get(path)!, contents) !== 0) {
         return `/${path} has other contents than at ${step}: ${text(seen.contents.get(path)!)}`;
       }
     }
   }
   return undefined;
+}
+
+/** Whether e2fsck has put a file of these contents where it puts what has no name. */
+function isSaved(contents: Uint8Array, seen: Seen): boolean {
+  for (const [path, found] of seen.contents) {
+    if (path.startsWith("lost+found/") && Buffer.compare(found, contents) === 0) return true;
+  }
+  return false;
 }
 
 /** Whether a path, and all that it leads through, is the same in all moments. */

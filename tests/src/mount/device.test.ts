@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { withoutMountTools } from "../facilities.js";
+import { leaveMountNamespace } from "../system/calls.js";
 import { run } from "../system/process.js";
 import { ask, Bench, bulkhead, isMounted, type ServedMount } from "./served-mount.js";
 
@@ -18,6 +19,7 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
   const loops: string[] = [];
 
   before(() => {
+    leaveMountNamespace();
     bench = new Bench();
   });
   after(async () => {

@@ -18,6 +18,10 @@ const mknod64 = libc.func("int mknod(const uint8_t *path, uint32_t mode, uint64_
 const utimensat64 = libc.func("int utimensat(int dirfd, const uint8_t *path, const uint8_t *times, int flags)");
 const fallocate64 = libc.func("int fallocate(int fd, int mode, int64_t offset, int64_t length)");
 const ioctlPointer = libc.func("int ioctl(int fd, uint64_t request, _Inout_ uint8_t *argument)");
+const unshareCall = libc.func("int unshare(int flags)");
+const mountCall = libc.func(
+  "int mount(const char *source, const char *target, const char *type, uint64_t flags, void *data)",
+);
 const statfs64 = libc.func("int statfs(const uint8_t *path, _Out_ uint8_t *buffer)");
 
 const errnoNames = new Map<number, string>(
@@ -174,4 +178,16 @@ export function mountStatistics(path: Buffer): MountStatistics {
     namelen: word(8),
     frsize: word(9),
   };
+}
+
+const CLONE_NEWNS = 0x20000;
+const MS_REC_PRIVATE = 0x44000;
+
+/**
+ * Gives this process (its main thread, and what it starts) mounts of its own. Whoever else makes itself such a namespace has copies of
+ * all mounts that there are, and a copy keeps a device busy after umount(8) has returned.
+ */
+export function leaveMountNamespace(): void {
+  check(unshareCall(CLONE_NEWNS), "unshare");
+  check(mountCall("none", "/", null, MS_REC_PRIVATE, null), "mount");
 }

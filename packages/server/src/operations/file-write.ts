@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { errno, FallocateMode, FileSystemError, type Inode, InodeFlag } from "@bulkhead/ext4";
 import { type Context, type Handlers, WriteFlag } from "@bulkhead/fuse";
-import { Operation } from "@bulkhead/iomap";
+import { Operation } from "@bulkhead/iomap/in-process";
 import type { Ext4Server } from "../server.js";
 import { fallocateOutside, writeInside } from "./outside-data.js";
 

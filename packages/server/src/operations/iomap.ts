@@ -6,7 +6,7 @@ import {
   type FuseIomapIo,
   type Handlers,
 } from "@bulkhead/fuse";
-import { Mapping, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap";
+import { Mapping, MappingType, NULL_ADDR, Operation } from "@bulkhead/iomap/in-process";
 import type { View } from "@bulkhead/linux/struct";
 import type { OutsideHost } from "../outside-host.js";
 import type { Ext4Server } from "../server.js";
