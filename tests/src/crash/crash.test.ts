@@ -11,7 +11,9 @@ import { CRASH_IMAGES, makeBase } from "./images.js";
 const STATES = 150;
 const PER_WORKLOAD = 30;
 
-const seed = seedOf(process.env);
+/** The same states in every run, among them some that were lost once; the long test and `npm run crash` look for others. */
+const SEED = 1_792_850_248;
+const seed = seedOf({ BULKHEAD_SEED: String(SEED), ...process.env });
 
 describe(`crashes (seed ${seed})`, { skip: withoutTools("mke2fs", "e2fsck", "dumpe2fs") }, () => {
   const fsck = new Fsck();
