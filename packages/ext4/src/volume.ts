@@ -93,6 +93,8 @@ export interface Volume {
    * that was written to them is durable, or not wanted any more.
    */
   handOver: ((block: number, count: number) => void) | undefined;
+  /** Called when a commit has made freed blocks available, before anybody can have them: whoever still reads them finishes first. */
+  beforeReuse: (() => void) | undefined;
   /** Takes errors that do not stop the operation that finds them, to put them on record. */
   report: ((error: unknown) => void) | undefined;
 }

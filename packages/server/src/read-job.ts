@@ -7,7 +7,7 @@ export const Counter = {
   jobs: 0,
   /** Reads that the device failed, in all. */
   errors: 1,
-  /** Of the last of them. */
+  /** Of the last of them: positive. */
   errno: 2,
   count: 3,
 } as const;

@@ -153,10 +153,9 @@ export class Ext4Server {
     const { file } = fs.device;
     if (connection !== undefined && file !== undefined) {
       const onError = (error: unknown) => fs.logError(error);
-      const reads = new SlowReads({ host: this.host, file, connection, onError });
+      const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError });
       this.slowReads = reads;
-      // What was freed may be allocated again after this.
-      fs.volume.transactions?.onCommit({ afterCommit: () => reads.settle() });
+      fs.volume.beforeReuse = () => reads.settle();
     }
   }
 

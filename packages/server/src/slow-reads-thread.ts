@@ -8,6 +8,7 @@ import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
 /** Bytes of a reply before the data. */
 const HEADER = 16;
 const EIO = 5;
+const GONE = ["ENOENT", "ENODEV", "ECONNABORTED"];
 
 /** Of jobs that are done; each as long as the longest that it was needed for. */
 const buffers: Uint8Array[] = [];
@@ -21,18 +22,21 @@ function serve({ fd, connection, counters }: ReadSetup, job: ReadJob): void {
   let at = HEADER;
   let left = 0;
 
+  const failed = (error: unknown): void => {
+    const { errno } = error as { readonly errno?: unknown };
+    Atomics.store(counters, Counter.errno, typeof errno === "number" ? Math.abs(errno) : EIO);
+    Atomics.add(counters, Counter.errors, 1);
+  };
+
   const finish = (error: number): void => {
-    if (error !== 0) {
-      Atomics.store(counters, Counter.errno, error);
-      Atomics.add(counters, Counter.errors, 1);
-    }
     const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
     const payload = error === 0 ? reply.subarray(HEADER, HEADER + length) : undefined;
-    const size = encodeReply(reply, view, token, error === 0 ? 0 : -EIO, payload);
+    const size = encodeReply(reply, view, token, error, payload);
     try {
       writeSync(connection, reply, 0, size);
-    } catch {
+    } catch (refused) {
       // Who asked was interrupted, or the mount is gone: nobody waits.
+      if (!GONE.includes((refused as NodeJS.ErrnoException).code ?? "")) failed(refused);
     }
     buffers.push(reply);
     Atomics.sub(counters, Counter.jobs, 1);
@@ -55,7 +59,8 @@ function serve({ fd, connection, counters }: ReadSetup, job: ReadJob): void {
     const done = (pieces[piece + 1] ?? 0) - left;
     read(fd, reply, at, left, (pieces[piece] ?? 0) + done, (error, count) => {
       if (error !== null || count === 0) {
-        finish(error === null ? EIO : Math.abs(error.errno ?? EIO));
+        failed(error ?? {});
+        finish(-EIO);
         return;
       }
       at += count;
@@ -68,6 +73,10 @@ function serve({ fd, connection, counters }: ReadSetup, job: ReadJob): void {
 }
 
 const setup = workerData as ReadSetup;
-setPolicy(0, Policy.OTHER);
-setAffinity(0, setup.cpus);
+try {
+  setPolicy(0, Policy.OTHER);
+  setAffinity(0, setup.cpus);
+} catch {
+  // It reads as well where it was started. Ending here would leave requests without an answer.
+}
 parentPort?.on("message", (job: ReadJob) => serve(setup, job));

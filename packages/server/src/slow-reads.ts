@@ -16,8 +16,9 @@ const NEAR = 16 * 1024 * 1024;
 /** What a slow read needs of the server. */
 export interface ReadEnvironment {
   readonly host: IomapHost<Inode>;
-  /** The open file that the file system is on, from byte `start` of it on. */
+  /** The open file that the file system is on, from byte `start` of it on, and the bytes that are the file system's. */
   readonly file: { readonly fd: number; readonly start: number };
+  readonly size: number;
   /** Where requests come from and replies go. */
   readonly connection: () => number;
   /** Puts on record what the device threw. */
@@ -59,9 +60,10 @@ export class SlowReads {
     this.#report();
     const pieces = this.#pieces(inode, pos, length);
     if (pieces === undefined) return false;
-    Atomics.add(this.#counters, Counter.jobs, 1);
     this.#thread ??= this.#start();
-    this.#thread.postMessage({ token: context.defer(), pieces, length } satisfies ReadJob);
+    const token = context.defer();
+    Atomics.add(this.#counters, Counter.jobs, 1);
+    this.#thread.postMessage({ token, pieces, length } satisfies ReadJob);
     return true;
   }
 
@@ -88,15 +90,19 @@ export class SlowReads {
 
   /** Where the bytes are: address in the file, or −1 for zeros, and length, in turn. Undefined when that is not all on the device. */
   #pieces(inode: Inode, pos: number, length: number): number[] | undefined {
-    const { host, file } = this.#environment;
+    const { host, file, size } = this.#environment;
     const pieces: number[] = [];
     for (let at = pos; at < pos + length; ) {
       if (pieces.length === 2 * MOST_PIECES) return undefined;
       if (host.begin(inode, at, pos + length - at, Operation.read) !== 0) return undefined;
       const { type, addr, offset, end } = host.mapping;
       const count = Math.min(end, pos + length) - at;
-      if (type === MappingType.mapped) pieces.push(file.start + addr + (at - offset), count);
-      else if (type === MappingType.hole || type === MappingType.unwritten) pieces.push(-1, count);
+      if (type === MappingType.mapped) {
+        const from = addr + (at - offset);
+        // What lies behind is somebody else's: the host has the errno for that.
+        if (from + count > size) return undefined;
+        pieces.push(file.start + from, count);
+      } else if (type === MappingType.hole || type === MappingType.unwritten) pieces.push(-1, count);
       else return undefined;
       at += count;
     }

@@ -181,6 +181,7 @@ export class Allocator implements CommitListener {
   }
 
   afterCommit(): void {
+    if (this.held > 0) this.#volume.beforeReuse?.();
     for (const space of this.#heldSpaces) space.release();
     this.#heldSpaces.clear();
     this.held = 0;

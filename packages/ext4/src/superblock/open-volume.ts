@@ -62,6 +62,7 @@ export function openVolume(
     orphans: undefined,
     promises: new Promises(),
     handOver: undefined,
+    beforeReuse: undefined,
     report: undefined,
   };
 }

@@ -26,22 +26,18 @@ export function fileOperations(server: Ext4Server) {
       const { offset, flags } = request;
       if (server.isOutside(inode)) return readInside(server, inode, offset, window);
       let got = host.readNow(inode, offset, window);
-      const wanted = Math.min(window.length, inode.size - offset);
-      if (got >= 0 && got < wanted) {
-        // What is not at hand has to be waited for, by this thread only if there is nothing else to do.
-        if (server.slowReads?.takeOver(context, inode, offset, wanted) === true) {
-          server.accessed(inode, flags);
-          return DEFERRED;
-        }
-        const rest = host.read(inode, offset + got, window.subarray(got));
-        if (rest < 0 && got === 0) return rest;
-        got += Math.max(rest, 0);
-      }
       if (got < 0) return got;
+      const wanted = Math.min(window.length, inode.size - offset);
+      // What is not at hand has to be waited for, by this thread only if there is nothing else to do.
+      if (got < wanted && server.slowReads?.takeOver(context, inode, offset, wanted) === true) {
+        server.accessed(inode, flags);
+        return DEFERRED;
+      }
       // A short answer means the end of the file, behind which the kernel shows zeros: an error on the way must be one.
-      if (got < window.length && offset + got < inode.size) {
-        const rest = host.read(inode, offset + got, window.subarray(got));
-        return rest < 0 ? rest : -errno.EIO;
+      while (got < wanted) {
+        const more = host.read(inode, offset + got, window.subarray(got));
+        if (more <= 0) return more < 0 ? more : -errno.EIO;
+        got += more;
       }
       server.accessed(inode, flags);
       return got;
