@@ -26,7 +26,8 @@ export const CLAIMS: readonly (readonly [variant: string, claim: string, request
   ["verity", "the flag of verity", "stat /verity/big", /Flags: 0x180000/],
   ["casefold", "the flag of folding", "stat /folded", /Flags: 0x40080000/],
   ["encrypt", "the flag of encryption", "stat /encrypted", /Flags: 0x80800/],
-  ["beyond-16t", "block numbers beyond 32 bits", "stat /sizes/s4097", /\(0-1\):4[3-9]\d{8}/],
+  ["beyond-16t", "block numbers beyond 32 bits", "stat /far-2/file", /\(0-24\):4[3-9]\d{8}/],
+  ["beyond-16t", "an inode beyond 32 bits of blocks", "imap /far-2/file", /located at block 4[3-9]\d{8}/],
 ];
 
 /** @throws AssertionError when an image lacks what it is there for, or the kernel refused a step of its fill that it must not */

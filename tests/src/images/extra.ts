@@ -14,6 +14,9 @@ export function fillExtra(variant: ImageVariant, mountPoint: string): void {
     case "casefold":
       fillFolded(mountPoint);
       break;
+    case "far":
+      fillFar(mountPoint);
+      break;
     case undefined:
       break;
   }
@@ -47,6 +50,12 @@ function fillEncrypted(mountPoint: string): void {
   linkSync(`${root}/file-100`, `${root}/directory/link`);
   symlinkSync("a short target", `${root}/short-link`);
   symlinkSync(`a long target ${"t".repeat(300)}`, `${root}/long-link`);
+}
+
+/** A directory whose name hashes, by the zoo's seed, to a group of blocks beyond 32 bits. */
+function fillFar(mountPoint: string): void {
+  mkdirSync(`${mountPoint}/far-2`);
+  writeFileSync(`${mountPoint}/far-2/file`, Buffer.alloc(100_000, "far away "));
 }
 
 /** The data of a file that `after` puts under verity; behind its end lies what stands for its tree. */

@@ -28,7 +28,7 @@ export interface ImageVariant {
   /** Where in a partitioned disk the filesystem lies; a bare image without it. */
   readonly partition?: "gpt" | "mbr";
   /** A step of the fill beyond the common tree. */
-  readonly extra?: "encryption" | "verity" | "casefold";
+  readonly extra?: "encryption" | "verity" | "casefold" | "far";
   /** The file is too big for an ordinary filesystem to hold, sparse or not: it goes to a tmpfs. */
   readonly enormous?: boolean;
 }

@@ -403,6 +403,9 @@ export const VARIANTS: readonly ImageVariant[] = [
     size: 17 * TIB,
     mke2fs: ext4("^resize_inode", "-b", "4096", "-E", "lazy_itable_init=1,nodiscard", "-i", "16777216"),
     fill: SMALL,
+    // Near its inode is where the allocator looks first then, and with optimised scanning where it likes.
+    mountOptions: ["mb_optimize_scan=0"],
+    extra: "far",
     enormous: true,
   },
 ];
