@@ -2,6 +2,7 @@ import { arch } from "node:process";
 import { Errno } from "./errno.js";
 import { LinuxError, orThrow } from "./error.js";
 import { native } from "./libc.js";
+import { CapAmbient, Prctl, prctl, tryPrctl } from "./process.js";
 
 /*
  * Credentials of the calling thread alone, by number: the C library's functions of these names change every thread of
@@ -177,4 +178,32 @@ function dropEffective(dropped: readonly number[]): void {
     view.setUint32(at, view.getUint32(at, true) & ~(1 << (capability & 31)), true);
   }
   orThrow(sysCapabilities(SYS.capset, HEADER, sets), "capset");
+}
+
+const cSetgroups = native<[number, null]>("setgroups", "int", ["size_t", "void *"]);
+const cSetresgid = native<[number, number, number]>("setresgid", "int", ["uint", "uint", "uint"]);
+const cSetresuid = native<[number, number, number]>("setresuid", "int", ["uint", "uint", "uint"]);
+
+/**
+ * Becomes another user in every thread of the process, Node's own included, for good. Who is root loses all capabilities by it, in
+ * every thread.
+ *
+ * @throws {LinuxError} EPERM: may not; EINVAL: there is no such id in this user namespace
+ */
+export function becomeForGood(uid: number, gid: number): void {
+  orThrow(cSetgroups(0, null), "setgroups");
+  orThrow(cSetresgid(gid, gid, gid), "setresgid", gid);
+  orThrow(cSetresuid(uid, uid, uid), "setresuid", uid);
+}
+
+/** Drops every capability of the calling thread, and every way to one: bounding, ambient, inheritable, permitted, effective. */
+export function dropAllCapabilities(): void {
+  prctl(Prctl.CAP_AMBIENT, CapAmbient.CLEAR_ALL);
+  // Numbers behind the last one are EINVAL. Who may not drop has nothing to bound, and gets nothing without new privileges.
+  for (let capability = 0; capability < 64; capability++) {
+    const result = tryPrctl(Prctl.CAPBSET_DROP, capability);
+    if (result === -Errno.EINVAL || result === -Errno.EPERM) break;
+    orThrow(result, "prctl", "PR_CAPBSET_DROP");
+  }
+  orThrow(sysCapabilities(SYS.capset, HEADER, new Uint8Array(24)), "capset");
 }

@@ -14,6 +14,15 @@ export function ioctlValue(fd: number, request: number, argument: number): numbe
   return orThrow(cIoctlValue(fd, request, argument), "ioctl", describe(fd, request));
 }
 
+const BLKGETSIZE64 = 0x8008_1272;
+
+/** Bytes of an open block device. ENOTTY: it is none. */
+export function blockDeviceSize(fd: number): number {
+  const answer = new Uint8Array(8);
+  ioctl(fd, BLKGETSIZE64, answer);
+  return Number(new DataView(answer.buffer).getBigUint64(0, true));
+}
+
 function describe(fd: number, request: number): string {
   return `0x${request.toString(16)} on ${fd}`;
 }

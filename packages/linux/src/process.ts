@@ -7,8 +7,12 @@ export const Prctl = {
   GET_DUMPABLE: 3,
   SET_DUMPABLE: 4,
   SET_NAME: 15,
+  GET_SECCOMP: 21,
+  CAPBSET_READ: 23,
+  CAPBSET_DROP: 24,
   SET_NO_NEW_PRIVS: 38,
   GET_NO_NEW_PRIVS: 39,
+  CAP_AMBIENT: 47,
   SET_IO_FLUSHER: 57,
 } as const;
 
@@ -22,9 +26,17 @@ const cPrctlBytes = native<[number, Uint8Array, Long, Long, Long]>("prctl", "int
   "long",
 ]);
 
+/** Second argument of prctl with `CAP_AMBIENT`. */
+export const CapAmbient = { IS_SET: 1, CLEAR_ALL: 4 } as const;
+
 /** prctl(2) with numbers; unused arguments are 0. The non-negative result. */
 export function prctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
   return orThrow(cPrctl(option, a, b, c, d), "prctl", option);
+}
+
+/** As `prctl`, with −errno for a failure. */
+export function tryPrctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
+  return cPrctl(option, a, b, c, d);
 }
 
 /** Names the calling thread, as ps and top show it; at most 15 bytes count. */
@@ -32,4 +44,12 @@ export function setThreadName(name: string): void {
   const bytes = new Uint8Array(16);
   bytes.set(new TextEncoder().encode(name).subarray(0, 15));
   orThrow(cPrctlBytes(Prctl.SET_NAME, bytes, 0, 0, 0), "prctl", "PR_SET_NAME");
+}
+
+const cSignal = native<[number, number]>("signal", "int64_t", ["int", "uintptr_t"]);
+
+/** Has the kernel drop a signal (a number of `os.constants.signals`) that is sent to this process, whatever Node would do. */
+export function ignoreSignal(signal: number): void {
+  const SIG_IGN = 1;
+  orThrow(cSignal(signal, SIG_IGN), "signal", signal);
 }

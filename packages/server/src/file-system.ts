@@ -4,7 +4,17 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
-import { coarseTime, Falloc, fallocate, flock, preadNow, readahead, writeBehind } from "@bulkhead/linux";
+import {
+  blockDeviceSize,
+  coarseTime,
+  Falloc,
+  fallocate,
+  flock,
+  fstat,
+  preadNow,
+  readahead,
+  writeBehind,
+} from "@bulkhead/linux";
 import { registerWithKernel, writesAtomically } from "./kernel-iomap.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
@@ -43,6 +53,8 @@ export interface ServeData {
 
 const io: SourceIo = {
   ...fs,
+  fstatSync: fstat,
+  deviceSize: blockDeviceSize,
   readahead,
   punchHole: (fd, offset, length) => fallocate(fd, Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, offset, length),
   flock,

@@ -31,13 +31,11 @@ function sysfs(rdev: number, attribute: string): string {
   return fs.readFileSync(`/sys/dev/block/${major}:${minor}/${attribute}`, "latin1");
 }
 
-/** Size of a block device in bytes; sysfs tells it without an ioctl. */
-function blockDeviceSize(rdev: number): number {
-  return Number(sysfs(rdev, "size")) * SECTOR;
-}
-
 /** `node:fs`, and what it lacks for a source that is mounted. */
 export interface SourceIo extends FileIo {
+  fstatSync(fd: number): Pick<fs.Stats, "size" | "dev" | "ino" | "rdev" | "isFile" | "isBlockDevice">;
+  /** Bytes of the block device `fd`; without it, sysfs is asked. */
+  deviceSize?(fd: number): number;
   /** flock(2); false when it would have to wait. Without it, nothing is locked. */
   flock?(fd: number, operation: number): boolean;
 }
@@ -120,18 +118,25 @@ export function writeProtection(path: string): string | undefined {
 }
 
 function wholeDevice(fd: number, path: string, io: SourceIo, writable: boolean): FileDevice {
-  const stat = fs.fstatSync(fd);
+  const stat = io.fstatSync(fd);
   if (stat.isFile()) {
     lock(fd, path, io, writable, stat);
     return new FileDevice(io, fd, { readOnly: !writable });
   }
   if (stat.isBlockDevice()) {
-    return new FileDevice(io, fd, { size: blockDeviceSize(stat.rdev), readOnly: !writable });
+    const size = io.deviceSize?.(fd) ?? Number(sysfs(stat.rdev, "size")) * SECTOR;
+    return new FileDevice(io, fd, { size, readOnly: !writable });
   }
   throw new SourceError(`${path} is neither a file nor a block device`);
 }
 
-function lock(fd: number, path: string, io: SourceIo, writable: boolean, { dev, ino }: fs.Stats): void {
+function lock(
+  fd: number,
+  path: string,
+  io: SourceIo,
+  writable: boolean,
+  { dev, ino }: { dev: number; ino: number },
+): void {
   if (io.flock === undefined) return;
   try {
     if (io.flock(fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB)) return;

@@ -1,5 +1,4 @@
-import { fstatSync } from "node:fs";
-import { close, Errno, LinuxError, pread, SocketOption, setSocketOption } from "@bulkhead/linux";
+import { close, Errno, fstat, LinuxError, pread, SocketOption, setSocketOption } from "@bulkhead/linux";
 import {
   ARGUMENTS_FILE,
   decode,
@@ -64,7 +63,7 @@ export class ServiceConnection {
       if (this.arguments.length === 0) throw broken("no arguments");
       const fuse = this.#receiveFile(encoder.encode(FUSE_DEVICE_FILE), "open");
       this.#fuse = fuse;
-      if (!fstatSync(fuse).isCharacterDevice()) throw broken("the FUSE device is none");
+      if (!fstat(fuse).isCharacterDevice()) throw broken("the FUSE device is none");
     } catch (error) {
       this.close();
       throw error;
@@ -208,7 +207,7 @@ export class ServiceConnection {
 /** Reads, and closes, a helper's argument file. */
 function readArguments(fd: number): Uint8Array[] {
   try {
-    const { size } = fstatSync(fd);
+    const { size } = fstat(fd);
     if (size > LARGEST_ARGUMENTS) throw broken(`arguments of ${size} bytes`);
     const bytes = new Uint8Array(size);
     for (let at = 0; at < size; ) {

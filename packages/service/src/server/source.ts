@@ -1,6 +1,6 @@
-import { constants, fstatSync } from "node:fs";
+import { constants } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { close, Errno, ioctl, LinuxError } from "@bulkhead/linux";
+import { close, Errno, fstat, ioctl, LinuxError } from "@bulkhead/linux";
 import { FileRequestFlag } from "../protocol/index.js";
 import type { FileRequest, ServiceConnection } from "./connection.js";
 
@@ -79,7 +79,7 @@ function isWriteProtected({ fd, isBlockDevice }: ServiceSource): boolean {
 }
 
 function examined(fd: number, readOnly: boolean): ServiceSource {
-  const stat = fstatSync(fd);
+  const stat = fstat(fd);
   if (stat.isFile() || stat.isBlockDevice()) return { fd, readOnly, isBlockDevice: stat.isBlockDevice() };
   close(fd);
   throw new LinuxError("open", Errno.ENOTBLK, "the source is neither a file nor a block device");
