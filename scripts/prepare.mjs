@@ -34,4 +34,5 @@ export function prepare() {
   }
   console.log("Building…");
   must(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "--build"]);
+  must(process.execPath, [join(root, "scripts", "bundle.mjs")]);
 }

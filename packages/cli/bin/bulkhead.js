@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { exactArguments } from "../dist/src/command-line/exact-arguments.js";
-import { main } from "../dist/src/main.js";
+import { built } from "./built.js";
 
-process.exitCode = await main(await exactArguments());
+await import(new URL("program.js", built()));
