@@ -155,6 +155,7 @@ export class Handle {
   /** Encodes what was changed and makes room for the next operation. */
   stop(): void {
     this.#encode();
+    this.#transactions.handleStopped(this.#blocks, this.#superblockSaved);
     for (const { block, count } of this.#forgotten) this.#transactions.forget(block, count);
     this.#clear();
   }

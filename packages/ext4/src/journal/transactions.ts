@@ -32,14 +32,24 @@ export interface TransactionOptions {
   readonly commitInterval?: number;
   /** Whether the data of all files goes through the journal (mount's `data=journal`). Default false. */
   readonly journalData?: boolean;
+  /** Most blocks of one transaction, if the log would take more. */
+  readonly mostBlocks?: number;
 }
 
 /** Who has to do something around commits. */
 export interface CommitListener {
   /** May still modify, through `handle`: bring checksums that lie in other blocks up to date. */
   beforeCommit?(handle: Handle): void;
-  /** The transaction is durable: blocks that it freed may be used again. */
+  /** The transaction is sealed, and nothing of it has been written anywhere. */
+  afterSeal?(): void;
+  /** The transaction is durable, without a journal in its place: blocks that it freed may be used again. One call follows each `afterSeal`, unless there is an abort. */
   afterCommit?(): void;
+  /** A handle has changed blocks, which are not sealed, and perhaps the superblock in memory. */
+  afterHandle?(blocks: readonly CachedBlock[], superblock: boolean): void;
+  /** What is known of a metadata block is void: it is free. */
+  afterForget?(block: number): void;
+  /** Nothing can be changed any more. */
+  afterAbort?(): void;
 }
 
 /**
@@ -72,6 +82,7 @@ export class Transactions {
   /** Runs of blocks that are not metadata any more, of which whoever takes blocks over is told with the commit. */
   readonly #freed: { readonly block: number; readonly count: number }[] = [];
   readonly #commitInterval: number;
+  readonly #mostBlocks: number;
   /** Milliseconds since 1970 when the running transaction got its first change; NaN when it has none. */
   #dirtySince = Number.NaN;
   /** Counts the transactions of this mount; the log numbers them in its own way. */
@@ -85,6 +96,7 @@ export class Transactions {
     this.#log = log;
     this.#commitInterval = options.commitInterval ?? DEFAULT_COMMIT_INTERVAL;
     this.journalsAllData = options.journalData === true && log.journalled;
+    this.#mostBlocks = Math.min(log.mostBlocks, options.mostBlocks ?? log.mostBlocks);
     this.#handle = new Handle(volume, this);
   }
 
@@ -101,7 +113,7 @@ export class Transactions {
   }
   /** Most blocks that one operation may ask for. */
   get mostCredits(): number {
-    return this.#log.mostBlocks;
+    return this.#mostBlocks;
   }
   /** Why nothing can be changed any more, undefined while it can. */
   get aborted(): unknown {
@@ -176,7 +188,7 @@ export class Transactions {
   makeRoom(credits: number): void {
     this.checkAlive();
     if (this.beforeChange !== undefined) this.endFreeze();
-    const full = this.#running.length + credits > this.#log.mostBlocks;
+    const full = this.#running.length + credits > this.#mostBlocks;
     if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
     if (this.#running.length === 0 && this.#committed.size > 0 && !this.#log.hasRoom(2 * credits, this.#mostRevoked)) {
       this.checkpoint();
@@ -230,7 +242,13 @@ export class Transactions {
       block.transaction = 0;
       block.dirty = false;
       cache.drop(block);
+      for (const listener of this.#listeners) listener.afterForget?.(number);
     }
+  }
+
+  /** The business of Handle. */
+  handleStopped(blocks: readonly CachedBlock[], superblock: boolean): void {
+    for (const listener of this.#listeners) listener.afterHandle?.(blocks, superblock);
   }
 
   /** A freed block is metadata again before its revocation was committed. The business of Handle. */
@@ -273,6 +291,7 @@ export class Transactions {
     }
     try {
       this.#seal();
+      for (const listener of this.#listeners) listener.afterSeal?.();
       const blocks = this.#running.filter((block) => block.transaction === this.#tid);
       this.#log.write(blocks, this.#revoked);
       for (const block of blocks) {
@@ -344,6 +363,7 @@ export class Transactions {
   abort(error: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = error;
+    for (const listener of this.#listeners) listener.afterAbort?.();
     if (!(error instanceof FileSystemError)) this.#log.noteError(-errno.EIO);
   }
 }

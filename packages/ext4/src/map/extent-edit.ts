@@ -33,7 +33,7 @@ export function initExtentRoot(inode: Inode): void {
 }
 
 /** The checksum in the tail of a node, behind the last entry that it has room for. */
-function sealExtentNode(volume: Volume, node: CachedBlock): void {
+export function sealExtentNode(volume: Volume, node: CachedBlock): void {
   if (!volume.features.metadataCsum) return;
   const tail = EXTENT_ENTRY_SIZE * (node.view.getUint16(MAX, true) + 1);
   node.view.setUint32(tail, crc32c(node.sealSeed, node.data, 0, tail), true);

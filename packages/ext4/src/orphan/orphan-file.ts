@@ -100,7 +100,8 @@ function checksumOf(volume: Volume, seed: number, block: CachedBlock): number {
   return crc32c(start, block.data, 0, volume.geometry.blockSize - OrphanBlockTail.size);
 }
 
-function sealOrphanBlock(volume: Volume, block: CachedBlock): void {
+/** The seal of a block of the orphan file. */
+export function sealOrphanBlock(volume: Volume, block: CachedBlock): void {
   if (!volume.features.metadataCsum) return;
   const tail = OrphanBlockTail.at(block.view, volume.geometry.blockSize - OrphanBlockTail.size);
   tail.checksum = checksumOf(volume, block.sealSeed, block);

@@ -175,7 +175,7 @@ function fill(block: CachedBlock, list: readonly StoredXattr[], hash: number, re
 }
 
 /** The seal of a block of attributes. */
-function sealXattrBlock(volume: Volume, block: CachedBlock): void {
+export function sealXattrBlock(volume: Volume, block: CachedBlock): void {
   if (!volume.features.metadataCsum) return;
   block.view.setUint32(at.checksum, xattrBlockChecksum(volume.checksumSeed, block.block, block.data), true);
 }
