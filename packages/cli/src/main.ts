@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
+import { suggestion } from "@bulkhead/server/options/suggestion";
 import { exitCodeOf, messageOf, report, UsageError } from "./command-line/errors.js";
 import { ExitCode } from "./command-line/exit-code.js";
-import { suggestion } from "./command-line/suggest.js";
 import { about, commands } from "./commands/table.js";
 import { OutputClosed } from "./output/output.js";
 

@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { mountOptions } from "@bulkhead/server/options";
 import { commands } from "../src/commands/table.js";
 import { completionScript, shells } from "../src/documentation/completion.js";
 import { manPages } from "../src/documentation/man-page.js";
 import { version } from "../src/main.js";
-import { mountOptions } from "../src/mount/options.js";
 import { bulkhead, missingTool, packageRoot } from "./command.js";
 
 const AGAIN = "npm run generate -w packages/cli writes it anew";

@@ -1,10 +1,8 @@
+import { UsageError } from "@bulkhead/server/options/usage-error";
 import { printable } from "../output/printable.js";
 import { ExitCode } from "./exit-code.js";
 
-/** The command line is wrong: one line says what, and what to do. */
-export class UsageError extends Error {
-  readonly code = "ERR_BULKHEAD_USAGE";
-}
+export { UsageError };
 
 /** Something that was asked for cannot be done; the message is a whole line for the user. */
 export class CommandError extends Error {

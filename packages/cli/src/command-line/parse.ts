@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { suggestion } from "@bulkhead/server/options/suggestion";
 import {
   argumentSynopsis,
   type CommandDeclaration,
@@ -7,7 +8,6 @@ import {
   optionSynopsis,
 } from "./declaration.js";
 import { UsageError } from "./errors.js";
-import { suggestion } from "./suggest.js";
 
 /** Every command has it. */
 export const helpOption: OptionDeclaration = { name: "help", short: "h", description: "Show help and exit." };

@@ -1,7 +1,7 @@
+import { suggestion } from "@bulkhead/server/options/suggestion";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
-import { suggestion } from "../command-line/suggest.js";
 import { completionScript, shells } from "../documentation/completion.js";
 
 export function run(given: GivenArguments): number {

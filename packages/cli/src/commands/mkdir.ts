@@ -1,5 +1,5 @@
+import { parseMode } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
-import { parseMode } from "../command-line/quantity.js";
 import { changeEach } from "../source/change.js";
 
 export function run(given: GivenArguments): Promise<number> {

@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
+import { parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
-import { parseMountOptions } from "../mount/options.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];

@@ -1,8 +1,8 @@
 import { nameToString } from "@bulkhead/ext4/names";
 import { ImageSource, type SourceNode, walk } from "@bulkhead/image/copy";
+import { parseCount } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
-import { parseCount } from "../command-line/quantity.js";
 import { Output } from "../output/output.js";
 import { printable, printableName } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";

@@ -1,6 +1,6 @@
+import { parseBytes } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";
-import { parseBytes } from "../command-line/quantity.js";
 import { changeEach } from "../source/change.js";
 
 export function run(given: GivenArguments): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Preserve } from "@bulkhead/image/copy";
+import { suggestion } from "@bulkhead/server/options/suggestion";
 import { UsageError } from "../command-line/errors.js";
-import { suggestion } from "../command-line/suggest.js";
 
 const kept = ["mode", "ownership", "timestamps", "xattr", "links"] as const satisfies readonly (keyof Preserve)[];
 

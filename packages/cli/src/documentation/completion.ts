@@ -1,7 +1,7 @@
+import { mountOptions } from "@bulkhead/server/options";
 import type { ArgumentKind, CommandDeclaration, OptionDeclaration } from "../command-line/declaration.js";
 import { helpOption } from "../command-line/parse.js";
 import { commands } from "../commands/table.js";
-import { mountOptions } from "../mount/options.js";
 
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];

@@ -1,8 +1,8 @@
+import { ignoredMountOptions, mountOptions } from "@bulkhead/server/options";
 import { argumentSynopsis, type CommandDeclaration, optionSynopsis } from "../command-line/declaration.js";
 import { exitCodeMeanings } from "../command-line/exit-code.js";
 import { helpOption } from "../command-line/parse.js";
 import { about, commands } from "../commands/table.js";
-import { ignoredMountOptions, mountOptions } from "../mount/options.js";
 
 /** File name and text of every page: the command's own and one for each of its commands. */
 export function manPages(version: string): Map<string, string> {

@@ -1,4 +1,4 @@
-import type { MountSettings } from "./options.js";
+import type { MountSettings } from "@bulkhead/server/options";
 
 /** One mount that was asked for; plain data, handed to the server's process. */
 export interface MountRequest {

@@ -1,11 +1,11 @@
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import type { Served } from "@bulkhead/fuse";
 import { type MountImageOptions, mountImage } from "@bulkhead/server/mount";
+import type { MountSettings } from "@bulkhead/server/options";
 import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { printable } from "../output/printable.js";
 import { openLog } from "./log.js";
-import type { MountSettings } from "./options.js";
 import type { MountRequest } from "./request.js";
 
 /** Serves from this process until unmounted or interrupted. */

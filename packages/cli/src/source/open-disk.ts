@@ -1,8 +1,8 @@
 import { type Image, ImageOpenError, type Owner, openImage } from "@bulkhead/image";
 import { SourceError } from "@bulkhead/server/descriptor";
+import { parseBytes, parseCount } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, exitCodeOf, messageOf, UsageError } from "../command-line/errors.js";
-import { parseBytes, parseCount } from "../command-line/quantity.js";
 
 /** Where in a source the file system is, and how to open it. */
 export interface SourceSettings {

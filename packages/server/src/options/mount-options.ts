@@ -1,6 +1,6 @@
-import { UsageError } from "../command-line/errors.js";
-import { parseBytes, parseCount } from "../command-line/quantity.js";
-import { suggestion } from "../command-line/suggest.js";
+import { parseBytes, parseCount } from "./quantity.js";
+import { suggestion } from "./suggestion.js";
+import { UsageError } from "./usage-error.js";
 
 /** What the options of a mount add up to. */
 export interface MountSettings {

@@ -1,0 +1,2 @@
+export * from "./mount-options.js";
+export { UsageError } from "./usage-error.js";
