@@ -1,0 +1,225 @@
+import { SOCKET_DIRECTORY } from "../helper/command.js";
+import type { ProgramFiles } from "./program-files.js";
+import type { DirectiveGroup, UnitFile } from "./unit-file.js";
+import { plainPath } from "./unit-file.js";
+
+/** What differs from one installation to the next. */
+export interface Installation {
+  /** Node, as it will be found when the service runs. */
+  readonly node: string;
+  /** The server: a program that understands socket activation. */
+  readonly program: string;
+  /** Its files. */
+  readonly files: ProgramFiles;
+  /** No memory that is written becomes executable: node runs without its compiler, slower. */
+  readonly paranoid: boolean;
+  /** Where the sockets are; default `/run/filesystems`. */
+  readonly socketDirectory?: string;
+  /** The group that may mount besides root. */
+  readonly group?: string;
+}
+
+/** Types of file systems that the service serves, each with its socket. Behind the first, no other product answers. */
+export const SERVICE_TYPES = ["bulkhead", "ext4", "ext3", "ext2"] as const;
+
+export const SOCKET_UNIT = "bulkhead.socket";
+export const SERVICE_UNIT = "bulkhead@.service";
+
+/** The root directory of all servers: on /run, and nothing in it but empty directories to mount on. */
+const ROOT = "/run/bulkhead";
+/** Most of the heap, in MiB; the caches of blocks are outside of it. */
+const HEAP_MIB = 512;
+
+/** The socket, which starts a server for each mount. */
+export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Installation): UnitFile {
+  return {
+    name: SOCKET_UNIT,
+    sections: {
+      Unit: [
+        {
+          directives: [
+            ["Description", "Mounts of ext4 file systems behind a wall"],
+            ["Documentation", "man:bulkhead-install-service(8)"],
+          ],
+        },
+        {
+          why: "Lines of fstab may need it (x-systemd.requires=bulkhead.socket): before local file systems are there.",
+          directives: [
+            ["DefaultDependencies", "no"],
+            ["Conflicts", "shutdown.target"],
+            ["Before", "sockets.target shutdown.target"],
+          ],
+        },
+        { why: "It listens at the same places.", directives: [["Conflicts", "fuse4fs.socket"]] },
+      ],
+      Socket: [
+        {
+          directives: [
+            ["ListenSequentialPacket", ...SERVICE_TYPES.map((type) => `${plainPath(socketDirectory)}/${type}`)],
+            ["Accept", "yes"],
+            ["MaxConnections", "256"],
+            ["RemoveOnStop", "yes"],
+            ["ExecStartPre", `mkdir -p -m 755 ${ROOT}`],
+          ],
+        },
+        {
+          why: "Who may ask for mounts: whoever may write to the socket.",
+          directives: [["SocketMode", "0660"], ...(group === undefined ? [] : [["SocketGroup", group] as const])],
+        },
+      ],
+      Install: [{ directives: [["WantedBy", "sockets.target"]] }],
+    },
+  };
+}
+
+/** The server of one mount. */
+export function serviceUnit({ node, program, files, paranoid }: Installation): UnitFile {
+  const jitless = paranoid ? " --jitless" : "";
+  return {
+    name: SERVICE_UNIT,
+    sections: {
+      Unit: [
+        {
+          directives: [
+            ["Description", "Server of a mounted ext4 file system"],
+            ["Documentation", "man:bulkhead-install-service(8)"],
+          ],
+        },
+        {
+          why: "At shutdown it has to be there until its mount is gone, and then ends by itself.",
+          directives: [["DefaultDependencies", "no"]],
+        },
+        { why: "Failed ones do not pile up.", directives: [["CollectMode", "inactive-or-failed"]] },
+      ],
+      Service: [
+        {
+          directives: [
+            ["Type", "exec"],
+            ["ExecStart", `${plainPath(node)}${jitless} --max-old-space-size=${HEAP_MIB} ${plainPath(program)}`],
+            ["StandardInput", "null"],
+            ["StandardOutput", "journal"],
+            ["StandardError", "journal"],
+            ["SyslogIdentifier", "bulkhead"],
+          ],
+        },
+        {
+          why: "A ring made before the server locks itself down would go around its filter of system calls.",
+          directives: [
+            ["Environment", "UV_USE_IO_URING=0"],
+            ["UnsetEnvironment", "NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS"],
+          ],
+        },
+        { why: "Nobody, without rights, and no way to any.", directives: identity },
+        {
+          why: "Sees Node, its libraries and its own packages, and can change nothing.",
+          directives: fileAccess(files),
+        },
+        { why: "No devices: it gets what it needs through the socket, open.", directives: devices },
+        { why: "Nothing of the kernel's, nor of other processes.", directives: system },
+        { why: "No network.", directives: network },
+        {
+          why: "Of the system calls what Node needs, and what the server needs to give up more.",
+          directives: systemCalls,
+        },
+        ...(paranoid
+          ? [
+              {
+                why: "No memory that was written is ever executed.",
+                directives: [["MemoryDenyWriteExecute", "yes"]],
+              } satisfies DirectiveGroup,
+            ]
+          : []),
+        {
+          why: "One mount's server cannot take everything. The limits are its own: memory is given back when it ends.",
+          directives: limits,
+        },
+      ],
+    },
+  };
+}
+
+type Directives = DirectiveGroup["directives"];
+
+const identity: Directives = [
+  ["DynamicUser", "yes"],
+  ["PrivateUsers", "yes"],
+  ["NoNewPrivileges", "yes"],
+  ["CapabilityBoundingSet"],
+  ["AmbientCapabilities"],
+  ["SecureBits", "noroot-locked no-setuid-fixup-locked keep-caps-locked"],
+  ["RestrictSUIDSGID", "yes"],
+  ["KeyringMode", "private"],
+  ["UMask", "7777"],
+];
+
+function fileAccess({ visible, executable }: ProgramFiles): Directives {
+  const inHome = visible.some(({ target }) => /^\/(home|root|run\/user)\//.test(target));
+  return [
+    // Paths with + are paths in it.
+    ["RootDirectory", ROOT],
+    ["MountAPIVFS", "yes"],
+    ["BindReadOnlyPaths", ...visible.map(({ source, target }) => bind(source, target))],
+    ["NoExecPaths", "+/"],
+    ["ExecPaths", executable.map((path) => `+${plainPath(path)}`).join(" ")],
+    ["ProtectSystem", "strict"],
+    // An empty one can have something bound into it.
+    ["ProtectHome", inHome ? "tmpfs" : "yes"],
+    ["PrivateTmp", "yes"],
+    ["PrivateMounts", "yes"],
+    // There is room for files in these.
+    ["InaccessiblePaths", "-+/tmp -+/var/tmp -+/dev/shm -+/dev/mqueue -+/sys"],
+    ["RestrictFileSystems"],
+  ];
+}
+
+function bind(source: string, target: string): string {
+  return source === target ? plainPath(source) : `${plainPath(source)}:${plainPath(target)}`;
+}
+
+const devices: Directives = [["PrivateDevices", "yes"], ["DevicePolicy", "closed"], ["DeviceAllow"]];
+
+const system: Directives = [
+  ["ProtectProc", "invisible"],
+  ["ProcSubset", "pid"],
+  ["ProtectClock", "yes"],
+  ["ProtectHostname", "yes"],
+  ["ProtectControlGroups", "yes"],
+  ["ProtectKernelLogs", "yes"],
+  ["ProtectKernelModules", "yes"],
+  ["ProtectKernelTunables", "yes"],
+  ["PrivateIPC", "yes"],
+  ["RemoveIPC", "yes"],
+];
+
+const network: Directives = [
+  ["PrivateNetwork", "yes"],
+  ["RestrictAddressFamilies", "none"],
+  ["IPAddressDeny", "any"],
+];
+
+const systemCalls: Directives = [
+  ["SystemCallArchitectures", "native"],
+  [
+    "SystemCallFilter",
+    "@system-service",
+    "~@privileged @resources @clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap",
+    // The thread that serves follows its clients over the processors.
+    "sched_setaffinity sched_setscheduler",
+    "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self",
+  ],
+  ["SystemCallErrorNumber", "EPERM"],
+  ["RestrictNamespaces", "yes"],
+  ["RestrictRealtime", "yes"],
+  ["LockPersonality", "yes"],
+];
+
+const limits: Directives = [
+  ["MemoryMax", "1G"],
+  ["MemorySwapMax", "0"],
+  ["TasksMax", "64"],
+  ["LimitNOFILE", "256"],
+  ["LimitMEMLOCK", "0"],
+  ["LimitCORE", "0"],
+  // With it go what programs have written and not synced; −1000 would have nothing left to end when MemoryMax is reached.
+  ["OOMScoreAdjust", "-900"],
+];
