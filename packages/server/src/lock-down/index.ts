@@ -1,0 +1,1 @@
+export { type LockDown, type LockDownOptions, lockDown, lockDownThread, MEMORY } from "./lock-down.js";
