@@ -26,6 +26,7 @@ export function freeInode(handle: Handle, inode: Inode): void {
   const group = Math.floor((ino - 1) / inodesPerGroup);
   const index = ino - 1 - group * inodesPerGroup;
   const space = allocator.space(group);
+  handle.changes?.freeInode(ino);
   chargeInode(handle, inode, -1);
   allocator.freedInode(space, inode);
   allocator.windows.delete(ino);

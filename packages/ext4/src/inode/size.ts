@@ -26,6 +26,7 @@ export function setSize(handle: Handle, inode: Inode, size: number): void {
   inode.size = size;
   const { superblock } = handle.volume;
   if (size > LARGE_FILE && (superblock.featureRoCompat & roCompatFeature.large_file) === 0) {
+    handle.changes?.refuse();
     handle.modifySuperblock();
     superblock.featureRoCompat |= roCompatFeature.large_file;
   }

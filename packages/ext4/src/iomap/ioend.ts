@@ -56,6 +56,7 @@ export function ioend(
   if (inode.hasInlineData) throw new FileSystemError("EUCLEAN", `inode ${inode.ino} has its data inside`);
   const credits = ALLOCATE_CREDITS + SIZE_CREDITS + ORPHAN_CREDITS;
   transact(volume, credits, (handle) => {
+    handle.changes?.tell();
     // The size first: a crash at a restart in between must not leave written blocks behind the end.
     if (grows) grow(handle, inode, end);
     if (converts) convert(handle, inode, pos, end);

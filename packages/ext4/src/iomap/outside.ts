@@ -191,6 +191,7 @@ function allocate(volume: Volume, inode: Inode, pos: number, count: number, opti
   const last = Math.min(Math.ceil((pos + count) / blockSize), MAX_FILE_BLOCKS, first + MOST_ALLOCATED / blockSize);
   const { privileged } = options;
   let at = transact(volume, ALLOCATE_CREDITS + ORPHAN_CREDITS, (handle) => {
+    handle.changes?.tell();
     allocateFrom(handle, inode, first, last, privileged);
     return first + run.length;
   });
@@ -211,7 +212,10 @@ function allocate(volume: Volume, inode: Inode, pos: number, count: number, opti
 /** False when there is no more space: what was allocated before is an answer. */
 function tryAllocate(volume: Volume, inode: Inode, at: number, last: number, privileged: boolean): boolean {
   try {
-    transact(volume, ALLOCATE_CREDITS, (handle) => allocateFrom(handle, inode, at, last, privileged));
+    transact(volume, ALLOCATE_CREDITS, (handle) => {
+      handle.changes?.tell();
+      allocateFrom(handle, inode, at, last, privileged);
+    });
     return true;
   } catch (error) {
     if (error instanceof FileSystemError && (error.code === "ENOSPC" || error.code === "EDQUOT")) return false;

@@ -15,6 +15,7 @@ import { inodeOffset, inodeTableBlock } from "../inode/inode-table.js";
 import { copyErrors } from "../superblock/error-record.js";
 import { bytesOf } from "../superblock/read-superblock.js";
 import type { Volume } from "../volume.js";
+import type { FastCommitChanges } from "./fast-commit/changes.js";
 import type { Transactions } from "./transactions.js";
 
 /** A run of blocks that were metadata and are free now. */
@@ -52,6 +53,11 @@ export class Handle {
   constructor(volume: Volume, transactions: Transactions) {
     this.volume = volume;
     this.#transactions = transactions;
+  }
+
+  /** To say what fast commits are to tell of the operation; undefined where there are none. */
+  get changes(): FastCommitChanges | undefined {
+    return this.#transactions.changes;
   }
 
   /** Blocks that may still be modified before a `restart` is needed. */
@@ -125,6 +131,7 @@ export class Handle {
     if (this.volume.inodes.get(inode.ino) !== inode) this.volume.inodes.replace(inode);
     this.#inodes.push(inode);
     inode.syncTransaction = this.#transactions.tid;
+    this.changes?.touch(inode);
   }
 
   /** A group's descriptor, to be changed. It is encoded when the handle stops. */
@@ -155,6 +162,7 @@ export class Handle {
   /** Encodes what was changed and makes room for the next operation. */
   stop(): void {
     this.#encode();
+    this.changes?.end(this.#blocks.length > 0);
     this.#transactions.handleStopped(this.#blocks, this.#superblockSaved);
     for (const { block, count } of this.#forgotten) this.#transactions.forget(block, count);
     this.#clear();
@@ -174,6 +182,7 @@ export class Handle {
   /** Puts everything back as it was when the handle began or restarted. */
   undo(): void {
     const { volume } = this;
+    this.changes?.undo();
     for (let n = this.#blocks.length - 1; n >= 0; n--) {
       const block = this.#blocks[n]!;
       block.data.set(block.saved!);

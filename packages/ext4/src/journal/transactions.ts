@@ -4,6 +4,7 @@ import type { Inode } from "../inode/inode.js";
 import { inodeTableBlock } from "../inode/inode-table.js";
 import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
+import type { FastCommitChanges } from "./fast-commit/changes.js";
 import { Handle } from "./handle.js";
 import { RetryAfterCommit } from "./retry-after-commit.js";
 
@@ -52,6 +53,12 @@ export interface CommitListener {
   afterAbort?(): void;
 }
 
+/** Makes what the running transaction holds durable without committing it; see fast-commit/. */
+export interface FastCommitter {
+  /** What is known of a transaction that is running; of those before it, nothing any more. */
+  changesOf(tid: number): FastCommitChanges;
+}
+
 /**
  * The transactions of a file system: at most one is running, which operations join through handles; a commit makes it durable
  * in the log, a checkpoint brings its blocks home. All of it happens in the one thread that owns the metadata, so a commit is
@@ -64,6 +71,8 @@ export class Transactions {
   commitSoon = false;
   /** Called once, before the next change: the device says that nothing is going on. */
   beforeChange: (() => void) | undefined = undefined;
+  /** Asked before a commit for fsync, where the journal has room for fast commits. */
+  fastCommits: FastCommitter | undefined = undefined;
   /** Whether the data of all files goes through the journal, not of those only that have the flag. */
   readonly journalsAllData: boolean;
   /** Whether any file's data has gone through the journal: freed data is then looked at as freed metadata is. */
@@ -107,6 +116,10 @@ export class Transactions {
   /** Whether the running transaction has something to commit. */
   get isDirty(): boolean {
     return this.#running.length > 0 || this.#revoked.size > 0 || this.superblockChanged;
+  }
+  /** What the next fast commit is to tell; undefined where there is none. */
+  get changes(): FastCommitChanges | undefined {
+    return this.fastCommits?.changesOf(this.tid);
   }
   get journalled(): boolean {
     return this.#log.journalled;
@@ -165,6 +178,7 @@ export class Transactions {
     const handle = this.#handle;
     handle.begin(this.nextHandle(), credits);
     handle.restarted = false;
+    this.changes?.begin();
     this.#active = true;
     try {
       const result = body(handle);

@@ -107,6 +107,7 @@ function insert(
 ): void {
   const index = path.find(fileBlock).index[path.depth]!;
   const after = index < path.count(path.depth);
+  handle.changes?.map(path.inode, fileBlock, fileBlock + length);
   const list = new ExtentList();
   if (index > 0) addEntry(list, path, index);
   list.add(fileBlock, length, block, unwritten);
@@ -136,6 +137,7 @@ export function setUnwritten(handle: Handle, inode: Inode, from: number, to: num
     const stop = Math.min(end, extent.end);
     end = start;
     if (extent.unwritten === unwritten) continue;
+    handle.changes?.map(inode, start, stop);
     const { fileBlock, block } = extent;
     list.clear();
     if (index > 1) addEntry(list, path, index - 1);
@@ -166,6 +168,7 @@ export function removeExtents(handle: Handle, inode: Inode, from: number, to: nu
     const start = Math.max(from, extent.fileBlock);
     const stop = Math.min(end, extent.end);
     end = start;
+    handle.changes?.map(inode, start, stop);
     const { fileBlock, block, unwritten } = extent;
     list.clear();
     if (start > fileBlock) list.add(fileBlock, start - fileBlock, block, unwritten);

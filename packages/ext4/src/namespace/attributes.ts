@@ -38,6 +38,7 @@ export function setAttributes(volume: Volume, inode: Inode, changes: AttributeCh
   const named = changes.mode ?? changes.uid ?? changes.gid;
   if (named !== undefined) checkChangeable(inode);
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
+    if (!inode.isDirectory) handle.changes?.tell();
     touchChanged(handle, inode);
     const { uid, gid, mode } = changes;
     if ((uid !== undefined && uid !== inode.uid) || (gid !== undefined && gid !== inode.gid)) {
@@ -79,12 +80,17 @@ export function checkChangeable(inode: Inode): void {
 
 /** Notes that an inode's contents were written. */
 export function setModificationTime(volume: Volume, inode: Inode): void {
-  transact(volume, 2, (handle) => touchModified(handle, inode));
+  transact(volume, 2, (handle) => {
+    if (!inode.isDirectory) handle.changes?.tell();
+    touchModified(handle, inode);
+  });
 }
 
 /** Notes that an inode was read. No other time changes. */
 export function setAccessTime(volume: Volume, inode: Inode): void {
   transact(volume, 2, (handle) => {
+    // Of a directory as well, of which fast commits do not tell: its atime is not worth a full one.
+    handle.changes?.tell();
     handle.modifyInode(inode, true);
     const now = volume.environment.clock.now();
     inode.atime = now.seconds;

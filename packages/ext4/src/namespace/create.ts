@@ -44,6 +44,7 @@ export function create(volume: Volume, dir: Inode, name: Uint8Array, creation: C
     const inode = newInode(handle, dir, creation.mode, creation);
     addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
     touchModified(handle, dir);
+    if (inode.isRegular) handle.changes?.addFirstName(dir, name, inode, true);
     return inode;
   });
 }
@@ -118,6 +119,8 @@ export function tmpfile(volume: Volume, dir: Inode, creation: Creation): Inode {
     const inode = newInode(handle, dir, FileType.regular | (creation.mode & PERMISSIONS), creation);
     inode.linksCount = 0;
     keepUnlinked(handle, inode);
+    // Nobody is to find it after a crash.
+    handle.changes?.tell();
     return inode;
   });
 }

@@ -87,6 +87,7 @@ export function beginWrite(
   mapBytes(volume, inode, pos, count, dev, out);
   if (out.type === MappingType.mapped && out.offset + out.length >= pos + count) return;
   transact(volume, 2 * ALLOCATE_CREDITS, (handle) => {
+    handle.changes?.tell();
     if (pos + count > maxFileSize(handle.volume, inode) && pos >= maxFileSize(handle.volume, inode)) {
       throw new FileSystemError("EFBIG", `a write at ${pos}`);
     }
@@ -115,6 +116,7 @@ export function endOfWrite(
   const converts = mapping.type === MappingType.unwritten && written > 0;
   if (!grows && !touches && !short && !converts) return;
   transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
+    handle.changes?.tell();
     // The size first: a crash at a restart in between must not leave written blocks behind the end.
     if (grows) setSize(handle, inode, pos + written);
     if (converts) finishWrite(handle, inode, pos, written);
@@ -162,6 +164,7 @@ export function resize(volume: Volume, inode: Inode, size: number): void {
   if (inode.has(InodeFlag.append)) throw new FileSystemError("EPERM", `inode ${inode.ino} is append-only`);
   checkNotPinned(volume.promises, inode);
   transact(volume, MAP_CREDITS + ALLOCATE_CREDITS, (handle) => {
+    handle.changes?.tell();
     handle.modifyInode(inode);
     if (inode.hasInlineData && truncateInlineData(handle, inode, size)) {
       touchModified(handle, inode);

@@ -46,6 +46,7 @@ export function fallocate(
   const { keepSize, punchHole, collapseRange, zeroRange, insertRange } = FallocateMode;
   checkFallocate(volume, inode, mode, offset, length);
   transact(volume, CREDITS, (handle) => {
+    if ((mode & (collapseRange | insertRange)) === 0) handle.changes?.tell();
     handle.modifyInode(inode);
     spillToBlock(handle, inode);
     if (mode & punchHole) punch(handle, inode, offset, length);

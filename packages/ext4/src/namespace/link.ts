@@ -44,16 +44,18 @@ export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array)
     touchChanged(handle, inode);
     inode.linksCount++;
     // A file made without a name is an orphan no longer; whoever uses it goes on with the same object.
-    if (inode.linksCount === 1) adopt(handle, inode);
+    if (inode.linksCount > 1) handle.changes?.addName(dir, name, inode);
+    else adopt(handle, dir, name, inode);
   });
 }
 
-function adopt(handle: Handle, inode: Inode): void {
+function adopt(handle: Handle, dir: Inode, name: Uint8Array, inode: Inode): void {
   const { inodes } = handle.volume;
   if (!handle.volume.promises.growing.has(inode.ino)) removeOrphan(handle, inode);
   inodes.delete(inode.ino);
   inodes.add(inode);
   handle.onUndo(() => inodes.keep(inode));
+  handle.changes?.addFirstName(dir, name, inode, false);
 }
 
 /** Takes a name away from what is no directory. With the last one, the inode becomes an orphan that `release` deletes. */
@@ -66,6 +68,7 @@ export function unlink(volume: Volume, dir: Inode, name: Uint8Array): void {
     removeEntry(handle, dir, name);
     touchModified(handle, dir);
     dropLink(handle, inode);
+    handle.changes?.removeName(dir, name, inode);
   });
 }
 

@@ -21,6 +21,7 @@ const RELEASE_CREDITS = 64;
  */
 export function deleteInode(volume: Volume, inode: Inode): void {
   transact(volume, RELEASE_CREDITS, (handle) => {
+    handle.changes?.tell();
     handle.modifyInode(inode);
     const mapped = hasBlocks(volume, inode);
     inode.size = 0;

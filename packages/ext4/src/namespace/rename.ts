@@ -113,6 +113,7 @@ function moveEntry(
   }
   touchModified(handle, from.dir);
   if (elsewhere) touchModified(handle, to.dir);
+  if (!moved.isDirectory && whiteoutOwner === undefined) tellMove(handle, from, moved, to, target);
   if (moved.isDirectory) {
     if (elsewhere) setDotDot(handle, moved, to.dir.ino);
     // The directory that is replaced was counted where the moved one is counted now.
@@ -123,6 +124,13 @@ function moveEntry(
     if (target.isDirectory) dropDirectory(handle, target);
     else dropLink(handle, target);
   }
+}
+
+/** The new name comes before the old one goes: a replay never finds the file without any. */
+function tellMove({ changes }: Handle, from: Place, moved: Inode, to: Place, target: Inode | undefined): void {
+  if (target !== undefined) changes?.removeName(to.dir, to.name, target);
+  changes?.addName(to.dir, to.name, moved);
+  changes?.removeName(from.dir, from.name, moved);
 }
 
 function exchangeEntries(handle: Handle, from: Place, moved: Inode, to: Place, target: Inode): void {

@@ -66,6 +66,7 @@ export class OrphanTable {
   add(handle: Handle, inode: Inode): void {
     const { ino } = inode;
     if (this.#entries.has(ino)) return;
+    handle.changes?.addOrphan(ino);
     const slot = this.#file?.add(handle, ino) ?? -1;
     if (slot >= 0) {
       this.#entries.set(ino, { inode, previous: 0, next: 0, slot });
@@ -91,6 +92,7 @@ export class OrphanTable {
     const entry = this.#entries.get(inode.ino);
     if (entry === undefined) return;
     const { previous, next, slot } = entry;
+    handle.changes?.removeOrphan(inode.ino);
     if (slot >= 0) {
       this.#file!.remove(handle, slot);
     } else {

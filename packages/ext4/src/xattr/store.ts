@@ -59,6 +59,7 @@ export function storeXattr(
   if (old === undefined && value === undefined) return;
   if (old !== undefined && value !== undefined && old.valueInode === 0 && equalBytes(old.value, value)) return;
 
+  handle.changes?.refuse();
   handle.modifyInode(inode);
   if (value === undefined) remove(handle, inode, found);
   else if (!place(handle, inode, found, value, privileged)) {

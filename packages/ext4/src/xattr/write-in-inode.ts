@@ -58,6 +58,7 @@ export function setInInode(
   name: string,
   value: Uint8Array | undefined,
 ): void {
+  handle.changes?.refuse();
   handle.modifyInode(inode);
   const bytes = Uint8Array.from(name, (char) => char.charCodeAt(0));
   const list = storedInInode(handle.volume, inode);
