@@ -91,11 +91,13 @@ export class ImageNode {
   isOpen = false;
   /** Whether its data is for this end to read and write. */
   readonly isOutside: boolean;
+  /** `AttrFlag` bits: what may be done with it, and whose its data is. */
+  readonly flags: number;
 
-  /** @param flags `AttrFlag` bits */
   constructor(id: number, stats: Stats, flags: number) {
     this.id = id;
     this.isOutside = (flags & OUTSIDE) === OUTSIDE && stats.kind === "file";
+    this.flags = flags;
     this.stats = stats;
     this.size = stats.size;
   }

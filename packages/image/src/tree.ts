@@ -12,6 +12,7 @@ const MOST_ENTRIES = 1 << 24;
 /** The largest value of an extended attribute, and the longest list of names. */
 const LARGEST_XATTR = 65_536;
 const FS_IOC_GETFLAGS = 0x8008_6601;
+const FS_IOC_SETFLAGS = 0x4008_6602;
 const FS_IOC_GETVERSION = 0x8008_7601;
 const FS_IOC_FSGETXATTR = 0x801c_581f;
 const DOT = 0x2e;
@@ -70,15 +71,20 @@ export class ImageTree {
   constructor(client: FuseClient, data: FileData) {
     this.client = client;
     this.data = data;
-    const [out] = client.request("GETATTR", ROOT, {}).out;
-    if (out === undefined) throw new FuseAnswerError("GETATTR", 5);
-    this.root = new ImageNode(ROOT, statsOf(out.attr), 0);
+    this.root = this.node(ROOT);
   }
 
   /** What a name stands for, undefined if there is none. */
   lookup(dir: ImageNode, name: Uint8Array): ImageNode | undefined {
     const [entry] = this.client.request("LOOKUP", dir.id, { names: [name] }).out;
     return entry === undefined || entry.nodeid === 0 ? undefined : this.#node(entry);
+  }
+
+  /** The inode of a number: one that was told of before. */
+  node(id: number): ImageNode {
+    const [out] = this.client.request("GETATTR", id, {}).out;
+    if (out === undefined) throw new FuseAnswerError("GETATTR", 5);
+    return new ImageNode(id, statsOf(out.attr), out.attr.flags);
   }
 
   /** Asks anew. */
@@ -96,6 +102,14 @@ export class ImageTree {
     const generation = this.#ioctl(node, FS_IOC_GETVERSION, 4, 0);
     const projectId = this.#ioctl(node, FS_IOC_FSGETXATTR, 28, 12);
     return { crtime, flags, generation, projectId };
+  }
+
+  /** Inode flags, as chattr(1) sets them. */
+  setFlags(node: ImageNode, flags: number): void {
+    const data = Buffer.alloc(4);
+    data.writeUInt32LE(flags);
+    this.client.request("IOCTL", node.id, { request: { cmd: FS_IOC_SETFLAGS, in_size: data.length }, data });
+    this.data.forget(node.id); // what may be done with its data has changed
   }
 
   /** 32 bits at `offset` of an ioctl's answer. */
@@ -147,8 +161,9 @@ export class ImageTree {
     return data.slice();
   }
 
-  setXattr(node: ImageNode, name: Uint8Array, value: Uint8Array): void {
-    this.client.request("SETXATTR", node.id, { request: { size: value.length }, names: [name], data: value });
+  /** @param flags XATTR_CREATE (1), XATTR_REPLACE (2) or 0 */
+  setXattr(node: ImageNode, name: Uint8Array, value: Uint8Array, flags = 0): void {
+    this.client.request("SETXATTR", node.id, { request: { size: value.length, flags }, names: [name], data: value });
   }
 
   removeXattr(node: ImageNode, name: Uint8Array): void {
@@ -193,12 +208,17 @@ export class ImageTree {
     if (victim !== undefined) this.forget(victim);
   }
 
-  /** Moves a name, over another one if there is one. */
-  rename(dir: ImageNode, name: Uint8Array, newDir: ImageNode, newName: Uint8Array): void {
+  /**
+   * Moves a name, over another one if there is one.
+   *
+   * @param flags of renameat2(2): RENAME_NOREPLACE (1), RENAME_EXCHANGE (2), RENAME_WHITEOUT (4)
+   */
+  rename(dir: ImageNode, name: Uint8Array, newDir: ImageNode, newName: Uint8Array, flags = 0): void {
     const victim = this.lookup(newDir, newName);
     const moved = this.lookup(dir, name);
-    this.client.request("RENAME", dir.id, { request: { newdir: newDir.id }, names: [name, newName] });
-    if (victim !== undefined && victim.id !== moved?.id) this.forget(victim);
+    this.client.request("RENAME2", dir.id, { request: { newdir: newDir.id, flags }, names: [name, newName] });
+    const isReplaced = (flags & RENAME_EXCHANGE) === 0 && victim?.id !== moved?.id;
+    if (victim !== undefined && isReplaced) this.forget(victim);
   }
 
   setAttributes(node: ImageNode, changes: Changes): void {
@@ -226,8 +246,12 @@ export class ImageTree {
     if (out !== undefined) node.update(statsOf(out.attr));
   }
 
-  fsync(node: ImageNode): void {
-    this.client.request("FSYNC", node.id, {});
+  /** A file, or a directory's names, are durable when this returns. */
+  fsync(node: ImageNode, dataOnly = false): void {
+    const failure = node.isDirectory
+      ? this.client.call("FSYNCDIR", node.id, { request: {} }).error
+      : this.data.sync(node, dataOnly);
+    if (failure !== 0) throw new FuseAnswerError("FSYNC", failure);
   }
 
   /** Everything that was changed is durable. */
@@ -267,6 +291,7 @@ export class ImageTree {
   }
 }
 
+const RENAME_EXCHANGE = 2;
 const ENODATA = 61;
 /** TMPFILE has a name part that says nothing; the kernel sends a slash. */
 const SLASH = Uint8Array.of(0x2f);

@@ -21,6 +21,8 @@ export const IoFlag = {
   overwriteOnly: 0x40,
   /** The file was opened with FOPEN_DIRECT_IO: what cannot be done directly is -EIO, and not done through the page cache. */
   directOnly: 0x80,
+  /** Direct writes: what was written before an error counts, and the error is for the next call to see. */
+  partial: 0x100,
 } as const;
 
 /** Modes of fallocate, as in Linux. */

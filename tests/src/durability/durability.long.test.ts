@@ -2,7 +2,7 @@
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { seedOf } from "../model/generate.js";
-import { READY } from "../model/variants.js";
+import { MOUNTED } from "../model/variants.js";
 import { DATABASES, filesFor, IMAGES, mayBeNoisy } from "./images.js";
 import { standApart } from "./trial.js";
 
@@ -11,7 +11,7 @@ const missing = withoutLoopMounts() || withoutFuse() || withoutTools("sqlite3", 
 
 describe("many crashes", { skip: missing, concurrency: 2 }, () => {
   const first = seedOf(process.env);
-  for (const subject of READY.filter((name) => name !== "engine")) {
+  for (const subject of MOUNTED) {
     for (const image of IMAGES) {
       for (let seed = first; seed < first + CRASHES; seed++) {
         const files = filesFor(subject, image);

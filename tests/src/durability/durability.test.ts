@@ -10,7 +10,7 @@ import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { debugfs } from "../images/build.js";
 import { seedOf } from "../model/generate.js";
-import { READY } from "../model/variants.js";
+import { MOUNTED } from "../model/variants.js";
 import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { copySparse } from "../walk/truth.js";
@@ -23,7 +23,7 @@ import { standApart } from "./trial.js";
 
 const missing = withoutLoopMounts() || withoutFuse() || withoutTools("sqlite3", "python3", "git");
 
-for (const subject of READY.filter((name) => name !== "engine")) {
+for (const subject of MOUNTED) {
   describe(`what was synced survives the end of ${subject}`, { skip: missing, concurrency: 2 }, () => {
     const seed = seedOf(process.env);
     for (const image of IMAGES) {

@@ -16,6 +16,7 @@ const ALTERNATING: Readonly<Record<SubjectName, readonly string[]>> = {
   kernel: [],
   engine: ["1k", "ext3"],
   served: ["default", "orphan-file"],
+  image: ["1k"],
 };
 
 for (const subject of READY.filter((name) => name !== "kernel")) {

@@ -13,7 +13,7 @@ import type { Subject } from "./subject.js";
 import { SystemSubject } from "./system-subject.js";
 import { findModelVariant, keptTime, type ModelVariant } from "./variants.js";
 
-export type SubjectName = "kernel" | "engine" | "served";
+export type SubjectName = "kernel" | "engine" | "served" | "image";
 
 export interface Game {
   readonly variant: string;
@@ -64,6 +64,10 @@ export async function startSubject(name: SubjectName, variant: ModelVariant, ima
     case "engine": {
       const { EngineSubject } = await import("./engine-subject.js");
       return new EngineSubject(image, variant);
+    }
+    case "image": {
+      const { ImageSubject } = await import("./image-subject.js");
+      return new ImageSubject(image, variant);
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Who mounts an image for a subject: the kernel's ext4 through a loop device, or our own command. */
-
+import { fileURLToPath } from "node:url";
 import { ServedMount } from "../mount/served-mount.js";
 import { mountLoop, unmount } from "../system/loop.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
@@ -24,11 +24,23 @@ export function kernelMounter(image: string, options: readonly string[] = []): M
   };
 }
 
+/** Our own mount. */
 export function servedMounter(image: string, options: readonly string[] = []): Mounter {
+  return mounterOf((at) => ServedMount.start(image, at, [NO_ATIME, ...options]));
+}
+
+const BRIDGE = fileURLToPath(new URL("../bridge/main.js", import.meta.url));
+
+/** The host without a mount, with a kernel's FUSE in front of it. */
+export function bridgeMounter(image: string, options: readonly string[] = []): Mounter {
+  return mounterOf((at) => ServedMount.start(image, at, [NO_ATIME, ...options], [BRIDGE]));
+}
+
+function mounterOf(start: (at: string) => Promise<ServedMount>): Mounter {
   let served: ServedMount | undefined;
   return {
     async mount() {
-      served = await ServedMount.start(image, scratchDirectory("model"), [NO_ATIME, ...options]);
+      served = await start(scratchDirectory("model"));
       return served.mountPoint;
     },
     async unmount() {

@@ -277,7 +277,10 @@ export function findModelVariant(name: string): ModelVariant {
 }
 
 /** Who plays in the tests. */
-export const READY: readonly SubjectName[] = ["kernel", "engine", "served"];
+export const READY: readonly SubjectName[] = ["kernel", "engine", "served", "image"];
+
+/** Those of them whose files are files of this system. */
+export const MOUNTED = ["kernel", "served"] as const;
 
 /** The images that a subject can be held to the model on: the kernel writes some with mistakes of its own, or not at all. */
 export function playable(subject: SubjectName): readonly ModelVariant[] {

@@ -37,8 +37,13 @@ export class ServedMount {
   }
 
   /** Mounts; resolves when the mount answers. The caller clears it away with `clear`. */
-  static async start(image: string, mountPoint: string, options: readonly string[] = []): Promise<ServedMount> {
-    const args = [COMMAND, "mount", "--foreground", ...options.flatMap((option) => ["-o", option]), image, mountPoint];
+  static async start(
+    image: string,
+    mountPoint: string,
+    options: readonly string[] = [],
+    command: readonly string[] = [COMMAND, "mount", "--foreground"],
+  ): Promise<ServedMount> {
+    const args = [...command, ...options.flatMap((option) => ["-o", option]), image, mountPoint];
     const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     const served = new ServedMount(server, mountPoint);
     for (let waited = 0; !isMounted(mountPoint); waited += POLL_INTERVAL) {

@@ -14,7 +14,7 @@ const OPENED_UNASKED =
   "the kernel opens without asking (OPEN is ENOSYS, for all files at once) and knows no flags of FUSE's inodes; " +
   "the writes themselves are refused";
 
-export const EXCLUSIONS: Readonly<Record<string, string>> = {
+const EXCLUSIONS: Readonly<Record<string, string>> = {
   "fallocate: COLLAPSE_RANGE takes blocks out": NO_SHIFTING,
   "fallocate: COLLAPSE_RANGE at the start": NO_SHIFTING,
   "fallocate: COLLAPSE_RANGE of a hole": NO_SHIFTING,
@@ -41,3 +41,28 @@ export const EXCLUSIONS: Readonly<Record<string, string>> = {
   "immutable and append-only: EACCES or EPERM for access(W_OK) of an immutable file":
     "with default_permissions the kernel answers access(2) from owner, mode and ACL alone, and knows no immutable inodes",
 };
+
+const READING_CHANGES_NOTHING = "who opens an image without a mount does not change it by looking at it";
+
+/** What the host without a mount does not do, besides. */
+const WITHOUT_MOUNT: Readonly<Record<string, string>> = {
+  "times: reading directly changes atime, when it is no later than mtime": READING_CHANGES_NOTHING,
+  "times: listing a directory changes its atime": READING_CHANGES_NOTHING,
+  "times: following a symbolic link changes its atime": READING_CHANGES_NOTHING,
+  "full: the reserved blocks are root's":
+    "who may write to the image may use all of it: the host asks for space as root",
+};
+
+export type Asked = "kernel" | "bulkhead" | "bridged";
+
+/** The cases that somebody is not asked, each with why. */
+export function exclusionsOf(who: Asked): Readonly<Record<string, string>> {
+  switch (who) {
+    case "kernel":
+      return {};
+    case "bulkhead":
+      return EXCLUSIONS;
+    case "bridged":
+      return { ...EXCLUSIONS, ...WITHOUT_MOUNT };
+  }
+}

@@ -2,15 +2,17 @@
  * The suite in a process of its own, so that a mount that hangs can be given up on:
  *   node posix/main.js kernel IMAGE SMALL-IMAGE JOURNAL           the kernel's ext4, on loop devices
  *   node posix/main.js bulkhead IMAGE SMALL-IMAGE JOURNAL         our own mounts
+ *   node posix/main.js bridged IMAGE SMALL-IMAGE JOURNAL          the host without a mount, see bridge/
  *   node posix/main.js here DIRECTORY IMAGE JOURNAL [WORD …]      what is mounted at a directory, made from that image
  */
 import { chmodSync, readFileSync } from "node:fs";
+import { bridgeMounter } from "../model/mounters.js";
 import { withLoopMountAsync } from "../system/loop.js";
 import { scratchDirectory } from "../system/scratch.js";
 import { withServedMount } from "../walk/served.js";
 import { type Case, type Place, titleOf } from "./case.js";
 import { CASES } from "./cases/index.js";
-import { EXCLUSIONS } from "./exclusions.js";
+import { type Asked, exclusionsOf } from "./exclusions.js";
 import { type Facts, imageFacts } from "./facts.js";
 import { stillLife } from "./prepare.js";
 import { type Outcome, runCases } from "./run.js";
@@ -21,12 +23,21 @@ const MOUNTINGS: Readonly<Record<string, Mounting>> = {
   kernel: (image, options, work) => withLoopMountAsync(image, { options }, work),
   bulkhead: (image, options, work) =>
     withServedMount(image, { options: ["allow_other", "suid", "dev", ...options] }, work),
+  bridged: async (image, options, work) => {
+    const mounter = bridgeMounter(image, ["allow_other", "suid", "dev", ...options]);
+    try {
+      await work(await mounter.mount());
+    } finally {
+      await mounter.unmount();
+    }
+  },
 };
 
 async function everywhere(kind: string, image: string, smallImage: string, journal: string): Promise<void> {
   const mounting = MOUNTINGS[kind];
   if (mounting === undefined) throw new Error(`posix: kernel, bulkhead or here, not ${kind}`);
-  const asked = kind === "kernel" ? CASES : CASES.filter((one) => !(titleOf(one) in EXCLUSIONS));
+  const exclusions = exclusionsOf(kind as Asked);
+  const asked = CASES.filter((one) => !(titleOf(one) in exclusions));
   const elsewhere = openDirectory();
   const facts = imageFacts(image, true);
   const run = (place: Place, on: Facts, mountPoint: string, base: string, readOnly = false): Promise<void> => {

@@ -11,7 +11,7 @@ import type { Workload } from "./workload.js";
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 
 export interface Trial {
-  readonly subject: "kernel" | "served";
+  readonly subject: "kernel" | "served" | "bridged";
   readonly mke2fs?: readonly string[];
   readonly long?: boolean;
   readonly seed: number;

@@ -2,7 +2,7 @@
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { seedOf } from "../model/generate.js";
-import { FEATURES, READY } from "../model/variants.js";
+import { FEATURES, MOUNTED } from "../model/variants.js";
 import { WORKLOADS } from "./software.js";
 import { tryWorkload } from "./trial.js";
 
@@ -13,7 +13,7 @@ const IMAGES: Readonly<Record<string, readonly string[]>> = {
   bigalloc: ["-O", `${FEATURES},bigalloc,^resize_inode`, "-b", "4096", "-C", "16384", "-i", "16384"],
 };
 
-for (const subject of READY.filter((name) => name !== "engine")) {
+for (const subject of [...MOUNTED, "bridged"] as const) {
   describe(`all of the workloads on ${subject}`, { skip: withoutLoopMounts() || withoutFuse() }, () => {
     for (const [name, mke2fs] of Object.entries(IMAGES)) {
       for (const workload of WORKLOADS) {

@@ -4,8 +4,8 @@ import { type DecodedReply, decodeReply, encodeRequest, type RequestParts } from
 import { type DirectoryRecord, readRecords } from "../protocol/dirents.js";
 import { InitFlag, type InitFlagName, ROOT_ID } from "../protocol/flags.js";
 import { flagWords, hasFlag, IOMAP_MINOR, MAJOR, NEWEST_MINOR, OLDEST_MINOR } from "../protocol/init.js";
-import { type OperationName, operations, type Row } from "../protocol/operations.js";
-import { FuseEntryOut, FuseForgetOne, FuseOutHeader } from "../protocol/structs.js";
+import { type OperationName, operationName, operations, type Row } from "../protocol/operations.js";
+import { FuseEntryOut, FuseForgetOne, FuseInHeader, FuseOutHeader } from "../protocol/structs.js";
 import type { ClientChannel } from "./channel.js";
 import { type ConnectionLoss, FuseAnswerError, FuseConnectionError } from "./errors.js";
 import { KnownNodes } from "./known-nodes.js";
@@ -180,6 +180,34 @@ export class FuseClient {
     return reply;
   }
 
+  /**
+   * Passes on a request that somebody else has encoded: for who stands between a kernel and a server. What the answer tells of
+   * nodes is theirs to give back, in a FORGET of their own.
+   *
+   * @param message its first `length` bytes; the number in it becomes one of ours
+   * @returns the answer as it came, with the number of the request, on a buffer that the next call overwrites; without a byte
+   *   for an operation that has none
+   * @throws FuseConnectionError
+   */
+  relay(message: Uint8Array, length: number): Uint8Array {
+    if (this.#lost !== undefined) throw this.#lost;
+    const header = FuseInHeader.view(new DataView(message.buffer, message.byteOffset, length), 0);
+    const { opcode, uniqueLo, uniqueHi } = header;
+    const name = operationName(opcode);
+    const row: Row | undefined = name in operations ? operations[name as OperationName] : undefined;
+    this.#unique += UNIQUE_STEP;
+    header.uniqueLo = this.#unique % TWO_32;
+    header.uniqueHi = Math.floor(this.#unique / TWO_32);
+    const failure = this.#channel.send(message, length, this.#timeout);
+    if (failure !== 0) throw this.#failed(failure, name);
+    if (row?.answer === "never") return this.#reply.subarray(0, 0);
+    const received = this.#receive(name, header.uniqueLo, header.uniqueHi);
+    const answer = this.#header.at(this.#replyView, 0);
+    answer.uniqueLo = uniqueLo;
+    answer.uniqueHi = uniqueHi;
+    return this.#reply.subarray(0, received);
+  }
+
   /** As {@link call}. @throws FuseAnswerError for an errno as well */
   request<K extends OperationName>(
     name: K,
@@ -290,7 +318,7 @@ export class FuseClient {
   }
 
   /** Waits for the reply with this number; what else comes is a notification, or an answer that nobody waits for. */
-  #receive(name: OperationName, uniqueLo: number, uniqueHi: number): number {
+  #receive(name: string, uniqueLo: number, uniqueHi: number): number {
     const until = performance.now() + this.#timeout;
     for (;;) {
       const length = this.#channel.receive(this.#reply, Math.max(0, until - performance.now()));
@@ -307,7 +335,7 @@ export class FuseClient {
     }
   }
 
-  #failed(failure: number, name: OperationName): FuseConnectionError {
+  #failed(failure: number, name: string): FuseConnectionError {
     switch (-failure) {
       case Errno.EPIPE:
         return this.#lose("gone", `the server ended before it answered ${name}`);

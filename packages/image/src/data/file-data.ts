@@ -29,8 +29,12 @@ export interface FileData {
   seek(node: ImageNode, offset: number, wanted: "data" | "hole"): number;
   /** Sets the size; what a file grows by reads as zeros. @returns 0, or a negative errno */
   resize(node: ImageNode, size: number): number;
+  /** fallocate(2); `mode` as there. @returns 0, or a negative errno */
+  fallocate(node: ImageNode, mode: number, offset: number, length: number): number;
   /** A file has been written: its times say so, where that does not happen by itself. @returns 0, or a negative errno */
   touch(node: ImageNode): number;
+  /** A file is durable when this returns; `dataOnly`: as far as it takes to read it back. @returns 0, or a negative errno */
+  sync(node: ImageNode, dataOnly: boolean): number;
   /** Nothing of a node is to be remembered: it may be gone, and its number another's. */
   forget(nodeid: number): void;
   /** Brings to the image what is still on its way. @returns 0, or a negative errno */

@@ -1,5 +1,5 @@
 import type { FuseClient } from "@bulkhead/fuse/client";
-import { Fattr } from "@bulkhead/fuse/protocol";
+import { Fattr, FsyncFlag } from "@bulkhead/fuse/protocol";
 import type { ImageNode } from "../node.js";
 import type { FileData, Give } from "./file-data.js";
 import { Opens } from "./opens.js";
@@ -84,8 +84,23 @@ export class FuseData implements FileData {
     return error;
   }
 
+  fallocate(node: ImageNode, mode: number, offset: number, length: number): number {
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
+    const { error } = this.#client.call("FALLOCATE", node.id, { request: { mode, offset, length } });
+    if (error !== 0) return error;
+    const [out] = this.#client.call("GETATTR", node.id, {}).out;
+    if (out !== undefined) node.size = out.attr.size;
+    return 0;
+  }
+
   touch(): number {
     return 0;
+  }
+
+  sync(node: ImageNode, dataOnly: boolean): number {
+    const request = { fsync_flags: dataOnly ? FsyncFlag.FDATASYNC : 0 };
+    return this.#client.call("FSYNC", node.id, { request }).error;
   }
 
   forget(): void {}

@@ -1,7 +1,14 @@
 import { closeSync } from "node:fs";
 import type { FuseClient } from "@bulkhead/fuse/client";
-import { Fattr } from "@bulkhead/fuse/protocol";
-import { connectIomap, type FileIdentity, type IomapConnection, type IomapFile } from "@bulkhead/iomap";
+import { AttrFlag, Fattr } from "@bulkhead/fuse/protocol";
+import {
+  connectIomap,
+  type FileAttributes,
+  type FileIdentity,
+  IoFlag,
+  type IomapConnection,
+  type IomapFile,
+} from "@bulkhead/iomap";
 import type { ImageNode } from "../node.js";
 import type { FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
@@ -58,7 +65,8 @@ export class IomapData implements FileData {
     const file = this.#file(node);
     if (typeof file === "number") return file;
     if (file === undefined) return this.#through.write(node, position, source);
-    const written = this.#answer(file.writeDirect(position, source));
+    const append = position === file.size ? IoFlag.append : 0;
+    const written = this.#answer(file.writeDirect(position, source, IoFlag.partial | append));
     node.size = file.size;
     return written;
   }
@@ -87,6 +95,15 @@ export class IomapData implements FileData {
     return failure;
   }
 
+  fallocate(node: ImageNode, mode: number, offset: number, length: number): number {
+    const file = this.#file(node);
+    if (typeof file === "number") return file;
+    if (file === undefined) return this.#through.fallocate(node, mode, offset, length);
+    const failure = this.#answer(file.fallocate(mode, offset, length));
+    node.size = file.size;
+    return failure;
+  }
+
   /** Whoever has the data keeps the times of writing it. */
   touch(node: ImageNode): number {
     if (!node.isOutside) return 0;
@@ -94,13 +111,21 @@ export class IomapData implements FileData {
     return this.#client.call("SETATTR", node.id, { request: { valid } }).error;
   }
 
+  sync(node: ImageNode, dataOnly: boolean): number {
+    const file = this.#files.get(node.id);
+    return file === undefined ? this.#through.sync(node, dataOnly) : this.#answer(file.fsync(dataOnly));
+  }
+
   forget(nodeid: number): void {
     this.#files.get(nodeid)?.evict();
     this.#files.delete(nodeid);
   }
 
+  /** What was written is on its way to the image already; zeros at the edges of blocks may be in the page cache. */
   flush(): number {
-    return 0; // all I/O is direct: what was written is on its way to the image already
+    let failure = 0;
+    for (const file of this.#files.values()) failure = this.#answer(file.flush()) || failure;
+    return failure;
   }
 
   close(): void {
@@ -115,8 +140,7 @@ export class IomapData implements FileData {
     if (refusal !== 0) return refusal;
     let file = this.#files.get(node.id);
     if (file === undefined) {
-      const { ino, size, blockSize } = node.stats;
-      file = this.connection.open({ nodeid: node.id, ino }, { size, blockSize });
+      file = this.connection.open({ nodeid: node.id, ino: node.stats.ino }, attributesOf(node));
       for (const oldest of this.#files.keys()) {
         if (this.#files.size < MOST_FILES) break;
         this.forget(oldest);
@@ -133,4 +157,14 @@ export class IomapData implements FileData {
     if (result < 0 && this.#client.loss !== undefined) throw this.#client.loss;
     return result;
   }
+}
+
+function attributesOf({ size, stats: { blockSize }, flags }: ImageNode): FileAttributes {
+  return {
+    size,
+    blockSize,
+    sync: (flags & AttrFlag.SYNC) !== 0,
+    append: (flags & AttrFlag.APPEND) !== 0,
+    immutable: (flags & AttrFlag.IMMUTABLE) !== 0,
+  };
 }

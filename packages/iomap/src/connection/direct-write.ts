@@ -54,7 +54,7 @@ export class DirectWriter<F extends FileIdentity> {
   /**
    * One operation from `pos` on. Its ioend has been answered when this returns.
    *
-   * @returns bytes, fewer when the source ended; a negative errno, after progress too: -ENOTBLK when it has to go through the
+   * @returns bytes, fewer when the source ended; a negative errno, after progress too unless asked for `partial`: -ENOTBLK when it has to go through the
    *   page cache, `done` bytes being written
    */
   write(file: FileState<F>, pos: number, length: number, source: Source, flags: number): number {
@@ -79,7 +79,8 @@ export class DirectWriter<F extends FileIdentity> {
     }
     const { done } = this;
     const falls = error === -ENOTBLK || error === -ENOSYS;
-    const failed = falls ? 0 : error;
+    const isShort = done > 0 && (flags & IoFlag.partial) !== 0;
+    const failed = falls || isShort ? 0 : error;
     const answer = this.#ioends.complete(file, this.#flags, failed, pos, done, this.#keepsMappings);
     // Somebody may have read the range into the cache meanwhile: a server that reads what it is asked about.
     this.#pages.dropRange(file, pos, pos + length);

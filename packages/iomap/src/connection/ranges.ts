@@ -33,7 +33,7 @@ export class Ranges<F extends FileIdentity> {
     if (failure !== 0) return failure;
     const answer = this.#context.server.setSize(file.identity, size, changes);
     if (answer < 0) return answer;
-    if (answer > file.limits.maxBytes) return this.#lied(`a size of ${answer} bytes`);
+    if (answer > file.limits.maxBytes) return this.#lied(`a size of ${answer} bytes, more than a file may have`);
     if (answer < file.size) this.#pages.cut(file, answer);
     file.size = answer;
     file.diskSize = answer;
@@ -94,6 +94,7 @@ export class Ranges<F extends FileIdentity> {
     file.dropMappings(offset, until - offset);
     if ((mode & keepSize) === 0 && !shifts) file.diskSize = Math.max(file.diskSize, end);
     if (shifts) {
+      if (!canShift(file, mode, offset, length)) return this.#lied("that it has moved blocks which cannot be");
       file.size += (mode & insertRange) !== 0 ? length : -length;
       file.diskSize = file.size;
       return 0;
@@ -138,7 +139,7 @@ export class Ranges<F extends FileIdentity> {
   }
 
   #lied(what: string): number {
-    return this.#context.refuse(EUCLEAN, `the server answered ${what}, more than a file may have`);
+    return this.#context.refuse(EUCLEAN, `the server answered ${what}`);
   }
 }
 
@@ -153,12 +154,18 @@ function checkFallocate<F extends FileIdentity>(
   const kind = mode & (punchHole | collapseRange | zeroRange | insertRange);
   if ((mode & ~known) !== 0 || (kind & (kind - 1)) !== 0) return -EOPNOTSUPP;
   if ((mode & punchHole) !== 0 && (mode & keepSize) === 0) return -EOPNOTSUPP;
-  if ((mode & (collapseRange | insertRange)) === 0) {
-    return offset + length > file.limits.maxBytes ? -EFBIG : 0;
-  }
-  const { blockSize } = file.limits;
-  if ((mode & keepSize) !== 0) return -EOPNOTSUPP;
-  if (offset % blockSize !== 0 || length % blockSize !== 0 || offset >= file.size) return -EINVAL;
-  if ((mode & collapseRange) !== 0) return offset + length >= file.size ? -EINVAL : 0;
-  return file.size + length > file.limits.maxBytes ? -EFBIG : 0;
+  const shifts = (mode & (collapseRange | insertRange)) !== 0;
+  if (shifts && (mode & keepSize) !== 0) return -EOPNOTSUPP;
+  return !shifts && offset + length > file.limits.maxBytes ? -EFBIG : 0;
+}
+
+/** Whether whole blocks inside a file can be taken out, or put in, there. A server that cannot at all says so first. */
+function canShift<F extends FileIdentity>(
+  { size, limits }: FileState<F>,
+  mode: number,
+  offset: number,
+  length: number,
+): boolean {
+  if (offset % limits.blockSize !== 0 || length % limits.blockSize !== 0 || offset >= size) return false;
+  return (mode & collapseRange) !== 0 ? offset + length < size : size + length <= limits.maxBytes;
 }

@@ -1,0 +1,13 @@
+/** posix.test.ts of the host without a mount, on all configurations. */
+import { describe, test } from "node:test";
+import { withoutFuse, withoutLoopMounts } from "./facilities.js";
+import { CONFIGURATIONS } from "./posix/images.js";
+import { mustHold } from "./posix/judge.js";
+
+describe("POSIX, of the host without a mount", { skip: withoutLoopMounts() || withoutFuse() }, () => {
+  for (const configuration of CONFIGURATIONS) {
+    test(configuration.name, async () => {
+      await mustHold(configuration, "bridged");
+    });
+  }
+});
