@@ -3,7 +3,7 @@ _bulkhead() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp rm mkdir mv ln chmod truncate completion --help --version' -- "$current"))
+    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp rm mkdir mv ln chmod truncate install-service completion --help --version' -- "$current"))
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -12,7 +12,7 @@ _bulkhead() {
         -o|--options) _bulkhead_list 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier usrquota grpquota prjquota noquota resuid= resgid= sync async dirsync writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache strictatime nostrictatime lazytime nolazytime'; return ;;
         --log) COMPREPLY=($(compgen -f -- "$current")); return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-o --options -f --foreground --log -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-o --options -f --foreground --log --uncontained -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     umount)
@@ -156,6 +156,16 @@ _bulkhead() {
       esac
       if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --size -c --no-create --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
+      ;;
+    install-service)
+      case $previous in
+        --group) :; return ;;
+        --socket-directory) :; return ;;
+        --root) :; return ;;
+        --node) COMPREPLY=($(compgen -f -- "$current")); return ;;
+      esac
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--paranoid --group --socket-directory --root --node --remove -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -d -- "$current"))
       ;;
     completion)
       if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-h --help' -- "$current")); return; fi

@@ -18,6 +18,7 @@ _bulkhead() {
       'ln:link files in an image'
       'chmod:change permissions of files in an image'
       'truncate:set the size of files in an image'
+      'install-service:have systemd start the servers of mounts, and mount(8) find them'
       'completion:print a completion script for a shell'
     )
     _describe command commands
@@ -34,6 +35,7 @@ _bulkhead() {
         '(-f --foreground)-f[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '(-f --foreground)--foreground[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '--log[Append the server'\''s log lines to FILE; default\: the system log (logger).]:FILE:_files' \
+        '--uncontained[Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel'\''s own ext4 would have to trust them.]' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:SOURCE:_files' \
@@ -229,6 +231,17 @@ _bulkhead() {
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
+      ;;
+    install-service)
+      _arguments -s \
+        '--paranoid[Servers without V8'\''s compiler, in whose memory nothing that was written can be executed. Slower.]' \
+        '--group[Members of GROUP may mount through the service; default\: only root.]:GROUP:' \
+        '--socket-directory[Where the sockets are; default /run/filesystems, where all that speak the protocol look.]:DIR:' \
+        '--root[Install below DIR, as if it were /, and start nothing\: for packages. The environment variable DESTDIR means the same. Units go to /usr/lib/systemd/system there.]:DIR:' \
+        '--node[The Node that is to run the servers; default\: the one that runs this.]:FILE:_files' \
+        '--remove[Remove what was installed. Mounts stay, and their servers with them.]' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]'
       ;;
     completion)
       _arguments -s \

@@ -32,6 +32,8 @@ export interface Example {
 
 export interface CommandDeclaration {
   readonly name: string;
+  /** The program, if it is not `bulkhead NAME`. */
+  readonly program?: string;
   /** Section of the manual: 1 for users' commands, 8 for those of administrators. */
   readonly section: 1 | 8;
   /** What it does, for the list of commands: no capital, no full stop. */
@@ -59,6 +61,11 @@ export interface GivenArguments {
   value(name: string): string | undefined;
   /** All values of a repeatable option. */
   values(name: string): readonly string[];
+}
+
+/** What a user types in front of the arguments. */
+export function programOf({ name, program = `bulkhead ${name}` }: CommandDeclaration): string {
+  return program;
 }
 
 /** "-L, --depth N" */

@@ -1,4 +1,4 @@
-import { type CommandDeclaration, optionSynopsis } from "./declaration.js";
+import { type CommandDeclaration, optionSynopsis, programOf } from "./declaration.js";
 import { helpOption, usage } from "./parse.js";
 
 const WIDTH = 80;
@@ -12,7 +12,7 @@ export function commandHelp(command: CommandDeclaration): string {
     parts.push("", "Examples:");
     for (const { command: line, does } of command.examples) parts.push(`  ${line}`, `      ${does}`);
   }
-  parts.push("", `Manual: man bulkhead-${command.name}`);
+  parts.push("", `Manual: man ${programOf(command).replace(" ", "-")}`);
   return `${parts.join("\n")}\n`;
 }
 

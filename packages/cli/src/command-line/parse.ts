@@ -6,6 +6,7 @@ import {
   type GivenArguments,
   type OptionDeclaration,
   optionSynopsis,
+  programOf,
 } from "./declaration.js";
 import { UsageError } from "./errors.js";
 
@@ -79,5 +80,5 @@ function checkCount(command: CommandDeclaration, positionals: readonly string[])
 
 /** "usage: bulkhead ls [OPTIONS] IMAGE:/PATH..." */
 export function usage(command: CommandDeclaration): string {
-  return `usage: bulkhead ${[command.name, "[OPTIONS]", ...command.arguments.map(argumentSynopsis)].join(" ")}`;
+  return `usage: ${[programOf(command), "[OPTIONS]", ...command.arguments.map(argumentSynopsis)].join(" ")}`;
 }

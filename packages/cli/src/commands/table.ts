@@ -1,4 +1,5 @@
 import type { CommandDeclaration, OptionDeclaration } from "../command-line/declaration.js";
+import { installService } from "./install-service/declaration.js";
 
 /** What `bulkhead` is, in a sentence. */
 export const about =
@@ -65,6 +66,11 @@ export const commands: readonly CommandDeclaration[] = [
         name: "log",
         value: "FILE",
         description: "Append the server's log lines to FILE; default: the system log (logger).",
+      },
+      {
+        name: "uncontained",
+        description:
+          "Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel's own ext4 would have to trust them.",
       },
     ],
     description: [
@@ -354,6 +360,7 @@ export const commands: readonly CommandDeclaration[] = [
     examples: [{ command: "bulkhead truncate -s 1G disk.img:/swapfile", does: "Make a sparse file." }],
     load: () => import("./truncate.js"),
   },
+  installService,
   {
     name: "completion",
     section: 1,

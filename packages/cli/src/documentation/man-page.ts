@@ -1,13 +1,17 @@
 import { ignoredMountOptions, mountOptions } from "@bulkhead/server/options";
-import { argumentSynopsis, type CommandDeclaration, optionSynopsis } from "../command-line/declaration.js";
+import { argumentSynopsis, type CommandDeclaration, optionSynopsis, programOf } from "../command-line/declaration.js";
 import { exitCodeMeanings } from "../command-line/exit-code.js";
 import { helpOption } from "../command-line/parse.js";
 import { about, commands } from "../commands/table.js";
+import { mountHelpers } from "../mount-helper/declaration.js";
+import { helperExitMeanings } from "../mount-helper/exit.js";
 
 /** File name and text of every page: the command's own and one for each of its commands. */
 export function manPages(version: string): Map<string, string> {
   const pages = new Map([["bulkhead.1", overview(version)]]);
-  for (const command of commands) pages.set(`bulkhead-${command.name}.${command.section}`, page(command, version));
+  for (const command of [...commands, ...mountHelpers]) {
+    pages.set(`${pageName(command)}.${command.section}`, page(command, version));
+  }
   return pages;
 }
 
@@ -37,6 +41,11 @@ function tagged(term: string, text: string): string[] {
 
 const exitStatus = [".SH EXIT STATUS", ...exitCodeMeanings.flatMap(([code, meaning]) => tagged(String(code), meaning))];
 
+const helperExitStatus = [
+  ".SH EXIT STATUS",
+  ...Object.entries(helperExitMeanings).flatMap(([code, meaning]) => tagged(code, meaning)),
+];
+
 function overview(version: string): string {
   return lines([
     ...header("bulkhead", 1, version),
@@ -63,14 +72,18 @@ function overview(version: string): string {
   ]);
 }
 
+function pageName(command: CommandDeclaration): string {
+  return programOf(command).replace(" ", "-");
+}
+
 function page(command: CommandDeclaration, version: string): string {
-  const name = `bulkhead-${command.name}`;
+  const name = pageName(command);
   return lines([
     ...header(name, command.section, version),
     ".SH NAME",
     `${roff(name)} \\- ${roff(command.summary)}`,
     ".SH SYNOPSIS",
-    `.B bulkhead ${roff(command.name)}`,
+    `.B ${roff(programOf(command))}`,
     ".RI [ OPTIONS ]",
     ...command.arguments.map((argument) => `.I ${roff(argumentSynopsis(argument))}`),
     ".SH DESCRIPTION",
@@ -78,7 +91,7 @@ function page(command: CommandDeclaration, version: string): string {
     ".SH OPTIONS",
     ...[...command.options, helpOption].flatMap((option) => tagged(optionSynopsis(option), option.description)),
     ...(command.name === "mount" ? mountOptionsSection() : []),
-    ...exitStatus,
+    ...(command.program === undefined ? exitStatus : helperExitStatus),
     ...(command.examples.length === 0 ? [] : [".SH EXAMPLES"]),
     ...command.examples.flatMap(({ command: line, does }) => tagged(line, does)),
     ".SH SEE ALSO",
@@ -105,8 +118,8 @@ function withValue(name: string, value: string | undefined, optional = false): s
 }
 
 function seeAlso(command: CommandDeclaration): string[] {
-  const others = commands.filter((other) => other !== command);
-  const references = [`.BR bulkhead (1)`, ...others.map(({ name, section }) => `.BR bulkhead\\-${name} (${section})`)];
+  const others = [...commands, ...mountHelpers].filter((other) => other !== command);
+  const references = [".BR bulkhead (1)", ...others.map((other) => `.BR ${roff(pageName(other))} (${other.section})`)];
   return references.map((reference, index) => (index < references.length - 1 ? `${reference},` : reference));
 }
 

@@ -533,12 +533,21 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
   return settings;
 }
 
+/** Whether a word of `-o` is one of ours, or one that means nothing to us: mount(8)'s `-s` leaves out the others. */
+export function isMountOption(word: string): boolean {
+  const name = word.replace(/=.*/s, "");
+  return isIgnored(name) || byName.has(name);
+}
+
+function isIgnored(name: string): boolean {
+  return ignoredMountOptions.includes(name) || /^[xX]-/.test(name) || name === "comment";
+}
+
 function applyOption(settings: MountSettings, item: string): void {
   const equals = item.indexOf("=");
   const name = equals === -1 ? item : item.slice(0, equals);
   const value = equals === -1 ? undefined : item.slice(equals + 1);
-  if (ignoredMountOptions.includes(name) || name.startsWith("x-") || name.startsWith("X-") || name === "comment")
-    return;
+  if (isIgnored(name)) return;
   const option = byName.get(name);
   if (option === undefined) {
     throw new UsageError(`unknown mount option ${name}${suggestion(name, [...byName.keys(), ...ignoredMountOptions])}`);

@@ -1,0 +1,120 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  type Installation,
+  packageOf,
+  plainPath,
+  programFiles,
+  renderUnit,
+  SERVICE_UNIT,
+  SOCKET_UNIT,
+  serviceUnit,
+  socketUnit,
+} from "@bulkhead/service/units";
+import type { GivenArguments } from "../command-line/declaration.js";
+import { CommandError } from "../command-line/errors.js";
+import { ExitCode } from "../command-line/exit-code.js";
+import { mountHelpers } from "../mount-helper/declaration.js";
+import { asInstalled, type Layout, layoutBelow } from "./install-service/layout.js";
+import { HEADING, removeOwned, writeOwned } from "./install-service/owned-files.js";
+import { serverProgram } from "./install-service/server-program.js";
+
+export function run(given: GivenArguments): number {
+  const { DESTDIR = "" } = process.env;
+  const root = given.value("root") ?? DESTDIR;
+  const layout = layoutBelow(root === "" || resolve(root) === "/" ? "" : resolve(root));
+  if (layout.root === "" && process.getuid?.() !== 0) throw new CommandError("this takes root");
+  return given.flag("remove") ? remove(layout) : install(layout, given);
+}
+
+function install(layout: Layout, given: GivenArguments): number {
+  const installation = installationOf(layout, given);
+  const bin = asInstalled(join(packageOf(fileURLToPath(import.meta.url)), "bin"), layout.root);
+  const made: string[] = [];
+  const write = (path: string, text: string, mode?: number) => {
+    writeOwned(path, text, mode);
+    made.push(path);
+  };
+  for (const unit of [socketUnit(installation), serviceUnit(installation)]) {
+    write(join(layout.units, unit.name), renderUnit(unit, HEADING));
+  }
+  for (const { name } of mountHelpers) {
+    // Not a link to the program: what runs mount(8) may have no PATH on which env finds this Node.
+    const script = `#!/bin/sh\n# ${HEADING}\nexec ${installation.node} ${plainPath(bin)}/${name}.js "$@"\n`;
+    write(join(layout.helpers, name), script, 0o755);
+  }
+  process.stdout.write(made.map((path) => `${path}\n`).join(""));
+  if (layout.root !== "") return ExitCode.success;
+  if (!systemdRuns()) {
+    process.stdout.write(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);
+    return ExitCode.success;
+  }
+  systemctl("daemon-reload");
+  systemctl("enable", SOCKET_UNIT);
+  systemctl("restart", SOCKET_UNIT);
+  return ExitCode.success;
+}
+
+function installationOf({ root }: Layout, given: GivenArguments): Installation {
+  const node = given.value("node") ?? process.execPath;
+  const program = serverProgram();
+  const { visible, executable } = programFiles(program, node);
+  if (root === "") for (const { source } of visible) checkOwner(source);
+  const group = given.value("group");
+  if (group !== undefined && !/^[a-z_][a-z0-9_-]*$/.test(group))
+    throw new CommandError(`${group} is no name of a group`);
+  const socketDirectory = given.value("socket-directory");
+  return {
+    node: asInstalled(node, root),
+    program: asInstalled(program, root),
+    files: {
+      visible: visible.map(({ source, target }) => ({
+        source: asInstalled(source, root),
+        target: asInstalled(target, root),
+      })),
+      executable: executable.map((path) => asInstalled(path, root)),
+    },
+    paranoid: given.flag("paranoid"),
+    ...(socketDirectory === undefined ? {} : { socketDirectory: resolve(socketDirectory) }),
+    ...(group === undefined ? {} : { group }),
+  };
+}
+
+/** What root runs, nobody else may be able to change, nor to put something else in its place. */
+function checkOwner(path: string): void {
+  for (let at = path; ; at = dirname(at)) {
+    const { uid, gid, mode } = statSync(at);
+    const STICKY = 0o1000;
+    const others = gid === 0 ? 0o002 : 0o022;
+    if (uid !== 0 || ((mode & others) !== 0 && (mode & STICKY) === 0)) {
+      throw new CommandError(
+        `${at} is not root's alone, and root is to run what is in it: install the package as root (npm install --global), or chown it`,
+      );
+    }
+    if (at === "/") return;
+  }
+}
+
+function remove(layout: Layout): number {
+  const runs = layout.root === "" && systemdRuns();
+  const units = [SOCKET_UNIT, SERVICE_UNIT].map((name) => join(layout.units, name));
+  if (runs && units.some((path) => existsSync(path))) systemctl("disable", "--now", SOCKET_UNIT);
+  const helpers = mountHelpers.map(({ name }) => join(layout.helpers, name));
+  const gone = [...units, ...helpers].filter(removeOwned);
+  process.stdout.write(gone.map((path) => `removed ${path}\n`).join(""));
+  if (gone.length === 0) throw new CommandError("there is nothing to remove");
+  if (runs) systemctl("daemon-reload");
+  return ExitCode.success;
+}
+
+/** As sd_booted(3). */
+function systemdRuns(): boolean {
+  return existsSync("/run/systemd/system");
+}
+
+function systemctl(...args: readonly string[]): void {
+  const { status, error } = spawnSync("systemctl", args, { stdio: ["ignore", "inherit", "inherit"] });
+  if (status !== 0) throw new CommandError(`systemctl ${args.join(" ")}: ${error?.message ?? `exit code ${status}`}`);
+}

@@ -1,0 +1,62 @@
+import { resolve } from "node:path";
+import { splitOptions } from "@bulkhead/service";
+import type { GivenArguments } from "../command-line/declaration.js";
+import { UsageError } from "../command-line/errors.js";
+
+/** What mount(8) wants of its helper. */
+export interface MountCall {
+  /** As it was given, made absolute: the mount table shows it. */
+  readonly source: string;
+  readonly directory: string;
+  /** The type of `-t`, or undefined. */
+  readonly type: string | undefined;
+  /** Words of `-o` as they are written, those for mount(8) left out. */
+  readonly words: readonly string[];
+  readonly sloppy: boolean;
+  readonly fake: boolean;
+  readonly verbose: boolean;
+}
+
+/** Words of fstab(5) that tell mount(8), or systemd, when and for whom to mount; libfuse's helper drops the same. */
+const FOR_MOUNT = new Set([
+  "defaults",
+  "auto",
+  "noauto",
+  "nofail",
+  "_netdev",
+  "user",
+  "nouser",
+  "users",
+  "owner",
+  "group",
+]);
+
+/** Whether a word of `-o` is nobody's who serves a file system. */
+function isForMount(word: string): boolean {
+  return word === "" || FOR_MOUNT.has(word) || word.startsWith("comment=");
+}
+
+/** @throws UsageError */
+export function readCall(given: GivenArguments): MountCall {
+  const [source, directory] = given.positionals;
+  if (source === undefined || directory === undefined) throw new UsageError("a source and a directory are needed");
+  const words = given.values("options").flatMap((list) => splitOptions(list));
+  if (words.includes("remount")) {
+    throw new UsageError("a mounted file system cannot be changed: unmount it, and mount it with the new options");
+  }
+  return {
+    source: resolve(source),
+    directory: resolve(directory),
+    type: given.values("types")[0],
+    words: words.filter((word) => !isForMount(word)),
+    sloppy: given.flag("sloppy"),
+    fake: given.flag("fake"),
+    verbose: given.flag("verbose"),
+  };
+}
+
+/** Where services are looked for, if not at the usual place. */
+export function socketDirectory(): { readonly socketDirectory?: string } {
+  const { BULKHEAD_SOCKET_DIRECTORY } = process.env;
+  return BULKHEAD_SOCKET_DIRECTORY === undefined ? {} : { socketDirectory: BULKHEAD_SOCKET_DIRECTORY };
+}
