@@ -44,10 +44,11 @@ import { cleanOrphans } from "./orphan/clean.js";
 import { enableQuota } from "./quota/quota.js";
 import { ErrorRecord } from "./superblock/error-record.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
+import type { KeptChanges } from "./survival/kept-changes.js";
 import type { Features, Geometry, Volume } from "./volume.js";
 import { getXattr, listXattrs } from "./xattr/xattrs.js";
 
-export type { ErrorsOption, MountOptions } from "./mount/options.js";
+export type { ErrorsOption, MountOptions, SurvivalOptions } from "./mount/options.js";
 
 /**
  * A mounted file system: the one door of the engine. Every operation is by inode; paths are the business of `Ext4`.
@@ -61,6 +62,8 @@ export class FileSystem {
   readonly errors: ErrorsOption;
   /** What the replay of the journal found, when there was one. */
   readonly replay: ReplayReport | undefined;
+  /** What another process needs to go on when this one dies; whoever answers requests has it kept before each answer. */
+  readonly kept: KeptChanges | undefined;
   /** The number that mappings name the device by; a host with several devices sets it. */
   deviceId = 1;
   /** Whether the device writes a block wholly or not at all; who knows sets it. */
@@ -76,7 +79,9 @@ export class FileSystem {
     options: MountOptions,
     replay: ReplayReport | undefined,
     mount: WritableMount | undefined,
+    kept: KeptChanges | undefined,
   ) {
+    this.kept = kept;
     this.#volume = volume;
     this.#mount = mount;
     this.#record = new ErrorRecord(volume);
@@ -107,17 +112,19 @@ export class FileSystem {
   ): FileSystem {
     if (options.writable !== true) {
       const { volume, replay } = mountReadOnly(device, options, environment);
-      return new FileSystem(volume, options, replay, undefined);
+      return new FileSystem(volume, options, replay, undefined, undefined);
     }
-    const { volume, replay, mount } = mountReadWrite(device, options, environment);
-    const fs = new FileSystem(volume, options, replay, mount);
+    const { volume, replay, mount, kept, goesOn } = mountReadWrite(device, options, environment);
+    const fs = new FileSystem(volume, options, replay, mount, kept);
     volume.report = (error) => fs.recordError(error);
     try {
       if (options.quota !== undefined) enableQuota(volume, options.quota);
-      cleanOrphans(volume, {
-        remove: (inode) => deleteInode(volume, inode),
-        truncate: (inode) => truncateOrphan(volume, inode),
-      });
+      const ends = {
+        remove: (inode: Inode) => deleteInode(volume, inode),
+        truncate: (inode: Inode) => truncateOrphan(volume, inode),
+      };
+      cleanOrphans(volume, ends, goesOn ? options.survival?.isInUse : undefined);
+      kept?.keep();
     } catch (error) {
       // Nothing says that it is clean: the next mount, or e2fsck, finds what this one could not deal with.
       volume.transactions?.abort(new FileSystemError("EROFS", "the mount failed"));

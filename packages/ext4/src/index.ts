@@ -27,7 +27,7 @@ export {
   isEngineError,
   UnsupportedFeatureError,
 } from "./errors.js";
-export { type ErrorsOption, FileSystem, type MountOptions } from "./filesystem.js";
+export { type ErrorsOption, FileSystem, type MountOptions, type SurvivalOptions } from "./filesystem.js";
 export { compatFeature, featureNames, incompatFeature, roCompatFeature } from "./format/features.js";
 export { GroupDescriptorLayout } from "./format/group-descriptor.js";
 export { FileType, InodeFlag, InodeLayout, ReservedInode } from "./format/inode.js";
@@ -52,4 +52,8 @@ export { RenameFlag } from "./namespace/rename.js";
 export { orphans } from "./orphan/orphans.js";
 export { openPartition, type Partition, type PartitionTable, readPartitions } from "./partition/partitions.js";
 export type { FileSystemStatistics } from "./superblock/statfs.js";
+export { KeptChanges } from "./survival/kept-changes.js";
+export { KeptState } from "./survival/kept-state.js";
+export { MOST_NOTE } from "./survival/layout.js";
+export { ArrayRegion, type SurvivalRegion } from "./survival/region.js";
 export type { Features, Geometry, Volume } from "./volume.js";

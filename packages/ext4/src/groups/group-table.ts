@@ -176,15 +176,19 @@ export function encodeDescriptor(volume: Volume, descriptor: GroupDescriptor): v
  * keeps its wrong checksum.
  */
 export function sealDescriptors(volume: Volume, block: CachedBlock): void {
-  const { features, geometry } = volume;
-  if (!features.metadataCsum && !features.gdtCsum) return;
-  const { descriptorsPerBlock, descriptorSize } = geometry;
+  const { descriptorsPerBlock } = volume.geometry;
   const first = block.sealSeed * descriptorsPerBlock;
   for (let n = 0; n < descriptorsPerBlock; n++) {
-    if (!volume.descriptors.has(first + n)) continue;
-    const base = n * descriptorSize;
-    block.view.setUint16(base + at.checksum, descriptorChecksum(volume, first + n, block.data, base), true);
+    if (volume.descriptors.has(first + n)) sealDescriptor(volume, first + n, block);
   }
+}
+
+/** The checksum of one descriptor, whatever is in it. */
+export function sealDescriptor(volume: Volume, group: number, block: CachedBlock): void {
+  const { features } = volume;
+  if (!features.metadataCsum && !features.gdtCsum) return;
+  const base = descriptorBase(volume, group);
+  block.view.setUint16(base + at.checksum, descriptorChecksum(volume, group, block.data, base), true);
 }
 
 function descriptorChecksum(volume: Volume, group: number, data: Uint8Array, base: number): number {

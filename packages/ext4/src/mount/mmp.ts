@@ -49,6 +49,18 @@ export class MultiMountProtection {
     return protection;
   }
 
+  /**
+   * Goes on for a process on this machine that had the file system and died a moment ago.
+   *
+   * @throws FileSystemError EBUSY when somebody else has taken it since, or may have; CorruptionError mmp
+   */
+  static takeOver(volume: Volume, options: MmpOptions): MultiMountProtection | undefined {
+    if ((volume.features.incompat & incompatFeature.mmp) === 0) return undefined;
+    const protection = new MultiMountProtection(volume);
+    protection.#takeOver(options);
+    return protection;
+  }
+
   private constructor(volume: Volume) {
     const { superblock, geometry } = volume;
     checkBlockRange(volume, superblock.mmpBlock, 1, "mmp", { block: superblock.mmpBlock });
@@ -86,6 +98,20 @@ export class MultiMountProtection {
     this.#read();
     if (fields.sequence !== this.#sequence) throw this.#busy("it is being mounted");
     this.#updated = this.#now();
+  }
+
+  #takeOver({ nodeName = "bulkhead" }: MmpOptions): void {
+    const fields = this.#fields;
+    this.#read();
+    const { sequence, time } = fields;
+    if (sequence > MmpSequence.most || !same(fields.nodeName, padded(nodeName, 64))) {
+      throw this.#busy("it was taken while no server ran");
+    }
+    // Whoever came meanwhile has waited longer than that.
+    if (this.#now() - time > 2 * fields.checkInterval) throw this.#busy("no server ran for too long");
+    this.#sequence = sequence;
+    this.#updated = Number.NEGATIVE_INFINITY;
+    this.tick();
   }
 
   /**

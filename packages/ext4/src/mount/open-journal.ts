@@ -13,6 +13,8 @@ import { type ReplayReport, recoverLog, replayedDevice } from "../journal/replay
 import { replayToDevice } from "../journal/replay-to-device.js";
 import { findEnd } from "../journal/scan.js";
 import { JournalWriter } from "../journal/writer.js";
+import type { KeptState } from "../survival/kept-state.js";
+import { restore } from "../survival/restore.js";
 import type { Volume } from "../volume.js";
 import { warnOfStoppedFastCommits } from "./mount-read-only.js";
 
@@ -29,19 +31,24 @@ export interface JournalState {
  * Brings what the journal holds to its place on the device, and leaves an empty journal with the features that writing needs. A
  * crash in between changes nothing: the log is emptied when all is home.
  *
+ * @param kept what a process kept that died with the file system mounted: it becomes one more transaction, and nothing is lost that
+ *   was durable if there is a crash meanwhile
  * @throws CorruptionError journal-*; UnsupportedFeatureError; DeviceError
  */
 export function emptyJournal(
   volume: Volume,
   journalDevice: BlockDevice | undefined,
   asyncCommit: boolean,
+  kept?: KeptState,
 ): JournalState {
   const log = openJournal(volume, journalDevice);
   const needed = (volume.features.incompat & incompatFeature.needs_recovery) !== 0;
   const { errno } = log;
   let replay: ReplayReport | undefined;
   let sequence = (log.sequence + 1) >>> 0;
-  if (log.start !== 0) {
+  if (kept !== undefined) {
+    sequence = (replayWithKept(volume, log, kept) + 1) >>> 0;
+  } else if (log.start !== 0) {
     if (needed) {
       replay = replayAll(volume, log);
       // Of the fast commits one more transaction was made.
@@ -91,6 +98,25 @@ function replayAll(volume: Volume, log: JournalLog): ReplayReport {
   );
   warnOfStoppedFastCommits(environment, report);
   return report;
+}
+
+/**
+ * Replays the log, and makes one transaction of what was kept. It takes the place of the fast commits, which are a part of it.
+ *
+ * @returns the number of that transaction
+ */
+function replayWithKept(volume: Volume, log: JournalLog, kept: KeptState): number {
+  const { environment, device } = volume;
+  const recovery = log.start === 0 ? undefined : recoverLog(volume, log);
+  const end = recovery?.end ?? (log.sequence + 1) >>> 0;
+  const changed = restore(recovery === undefined ? device : replayedDevice(volume, log, recovery), kept, environment);
+  if (recovery !== undefined) replayToDevice(volume, log, recovery);
+  if (changed.count > 0) commitChanges(volume, log, end, changed);
+  environment.log(
+    "info",
+    `${recovery?.transactions ?? 0} transactions replayed, and ${changed.count} kept blocks written`,
+  );
+  return end;
 }
 
 /** @throws UnsupportedFeatureError when one transaction cannot hold what fast commits change */

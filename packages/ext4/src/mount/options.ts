@@ -1,11 +1,20 @@
 import type { BlockDevice } from "../device/device.js";
 import { ErrorsBehaviour, type SuperblockView } from "../format/superblock.js";
 import type { QuotaEnforcement } from "../quota/quota.js";
+import type { SurvivalRegion } from "../survival/region.js";
 
 export type ErrorsOption = "continue" | "remount-ro" | "panic";
 
 /** `ordered` and `writeback` write file data to its place, before the metadata that leads to it; `journal` logs it first. */
 export type DataMode = "ordered" | "writeback" | "journal";
+
+/** What a file system needs so that the death of its process is not the end of its mount. */
+export interface SurvivalOptions {
+  /** At first all zeros. When a process has died that had the file system mounted with it, the mount goes on where that one ended. */
+  readonly region: SurvivalRegion;
+  /** Whether an inode without a name is still in use; asked when a mount goes on. */
+  readonly isInUse: (ino: number) => boolean;
+}
 
 export interface MountOptions {
   /** Whether to mount for writing. Default false: the device is not written. */
@@ -43,6 +52,8 @@ export interface MountOptions {
   readonly errors?: ErrorsOption;
   /** Whether statfs counts the file system's own blocks (mount's `minixdf`). Default false. */
   readonly minixDf?: boolean;
+  /** For mounts for writing: what is changed is kept so that another process can go on. */
+  readonly survival?: SurvivalOptions;
   /** Called for a recorded error under errors=panic: whoever serves the file system ends there. */
   readonly onPanic?: (error: unknown) => void;
 }

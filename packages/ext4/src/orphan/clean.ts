@@ -22,12 +22,13 @@ export interface OrphanEnds {
  * Deletes and truncates what a crash left to be deleted and truncated (ext4_orphan_cleanup). On a file system with errors the
  * list is dropped instead, as in the kernel: e2fsck finds what it held. A damaged list is put on record and dropped as well.
  *
+ * @param isInUse where a mount goes on: which of those without links still are; they stay, and the list does as well
  * @returns orphans that were dealt with
  * @throws CorruptionError for an orphan file that is damaged
  */
-export function cleanOrphans(volume: Volume, ends: OrphanEnds): number {
+export function cleanOrphans(volume: Volume, ends: OrphanEnds, isInUse?: (ino: number) => boolean): number {
   const { superblock } = volume;
-  if (superblock.lastOrphan !== 0 && (superblock.state & SuperblockState.error) !== 0) {
+  if (isInUse === undefined && superblock.lastOrphan !== 0 && (superblock.state & SuperblockState.error) !== 0) {
     volume.environment.log("warning", "the file system has errors: the list of orphans is dropped");
     dropList(volume);
   }
@@ -42,7 +43,7 @@ export function cleanOrphans(volume: Volume, ends: OrphanEnds): number {
     table.forgetListed();
   }
   readFile(volume, table);
-  const inodes = table.inodes();
+  const inodes = table.inodes().filter(({ ino, linksCount }) => linksCount > 0 || isInUse?.(ino) !== true);
   for (const inode of inodes) clean(volume, inode, ends);
   return inodes.length;
 }
