@@ -15,6 +15,7 @@ export { CpuFollower } from "./loop/follow.js";
 export { type LoopEnd, type LoopOptions, ServingLoop } from "./loop/loop.js";
 export { type Clock, monotonic, Timers } from "./loop/timers.js";
 export { Wakeup, type WakeupHandle } from "./loop/wakeup.js";
+export { detach } from "./mount/detach.js";
 export { attach, openDevice } from "./mount/kernel.js";
 export {
   abortConnection,
@@ -34,6 +35,7 @@ export { Notifier } from "./notify.js";
 export * from "./protocol/index.js";
 export type { Attributes, CreateFileSystem, FileSystem, Services } from "./serve/filesystem.js";
 export { mountAndServe, type Served, type ServeOptions } from "./serve/serve.js";
+export { EndingSignals } from "./serve/signals.js";
 export { DeviceTransport } from "./transport/device.js";
 export { MemoryTransport } from "./transport/memory.js";
 export { SocketTransport } from "./transport/socket.js";

@@ -1,4 +1,20 @@
+/** Sources as they look from outside: nothing here reads what is on them. */
 import * as fs from "node:fs";
+
+/** Which bytes of which file are the file system. */
+export interface SourceOptions {
+  /** An image file or a block device. */
+  readonly path: string;
+  /** Byte offset of the file system in it. Default 0. */
+  readonly offset?: number;
+  /** Number of the partition that holds the file system, as in the partition table; not together with `offset`. */
+  readonly partition?: number;
+  /** An open descriptor of it, instead of opening `path`; the device closes it. */
+  readonly descriptor?: number;
+}
+
+/** `read-write` fails when the source is write-protected; `read-write if possible` is then read-only. */
+export type Access = "read-only" | "read-write" | "read-write if possible";
 
 /** A source that cannot be used, with what to do about it. */
 export class SourceError extends Error {
@@ -47,4 +63,111 @@ export function reason(error: unknown): string {
     default:
       return error instanceof Error ? error.message : String(error);
   }
+}
+
+function deviceNumbers(dev: number): { readonly major: number; readonly minor: number } {
+  return {
+    major: ((dev >>> 8) & 0xfff) | (Math.floor(dev / 2 ** 32) & ~0xfff),
+    minor: (dev & 0xff) | ((dev >>> 12) & 0xfff00),
+  };
+}
+
+/** What sysfs says of a block device. */
+export function sysfs(rdev: number, attribute: string): string {
+  const { major, minor } = deviceNumbers(rdev);
+  return fs.readFileSync(`/sys/dev/block/${major}:${minor}/${attribute}`, "latin1");
+}
+
+/** Exclusive use of a block device, apart from reading and writing it: the kernel can take it over for its mount. */
+export class SourceClaim {
+  readonly path: string;
+  #fd: number | undefined;
+
+  /** @throws SourceError when somebody else has it */
+  constructor(path: string) {
+    this.path = path;
+    this.take();
+  }
+
+  take(): void {
+    const { O_RDONLY, O_EXCL, O_NONBLOCK } = fs.constants;
+    try {
+      this.#fd ??= fs.openSync(this.path, O_RDONLY | O_EXCL | O_NONBLOCK);
+    } catch (error) {
+      throw new SourceError(`cannot open ${this.path}: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  /** While it is ours. */
+  get descriptor(): number | undefined {
+    return this.#fd;
+  }
+
+  release(): void {
+    if (this.#fd !== undefined) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+export function isBlockDevice(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
+}
+
+/** Why a source cannot be written to, undefined if it can or if it cannot even be told. */
+export function writeProtection(path: string): string | undefined {
+  try {
+    const stat = fs.statSync(path);
+    fs.accessSync(path, fs.constants.W_OK);
+    return stat.isBlockDevice() && sysfs(stat.rdev, "ro") === "1\n" ? "the device is write-protected" : undefined;
+  } catch (error) {
+    switch (codeOf(error)) {
+      case "EROFS":
+        return "it is on a read-only file system";
+      case "EACCES":
+      case "EPERM":
+        return "there is no permission to write to it";
+      default:
+        return undefined;
+    }
+  }
+}
+
+/** The process that holds a lock on a file, if /proc tells. */
+export function lockHolder(dev: number, ino: number): string | undefined {
+  try {
+    const hex = (value: number) => value.toString(16).padStart(2, "0");
+    const { major, minor } = deviceNumbers(dev);
+    const file = `${hex(major)}:${hex(minor)}:${ino}`;
+    for (const line of fs.readFileSync("/proc/locks", "latin1").split("\n")) {
+      const [, kind, , , pid, where] = line.trim().split(/ +/);
+      if (kind !== "FLOCK" || where !== file || pid === undefined || !(Number(pid) > 0)) continue;
+      return `process ${pid} (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+    }
+  } catch {
+    // Then it stays unnamed.
+  }
+  return undefined;
+}
+
+/**
+ * Whether the kernel can have the source as its mount's own. A part of a device that is only read leaves the others to others, and
+ * only root can mount so.
+ */
+export function mountsAsDevice({ path, offset, partition }: SourceOptions, writable: boolean): boolean {
+  const whole = partition === undefined && (offset ?? 0) === 0;
+  return process.geteuid?.() === 0 && (writable || whole) && isBlockDevice(path);
+}
+
+/** Whether a mount will write. @throws SourceError where it must, and cannot */
+export function isWritable(
+  { path }: SourceOptions,
+  access: Access = "read-write if possible",
+  log: (message: string) => void,
+): boolean {
+  if (access === "read-only") return false;
+  const protection = writeProtection(path);
+  if (protection === undefined) return true;
+  if (access === "read-write") throw new SourceError(`${path} cannot be written to: ${protection}; try -o ro`);
+  log(`${path}: ${protection}: mounted read-only`);
+  return false;
 }

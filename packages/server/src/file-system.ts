@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
-import type { CreateFileSystem, Timers } from "@bulkhead/fuse";
+import type { CreateFileSystem, FileSystem as ServedFileSystem, Services, Timers } from "@bulkhead/fuse";
 import {
   blockDeviceSize,
   coarseTime,
@@ -15,7 +15,8 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
-import { registerWithKernel, writesAtomically } from "./kernel-iomap.js";
+import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
+import type { ReadThread } from "./read-thread.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 
@@ -46,6 +47,8 @@ export interface ServeData {
     readonly cacheMappings: boolean;
     /** Descriptor that has the device exclusively. */
     readonly claim?: number | undefined;
+    /** What is written wholly or not at all. */
+    readonly atomicWrites?: AtomicWriteSizes | undefined;
   };
   /** Let the kernel evaluate ACLs, which makes it check all permissions. */
   readonly posixAcl: boolean;
@@ -65,10 +68,29 @@ const io: SourceIo = {
 /** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
 const LEAST_WAIT = 50;
 
-const create: CreateFileSystem<ServeData> = (
-  { source, claimed, journal, engine, serving, discard, debug, quiet = false, oneByOne = false, posixAcl, iomap },
-  { log, timers, notifier, transport },
-) => {
+/** What cannot be handed to another thread. */
+export interface ServeExtras {
+  /** Does slow reads; default one that is started when there is one. */
+  readonly readThread?: ReadThread;
+}
+
+export const createFileSystem = (
+  {
+    source,
+    claimed,
+    journal,
+    engine,
+    serving,
+    discard,
+    debug,
+    quiet = false,
+    oneByOne = false,
+    posixAcl,
+    iomap,
+  }: ServeData,
+  { log, timers, notifier, transport }: Services,
+  { readThread }: ServeExtras = {},
+): ServedFileSystem => {
   const device = openSource(source, io, engine.writable, claimed);
   const environment: Environment = {
     ...systemEnvironment,
@@ -118,12 +140,12 @@ const create: CreateFileSystem<ServeData> = (
             notifier,
             name: basename(source.path),
             cacheMappings: iomap.cacheMappings,
-            atomicWrites: iomap.device === undefined && writesAtomically(source.path, filesystem.geometry.blockSize),
+            atomicWrites: includes(iomap.atomicWrites, filesystem.geometry.blockSize),
             register: () => iomap.device ?? register(iomap.claim),
           },
         }),
     onChange: () => deadlines.arm(),
-    ...(oneByOne ? {} : { connection: () => transport().fd }),
+    ...(oneByOne ? {} : { connection: () => transport().fd, readThread }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
   });
@@ -195,6 +217,10 @@ function whyOurs({ volume, replay, geometry }: FileSystem, kernel: boolean): str
     : undefined;
 }
 
+function includes(sizes: AtomicWriteSizes | undefined, bytes: number): boolean {
+  return sizes !== undefined && sizes.least <= bytes && bytes <= sizes.most;
+}
+
 /** Bytes: to the end of every device. */
 const ALL = Number.MAX_SAFE_INTEGER;
 
@@ -231,4 +257,6 @@ class Deadlines {
   };
 }
 
+/** For `mountAndServe`. */
+const create: CreateFileSystem<ServeData> = (data, services) => createFileSystem(data, services);
 export default create;

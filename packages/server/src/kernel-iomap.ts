@@ -8,7 +8,7 @@ import {
   setNoFilesystemRecursion,
 } from "@bulkhead/fuse";
 import { ioctl, LinuxError } from "@bulkhead/linux";
-import { isBlockDevice, type SourceOptions } from "./source.js";
+import { isBlockDevice, SourceError, type SourceOptions } from "./descriptor.js";
 
 /** `-o iomap=`: whether the kernel is to do the file I/O; the default is that it does where it can. */
 export type IomapChoice = "never" | "default" | "required";
@@ -16,7 +16,26 @@ export type IomapChoice = "never" | "default" | "required";
 /** What is known of a mount before its file system is opened. */
 export interface IomapCandidate {
   readonly source: SourceOptions;
+  /** Whether it is a block device, or will be one; default what is at its path. */
+  readonly blockDevice?: boolean;
   readonly data: string | undefined;
+}
+
+/** What a mount asks of the one that does its file I/O. */
+export interface IomapWishes {
+  readonly iomap: IomapChoice;
+  readonly strictAtime: boolean;
+  readonly lazyTime: boolean;
+}
+
+/** Whether the kernel is to do the file I/O. @throws SourceError where that is asked for, or needed, and cannot be */
+export function usesIomap({ iomap, strictAtime, lazyTime }: IomapWishes, candidate: IomapCandidate): boolean {
+  const why = iomap === "never" ? "iomap=0 switches it off" : whyNoIomap(candidate);
+  if (why === undefined) return true;
+  if (iomap === "required") throw new SourceError(`iomap=1 is not possible: ${why}`);
+  const needs = strictAtime ? "strictatime" : lazyTime ? "lazytime" : undefined;
+  if (needs === undefined) return false;
+  throw new SourceError(`mount option ${needs} is not possible without iomap: ${why}`);
 }
 
 /**
@@ -24,11 +43,14 @@ export interface IomapCandidate {
  *
  * @param support what the kernel offers, `IomapSupport` bits
  */
-export function whyNoIomap({ source, data }: IomapCandidate, support: number = iomapSupport()): string | undefined {
+export function whyNoIomap(
+  { source, blockDevice = isBlockDevice(source.path), data }: IomapCandidate,
+  support: number = iomapSupport(),
+): string | undefined {
   if ((support & IomapSupport.FILEIO) === 0) {
     return "this kernel has no fuse-iomap, or does not let this process use it (it takes CAP_SYS_RAWIO)";
   }
-  if (!isBlockDevice(source.path)) {
+  if (!blockDevice) {
     return `${source.path} is a file, and the kernel does file I/O on block devices: attach it with losetup(8)`;
   }
   if (source.partition !== undefined || (source.offset ?? 0) !== 0) {
@@ -89,10 +111,15 @@ function attempt(log: (line: string) => void, without: string, work: () => void)
   }
 }
 
-/** Whether kernel and device write a block wholly or not at all. */
-export function writesAtomically(path: string, blockSize: number, support: number = iomapSupport()): boolean {
-  if ((support & IomapSupport.ATOMIC) === 0) return false;
-  const { rdev } = fs.statSync(path);
+/** Sizes that a device writes wholly or not at all, in bytes. */
+export interface AtomicWriteSizes {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** What kernel and device write wholly or not at all; undefined where that is nothing. `rdev`: of the block device. */
+export function atomicWriteSizes(rdev: number, support: number = iomapSupport()): AtomicWriteSizes | undefined {
+  if ((support & IomapSupport.ATOMIC) === 0) return undefined;
   const major = (rdev >>> 8) & 0xfff;
   const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
   const limit = (name: string) => {
@@ -106,5 +133,5 @@ export function writesAtomically(path: string, blockSize: number, support: numbe
     return 0;
   };
   const least = limit("atomic_write_unit_min_bytes");
-  return least > 0 && least <= blockSize && blockSize <= limit("atomic_write_unit_max_bytes");
+  return least > 0 ? { least, most: limit("atomic_write_unit_max_bytes") } : undefined;
 }

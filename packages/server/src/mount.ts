@@ -1,9 +1,11 @@
+import { statSync } from "node:fs";
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
+import { type Access, isWritable, mountsAsDevice, SourceClaim, type SourceOptions } from "./descriptor.js";
 import type { ServeData } from "./file-system.js";
-import { type IomapChoice, whyNoIomap } from "./kernel-iomap.js";
+import { atomicWriteSizes, type IomapChoice, usesIomap } from "./kernel-iomap.js";
+import { checksPermissions } from "./options/apply.js";
 import type { ServerOptions } from "./server.js";
-import { isBlockDevice, SourceClaim, SourceError, type SourceOptions, writeProtection } from "./source.js";
 
 /** The root directory's inode, by which a kernel with iomap knows it. */
 const ROOT_INODE = 2;
@@ -26,7 +28,7 @@ export interface MountImageOptions {
    * `read-write` fails when the source is write-protected; `read-write if possible`, the default, is then read-only, with a
    * line in the log.
    */
-  readonly access?: "read-only" | "read-write" | "read-write if possible";
+  readonly access?: Access;
   readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after" | "iomap">;
   /** Tell the device which blocks are free, when the mount ends. Default false. */
   readonly discard?: boolean;
@@ -52,12 +54,14 @@ export interface MountImageOptions {
  */
 export async function mountImage(options: MountImageOptions): Promise<Served> {
   const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
-  const writable = isWritable(options, log);
-  // Where others come in, permissions count. Whoever has the image for himself may do everything that is in it, root as well; and
-  // a kernel that checks permissions asks for a directory's attributes again after each name that is made or taken away in it.
-  const checkPermissions = options.kernel?.defaultPermissions ?? options.kernel?.allowOther === true;
-  const iomap = usesIomap(options);
-  const claim = claimSource(options.source, writable);
+  const writable = isWritable(options.source, options.access, log);
+  const { iomap: choice = "default", kernel = {} } = options;
+  const iomap = usesIomap(
+    { iomap: choice, strictAtime: kernel.strictAtime === true, lazyTime: kernel.lazyTime === true },
+    { source: options.source, data: options.engine?.data },
+  );
+  const checkPermissions = checksPermissions({ defaultPermissions: false, allowOther: false, ...kernel });
+  const claim = mountsAsDevice(options.source, writable) ? new SourceClaim(options.source.path) : undefined;
   const data: ServeData = {
     source: options.source,
     claimed: claim !== undefined,
@@ -73,6 +77,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
             required: options.iomap === "required",
             cacheMappings: options.cacheMappings ?? true,
             claim: claim?.descriptor,
+            atomicWrites: atomicWriteSizes(statSync(options.source.path).rdev),
           },
         }
       : {}),
@@ -111,33 +116,4 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
     }
   }
   return served;
-}
-
-/** Whether the kernel is to do the file I/O. @throws SourceError where that is asked for, or needed, and cannot be */
-function usesIomap({ iomap = "default", source, engine, kernel }: MountImageOptions): boolean {
-  const why = iomap === "never" ? "iomap=0 switches it off" : whyNoIomap({ source, data: engine?.data });
-  if (why === undefined) return true;
-  if (iomap === "required") throw new SourceError(`iomap=1 is not possible: ${why}`);
-  const needs = kernel?.strictAtime === true ? "strictatime" : kernel?.lazyTime === true ? "lazytime" : undefined;
-  if (needs === undefined) return false;
-  throw new SourceError(`mount option ${needs} is not possible without iomap: ${why}`);
-}
-
-/**
- * Has a block device alone, if the kernel can mount it as one. A part of a device that is only read leaves the others to others,
- * and only root can mount so.
- */
-function claimSource({ path, offset, partition }: SourceOptions, writable: boolean): SourceClaim | undefined {
-  const whole = partition === undefined && (offset ?? 0) === 0;
-  if (process.geteuid?.() !== 0 || !(writable || whole) || !isBlockDevice(path)) return undefined;
-  return new SourceClaim(path);
-}
-
-function isWritable({ access = "read-write if possible", source }: MountImageOptions, log: (message: string) => void) {
-  if (access === "read-only") return false;
-  const protection = writeProtection(source.path);
-  if (protection === undefined) return true;
-  if (access === "read-write") throw new SourceError(`${source.path} cannot be written to: ${protection}; try -o ro`);
-  log(`${source.path}: ${protection}: mounted read-only`);
-  return false;
 }

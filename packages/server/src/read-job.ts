@@ -9,18 +9,24 @@ export const Counter = {
   errors: 1,
   /** Of the last of them: positive. */
   errno: 2,
-  count: 3,
+  /** 1 when the thread needs nothing more from the system than what it reads and writes. */
+  ready: 3,
+  count: 4,
 } as const;
 
+/** What the thread is started with. */
 export interface ReadSetup {
-  readonly fd: number;
-  readonly connection: number;
   readonly counters: Int32Array;
   /** CPUs that the thread may run on: it is started by one that may be bound to its client's. */
   readonly cpus: readonly number[];
+  /** Whether the thread gives up what it does not need. */
+  readonly lockDown: boolean;
 }
 
 export interface ReadJob {
+  /** The open file that is read, and where the reply goes. */
+  readonly fd: number;
+  readonly connection: number;
   readonly token: DeferredReply;
   /** Address in the file or −1 for zeros, and length, in turn. */
   readonly pieces: readonly number[];

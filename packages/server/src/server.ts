@@ -39,6 +39,7 @@ import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { type IomapOptions, OutsideHost } from "./outside-host.js";
+import type { ReadThread } from "./read-thread.js";
 import { withoutSetId } from "./set-id.js";
 import { SlowReads } from "./slow-reads.js";
 import { StaleAttributes } from "./stale-attributes.js";
@@ -97,6 +98,8 @@ export interface ServerOptions {
   readonly expire?: (nodeid: number) => void;
   /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
   readonly connection?: () => number;
+  /** Who does such reads; default a thread that is started when there is one. */
+  readonly readThread?: ReadThread | undefined;
   /** Calls back between two requests, at least so many milliseconds from now. */
   readonly after?: (milliseconds: number, run: () => void) => void;
 }
@@ -149,11 +152,11 @@ export class Ext4Server {
     const limits = { blockSize, maxBytes };
     this.mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
     this.host = new IomapHost(this.mappings, devices, limits, (error) => fs.logError(error));
-    const { connection } = options;
+    const { connection, readThread: thread } = options;
     const { file } = fs.device;
     if (connection !== undefined && file !== undefined) {
       const onError = (error: unknown) => fs.logError(error);
-      const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError });
+      const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError, thread });
       this.slowReads = reads;
       fs.volume.beforeReuse = () => reads.settle();
     }

@@ -1,5 +1,5 @@
 /** The thread of slow reads: asks for many at a time, and answers each as it comes. Touches no metadata. */
-import { read, writeSync } from "node:fs";
+import { fstat, read, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeReply } from "@bulkhead/fuse";
 import { Policy, setAffinity, setPolicy } from "@bulkhead/linux";
@@ -13,8 +13,8 @@ const GONE = ["ENOENT", "ENODEV", "ECONNABORTED"];
 /** Of jobs that are done; each as long as the longest that it was needed for. */
 const buffers: Uint8Array[] = [];
 
-function serve({ fd, connection, counters }: ReadSetup, job: ReadJob): void {
-  const { token, pieces, length } = job;
+function serve({ counters }: ReadSetup, job: ReadJob): void {
+  const { fd, connection, token, pieces, length } = job;
   let bytes = buffers.pop();
   if (bytes === undefined || bytes.length < HEADER + length) bytes = new Uint8Array(HEADER + length);
   const reply = bytes;
@@ -80,3 +80,12 @@ try {
   // It reads as well where it was started. Ending here would leave requests without an answer.
 }
 parentPort?.on("message", (job: ReadJob) => serve(setup, job));
+if (setup.lockDown) {
+  const { lockDownThread } = await import("./lock-down/index.js");
+  lockDownThread();
+}
+// Node starts the threads of its pool with the first call that needs one.
+fstat(2, () => {
+  Atomics.store(setup.counters, Counter.ready, 1);
+  Atomics.notify(setup.counters, Counter.ready);
+});

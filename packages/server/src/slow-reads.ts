@@ -1,9 +1,9 @@
-import { Worker } from "node:worker_threads";
 import { DeviceError, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
-import { getAffinity, Poll, PollSet } from "@bulkhead/linux";
-import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+import { Poll, PollSet } from "@bulkhead/linux";
+import { Counter, type ReadJob } from "./read-job.js";
+import { ReadThread } from "./read-thread.js";
 
 /** Reads under way at most; further ones are waited for by the serving thread, which takes no new requests meanwhile. */
 const MOST_JOBS = 32;
@@ -23,6 +23,8 @@ export interface ReadEnvironment {
   readonly connection: () => number;
   /** Puts on record what the device threw. */
   readonly onError: (error: DeviceError) => void;
+  /** Default: one that is started with the first read. */
+  readonly thread?: ReadThread | undefined;
 }
 
 /**
@@ -33,16 +35,17 @@ export interface ReadEnvironment {
  */
 export class SlowReads {
   readonly #environment: ReadEnvironment;
-  readonly #counters = new Int32Array(new SharedArrayBuffer(4 * Counter.count));
+  readonly #counters: Int32Array;
   readonly #queue = new PollSet(1);
-  readonly #cpus = getAffinity();
-  #thread: Worker | undefined;
+  readonly #thread: ReadThread;
   #lastInode = 0;
   #lastEnd = 0;
   #errors = 0;
 
   constructor(environment: ReadEnvironment) {
     this.#environment = environment;
+    this.#thread = environment.thread ?? new ReadThread();
+    this.#counters = this.#thread.counters;
   }
 
   /**
@@ -60,10 +63,10 @@ export class SlowReads {
     this.#report();
     const pieces = this.#pieces(inode, pos, length);
     if (pieces === undefined) return false;
-    this.#thread ??= this.#start();
+    const { file, connection } = this.#environment;
     const token = context.defer();
     Atomics.add(this.#counters, Counter.jobs, 1);
-    this.#thread.postMessage({ token, pieces, length } satisfies ReadJob);
+    this.#thread.post({ fd: file.fd, connection: connection(), token, pieces, length } satisfies ReadJob);
     return true;
   }
 
@@ -80,7 +83,7 @@ export class SlowReads {
   /** No further reads come. */
   close(): void {
     this.settle();
-    void this.#thread?.terminate();
+    this.#thread.end();
   }
 
   #othersWait(): boolean {
@@ -107,12 +110,6 @@ export class SlowReads {
       at += count;
     }
     return pieces;
-  }
-
-  #start(): Worker {
-    const { file, connection } = this.#environment;
-    const setup: ReadSetup = { fd: file.fd, connection: connection(), counters: this.#counters, cpus: this.#cpus };
-    return new Worker(new URL("./slow-reads-thread.js", import.meta.url), { workerData: setup });
   }
 
   /** The thread answers errors with EIO itself; they are put on record here. */

@@ -2,20 +2,29 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
-import { CommandError } from "../command-line/errors.js";
+import { CommandError, report } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];
-  const settings = parseMountOptions(given.values("options"));
+  const options = given.values("options");
+  const settings = parseMountOptions(options);
   if (settings.journalPath !== undefined) settings.journalPath = resolve(settings.journalPath);
   const request = {
     source: resolve(source),
     mountpoint: resolve(mountpoint),
     settings,
+    options,
+    uncontained: given.flag("uncontained"),
     logFile: given.value("log") === undefined ? undefined : resolve(given.value("log")!),
   };
   checkExistence(source, mountpoint);
+  if (request.uncontained) {
+    report(
+      "mount",
+      "--uncontained: what reads the file system has all that this user may do, if it is made to go wrong",
+    );
+  }
   if (given.flag("foreground")) {
     const { serveInForeground } = await import("../mount/serve.js");
     return serveInForeground(request);

@@ -7,6 +7,10 @@ export interface MountRequest {
   /** Absolute. */
   readonly mountpoint: string;
   readonly settings: MountSettings;
+  /** The values of `-o`, which `settings` comes from. */
+  readonly options: readonly string[];
+  /** Have the server's process open, mount and serve by itself. */
+  readonly uncontained: boolean;
   /** Absolute; log lines go there instead of the system log. */
   readonly logFile: string | undefined;
 }
@@ -15,3 +19,9 @@ export interface MountRequest {
 export type MountReport =
   | { readonly kind: "mounted" }
   | { readonly kind: "failed"; readonly message: string; readonly exitCode: number };
+
+/** A mount that is served. */
+export interface Serving {
+  /** Resolves when it has ended in order; rejects with what ended the server. */
+  readonly finished: Promise<void>;
+}

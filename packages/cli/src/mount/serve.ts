@@ -1,12 +1,10 @@
-import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
-import type { Served } from "@bulkhead/fuse";
-import { type MountImageOptions, mountImage } from "@bulkhead/server/mount";
-import type { MountSettings } from "@bulkhead/server/options";
+import type { MountImageOptions } from "@bulkhead/server/mount";
+import { engineOptions, servingOptions } from "@bulkhead/server/options/apply";
 import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { printable } from "../output/printable.js";
 import { openLog } from "./log.js";
-import type { MountRequest } from "./request.js";
+import type { MountRequest, Serving } from "./request.js";
 
 /** Serves from this process until unmounted or interrupted. */
 export async function serveInForeground(request: MountRequest): Promise<number> {
@@ -24,13 +22,26 @@ export async function serveInForeground(request: MountRequest): Promise<number> 
  *
  * @throws CommandError with a line that says what to do
  */
-export async function mount(request: MountRequest, log: (message: string) => void): Promise<Served> {
+export async function mount(request: MountRequest, log: (message: string) => void): Promise<Serving> {
+  try {
+    if (request.uncontained) return await mountHere(request, log);
+    const { keepMount } = await import("./keeper/keeper.js");
+    return await keepMount(request, log);
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));
+  }
+}
+
+/** Serves from this process, which looks at the file system itself. */
+async function mountHere(request: MountRequest, log: (message: string) => void): Promise<Serving> {
+  const { mountImage } = await import("@bulkhead/server/mount");
   try {
     return await mountImage({ ...mountImageOptions(request), log });
   } catch (error) {
     const choice = await partitionChoice(request);
     if (choice !== undefined) throw new CommandError(choice);
-    throw new CommandError(`cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));
+    throw error;
   }
 }
 
@@ -61,36 +72,6 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
       ...(settings.defaultPermissions ? { defaultPermissions: true } : {}),
     },
     debug: settings.debug,
-  };
-}
-
-function engineOptions(settings: MountSettings): EngineOptions {
-  const { superblock, cacheBytes, errors, commitSeconds, data, quota } = settings;
-  return {
-    loadJournal: !settings.noLoad,
-    barrier: settings.barrier,
-    asyncCommit: settings.asyncCommit,
-    quota: Object.fromEntries((quota ?? []).map((kind) => [kind, true])),
-    ...(data === undefined ? {} : { data }),
-    ...(commitSeconds === undefined ? {} : { commitInterval: commitSeconds }),
-    minixDf: settings.minixDf,
-    blockValidity: settings.blockValidity,
-    ...(superblock === undefined ? {} : { superblock }),
-    ...(cacheBytes === undefined ? {} : { cacheBytes }),
-    ...(errors === undefined ? {} : { errors }),
-  };
-}
-
-function servingOptions(settings: MountSettings): NonNullable<MountImageOptions["serving"]> {
-  const { reservedUid, reservedGid } = settings;
-  return {
-    accessTimes: settings.noAtime ? "noatime" : "relatime",
-    directoryAccessTimes: !settings.noDirAtime,
-    writebackCache: settings.writebackCache,
-    sync: settings.sync,
-    dirSync: settings.dirSync,
-    ...(reservedUid === undefined ? {} : { reservedUid }),
-    ...(reservedGid === undefined ? {} : { reservedGid }),
   };
 }
 

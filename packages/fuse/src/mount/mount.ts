@@ -106,7 +106,7 @@ function realPath(path: string, syscall: string): string {
 }
 
 /** Whether `mounted` is still what is on top at its mountpoint. */
-export function isMounted(mounted: Mounted): boolean {
+export function isMounted(mounted: Pick<Mounted, "mountpoint" | "info">): boolean {
   const now = findMount(mounted.mountpoint);
   return now?.id === mounted.info.id && now.minor === mounted.info.minor && now.major === mounted.info.major;
 }

@@ -1,16 +1,7 @@
-import { fork, spawn } from "node:child_process";
 import { Worker } from "node:worker_threads";
-import { Errno, LinuxError } from "@bulkhead/linux";
 import { Wakeup } from "../loop/wakeup.js";
-import {
-  isMounted,
-  isOnDevice,
-  type Mounted,
-  mountFuse,
-  setDirtyShare,
-  setReadAhead,
-  unmount,
-} from "../mount/mount.js";
+import { detach } from "../mount/detach.js";
+import { isMounted, type Mounted, mountFuse, setDirtyShare, setReadAhead, unmount } from "../mount/mount.js";
 import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
@@ -65,7 +56,7 @@ const noop = () => {};
  * Creates a file system in a worker thread, mounts it and serves it. Resolves when the mount answers. The calling thread
  * keeps its event loop, and must not touch files under the mountpoint synchronously from the module's own thread.
  *
- * @throws what the module threw while creating the file system (nothing is mounted then); {@link LinuxError} from mounting
+ * @throws what the module threw while creating the file system (nothing is mounted then); LinuxError from mounting
  */
 export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<Served> {
   const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
@@ -193,44 +184,4 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
     unmount: () => (ending ??= end()),
     stop: () => serving.stop(),
   };
-}
-
-async function detach({ mountpoint, info }: Mounted, graceMs: number): Promise<void> {
-  const away = isOnDevice(info) ? unmountElsewhere : unmount;
-  try {
-    await away(mountpoint);
-  } catch (error) {
-    if (!(error instanceof LinuxError && error.code === "EBUSY")) throw error;
-    // A lazy unmount writes nothing back, and whoever is served no longer loses what the kernel's cache has for it.
-    await writeBack(mountpoint, graceMs);
-    await away(mountpoint, { lazy: true });
-  }
-}
-
-/**
- * Unmounts from a process of its own. The kernel waits there for what the serving thread answers to DESTROY, and nothing
- * interrupts that: if this process were killed meanwhile, it could never end.
- */
-function unmountElsewhere(mountpoint: string, { lazy = false } = {}): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = fork(new URL("./unmount.js", import.meta.url), [mountpoint, ...(lazy ? ["lazy"] : [])], {
-      stdio: "ignore",
-      execArgv: [],
-      detached: true, // a signal to our group must not reach it
-    });
-    child.on("error", reject);
-    child.on("exit", (code) => {
-      if (code === 0) resolve();
-      else reject(new LinuxError("umount2", code ?? Errno.EIO, mountpoint));
-    });
-  });
-}
-
-/** Has a process of its own do it, as the serving thread answers the writes; without sync(1), nothing happens. */
-function writeBack(mountpoint: string, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const sync = spawn("sync", ["-f", mountpoint], { stdio: "ignore", timeout: graceMs, killSignal: "SIGKILL" });
-    sync.on("error", () => resolve());
-    sync.on("exit", () => resolve());
-  });
 }

@@ -32,6 +32,7 @@ export class SystemActions implements HelperActions {
   #made: MadeMount | undefined;
   #firstAnswer: FirstAnswer | undefined;
   #source = "";
+  #refusal: Error | undefined;
 
   constructor(settings: ActionSettings) {
     this.#settings = settings;
@@ -76,7 +77,10 @@ export class SystemActions implements HelperActions {
       const info = this.info();
       if (info !== undefined && isPrivileged()) this.#firstAnswer = new FirstAnswer(info);
     } catch (error) {
-      if (error instanceof Error) log(`${target.point.path}: not mounted: ${error.message}`);
+      if (error instanceof Error) {
+        log(`${target.point.path}: not mounted: ${error.message}`);
+        this.#refusal = error;
+      }
       throw error;
     }
   }
@@ -99,6 +103,11 @@ export class SystemActions implements HelperActions {
       info.mountpoint,
     ];
     spawnSync("/bin/mount", args, { env: {}, stdio: "ignore", timeout: TABLE_TIMEOUT });
+  }
+
+  /** What mounting failed with. */
+  get refusal(): Error | undefined {
+    return this.#refusal;
   }
 
   /** The mount's line in mountinfo, if there is one. */

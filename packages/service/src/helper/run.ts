@@ -89,6 +89,8 @@ export interface HelperResult {
   readonly exitCode: number;
   /** The mount, from just after it was made; undefined if there is none. */
   readonly mounted: MountInfo | undefined;
+  /** What mounting itself failed with, when it came to that. */
+  readonly refusal: Error | undefined;
   /** Whether the server has answered the kernel's first request. Only root can tell: false for others. */
   readonly answers: boolean;
 }
@@ -105,6 +107,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   let exitCode: number = HelperExit.FAILED;
   const caller = options.caller ?? realCaller();
   let mounted: MountInfo | undefined;
+  let refusal: Error | undefined;
   let answers = false;
   try {
     const command = parseHelperCommand([
@@ -118,6 +121,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     const outcome = converse(channel, command, configuration, caller, options, log);
     try {
       exitCode = outcome.exitCode;
+      refusal = outcome.actions.refusal;
       channel.close();
       if (exitCode === HelperExit.MOUNTED && outcome.session.mounted) {
         mounted = outcome.actions.info();
@@ -136,7 +140,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     if (channel === undefined && options.server !== undefined) close(options.server.socket);
     kill?.();
   }
-  return { exitCode, mounted, answers };
+  return { exitCode, mounted, refusal, answers };
 }
 
 class NoService extends Error {}

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
 
@@ -24,16 +25,18 @@ export interface LaunchOptions {
    * only root can launch.
    */
   readonly userNamespace?: boolean;
-  /** All that its environment is to hold besides the socket's variables. Default PATH and LANG. */
+  /** What its environment is to hold besides PATH, LANG and the socket's variables. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Where its standard error goes: default this process's; or a descriptor. */
-  readonly stderr?: "inherit" | "ignore" | number;
+  /** Where its standard error goes: default this process's; `pipe`: to `LaunchedServer.stderr`; or a descriptor. */
+  readonly stderr?: "inherit" | "ignore" | "pipe" | number;
 }
 
 /** A server in namespaces of its own. It outlives this process, unless it is killed. */
 export interface LaunchedServer extends StartedServer {
   /** The process that holds the namespaces; when it is killed, all in them are. */
   readonly pid: number | undefined;
+  /** What it says, if that was asked for. */
+  readonly stderr: Readable | undefined;
   /** How it ended: its exit code; 128 and more for signals, −1 if it could not be started. */
   readonly ended: Promise<number>;
   /** Lets this process's event loop end although the server runs on. */
@@ -72,7 +75,7 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     const { PATH = "/usr/bin:/bin", LANG = "C" } = process.env;
     child = spawn(program, args, {
       stdio: ["ignore", "ignore", options.stderr ?? "inherit", theirs],
-      env: options.environment ?? { PATH: `${PATH}:/usr/sbin:/sbin`, LANG },
+      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...options.environment },
       cwd: "/",
       // Signals of the terminal are for the helper.
       detached: true,
@@ -91,6 +94,7 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
   return {
     socket: ours,
     pid: child.pid,
+    stderr: child.stderr ?? undefined,
     ended,
     kill() {
       child.kill("SIGKILL");

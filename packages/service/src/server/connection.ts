@@ -70,6 +70,11 @@ export class ServiceConnection {
     }
   }
 
+  /** The FUSE device, which stays the connection's. */
+  get fuse(): number {
+    return this.#fuse;
+  }
+
   /** The FUSE device; to be read from once it is mounted. The caller takes it over. */
   takeFuse(): number {
     const fuse = this.#fuse;

@@ -31,6 +31,10 @@ export interface ServiceMountOptions<F> {
    * a helper that understands it; `mandatory` fails with others (EOPNOTSUPP). Default `off`.
    */
   readonly iomap?: "off" | "optional" | "mandatory";
+  /** `MountFlag` bits that the file system honours itself, and that the kernel is not told of. */
+  readonly ownFlags?: number;
+  /** Told why nothing was mounted, before the helper is; gives what that is to exit with. Default 1. */
+  failed?(error: unknown): number;
   /** What the mount point has to be; default a directory. A `MountPointFormat`. */
   readonly expectedFormat?: number;
   /** Opens the file system, before anything is mounted: what it throws is the end, and nothing was mounted. */
@@ -91,7 +95,8 @@ export async function mountAsService<F>(
     if (claim !== undefined) close(claim);
     claim = undefined;
     const readOnly = source?.readOnly === true || opened.readOnly === true;
-    requestMount(connection, command, readOnly, opened.fuseOptions ?? [], options.expectedFormat);
+    const msFlags = (readOnly ? command.msFlags | MountFlag.RDONLY : command.msFlags) & ~(options.ownFlags ?? 0);
+    requestMount(connection, command, msFlags, opened.fuseOptions ?? [], options.expectedFormat);
     const fuse = connection.takeFuse();
     farewell(connection, 0);
     return { fuse, fileSystem: opened.fileSystem, command };
@@ -101,7 +106,7 @@ export async function mountAsService<F>(
     try {
       if (opened !== undefined) options.abandon?.(opened.fileSystem);
     } finally {
-      farewell(connection, 1);
+      farewell(connection, options.failed?.(error) ?? 1);
       connection.close();
     }
     throw error;
@@ -114,12 +119,12 @@ const DEVICE_BLOCK_SIZE = 4096;
 function requestMount(
   connection: ServiceConnection,
   command: ServiceCommand,
-  readOnly: boolean,
+  msFlags: number,
   more: readonly string[],
   expectedFormat: number = MountPointFormat.DIRECTORY,
 ): void {
   const encoder = new TextEncoder();
-  const { blockMount, fsname, source, subtype, fuseOptions, tableOptions, msFlags } = command;
+  const { blockMount, fsname, source, subtype, fuseOptions, tableOptions } = command;
   // This order is a rule: what comes before FSOPEN is lost with some helpers.
   connection.fsopen(blockMount ? FsopenFlag.FUSEBLK : 0);
   const shown = fsname === undefined ? source : encoder.encode(fsname);
@@ -130,7 +135,7 @@ function requestMount(
   const kernel = [...new Set([...fuseOptions, ...more, ...device])].join(",");
   if (kernel !== "") connection.options(encoder.encode(kernel));
   if (tableOptions.length > 0) connection.tableOptions(encoder.encode(tableOptions.join(",")));
-  connection.mount(readOnly ? msFlags | MountFlag.RDONLY : msFlags);
+  connection.mount(msFlags);
 }
 
 /** Whoever is gone already needs no goodbye. After the mount, the helper's absence changes nothing for the server. */

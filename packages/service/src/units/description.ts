@@ -11,6 +11,8 @@ export interface Installation {
   readonly program: string;
   /** Its files. */
   readonly files: ProgramFiles;
+  /** All that its environment is to hold. */
+  readonly environment: Readonly<Record<string, string>>;
   /** No memory that is written becomes executable: node runs without its compiler, slower. */
   readonly paranoid: boolean;
   /** Where the sockets are; default `/run/filesystems`. */
@@ -73,7 +75,7 @@ export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Instal
 }
 
 /** The server of one mount. */
-export function serviceUnit({ node, program, files, paranoid }: Installation): UnitFile {
+export function serviceUnit({ node, program, files, environment, paranoid }: Installation): UnitFile {
   const jitless = paranoid ? " --jitless" : "";
   return {
     name: SERVICE_UNIT,
@@ -103,9 +105,8 @@ export function serviceUnit({ node, program, files, paranoid }: Installation): U
           ],
         },
         {
-          why: "A ring made before the server locks itself down would go around its filter of system calls.",
           directives: [
-            ["Environment", "UV_USE_IO_URING=0"],
+            ["Environment", ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)],
             ["UnsetEnvironment", "NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS"],
           ],
         },

@@ -1,6 +1,6 @@
-/** Entry of a process that unmounts: `unmount.js MOUNTPOINT [lazy]`. Its exit code is the errno. */
+/** Entry of a process that unmounts: `unmount-process.js MOUNTPOINT [lazy]`. Its exit code is the errno. */
 import { Errno, LinuxError } from "@bulkhead/linux";
-import { unmount } from "../mount/mount.js";
+import { unmount } from "./mount.js";
 
 const [mountpoint = "", lazy] = process.argv.slice(2);
 try {

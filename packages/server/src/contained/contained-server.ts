@@ -1,0 +1,19 @@
+/**
+ * The program of a contained server: started on a mount service's socket by a launcher or a service manager, it asks the mount helper
+ * for the open source, gives up everything else, and only then looks at what is on it. This thread serves; its event loop is not
+ * needed meanwhile. Arguments are for whoever reads the process list.
+ */
+import { exitService, findServiceSocket } from "@bulkhead/service/server";
+import { Priority, say, sayWhy } from "./log.js";
+import { serve } from "./serve.js";
+
+let failure: unknown;
+try {
+  const socket = findServiceSocket();
+  if (socket === undefined) throw new Error("this program is started on the socket of a mount service");
+  await serve(socket, (text) => say(Priority.WARNING, text));
+} catch (error) {
+  failure = error;
+  sayWhy(error);
+}
+await exitService(failure);

@@ -1,0 +1,180 @@
+import type { CorruptionError } from "@bulkhead/ext4";
+import {
+  CpuFollower,
+  DeviceTransport,
+  type FileSystem,
+  iomapSupport,
+  type LoopEnd,
+  Notifier,
+  ServingLoop,
+  Session,
+  Timers,
+  Wakeup,
+} from "@bulkhead/fuse";
+import { fstat, LinuxError, MountFlag, setThreadName } from "@bulkhead/linux";
+import {
+  mountAsService,
+  type OpenedFileSystem,
+  type OpeningContext,
+  parseCommand,
+  requestSource,
+  ServiceConnection,
+} from "@bulkhead/service/server";
+import { reason, SourceError, type SourceOptions } from "../descriptor.js";
+import { createFileSystem, type ServeData } from "../file-system.js";
+import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
+import { lockDown } from "../lock-down/index.js";
+import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
+import { type MountSettings, parseMountOptions } from "../options/index.js";
+import { ReadThread } from "../read-thread.js";
+import { sayWhy } from "./log.js";
+
+/** What ext4 honours itself, and the kernel is not told: nobody but root could mount with it. */
+const OURS = MountFlag.SYNCHRONOUS | MountFlag.DIRSYNC | MountFlag.NODIRATIME;
+
+/** An image that is damaged; other failures are 1. */
+const CORRUPT = 3;
+
+/**
+ * Serves one mount, from the first word of the helper to the last request of the kernel.
+ *
+ * @param socket the connection to the helper
+ * @throws what kept it from being mounted, or ended it out of order
+ */
+export async function serve(socket: number, log: (text: string) => void): Promise<void> {
+  const readThread = new ReadThread({ lockDown: true });
+  readThread.start();
+  const timers = new Timers();
+  let transport: DeviceTransport | undefined;
+  let notifier: Notifier | undefined;
+  const attached = () => {
+    if (transport === undefined) throw new Error("not mounted yet");
+    return transport;
+  };
+  const services = { timers, log, transport: attached, notifier: () => (notifier ??= new Notifier(attached())) };
+  const connection = new ServiceConnection(socket);
+  const settings = settingsOf(connection);
+  const follower = new CpuFollower();
+  const wakeup = new Wakeup();
+  const { fuse, fileSystem } = await mountAsService<FileSystem>(connection, {
+    own: [],
+    ownFlags: OURS,
+    iomap: iomapMode(settings),
+    ...(settings.access === "read-only" ? { source: { access: "read-only" } } : {}),
+    failed(error) {
+      sayWhy(explained(error));
+      return (error as CorruptionError | undefined)?.code === "ERR_EXT4_CORRUPT" ? CORRUPT : 1;
+    },
+    async open(context) {
+      const data = await serveData(context, settings, log);
+      connection.finishFileRequests();
+      readThread.settle();
+      lockDown({ socket });
+      return opened(createFileSystem(data, services, { readThread }), data);
+    },
+    abandon: (fileSystem) => fileSystem.close?.(),
+  });
+  setThreadName("fuse-serve");
+  transport = new DeviceTransport(fuse);
+  let end: LoopEnd;
+  try {
+    const session = new Session(fileSystem.handlers, {
+      log: (text, error) => log(explain(text, error)),
+      ...fileSystem.session,
+    });
+    end = new ServingLoop({ session, transport, timers, wakeup, follower, log }).run();
+  } finally {
+    // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
+    transport.close();
+  }
+  fileSystem.close?.();
+  if (end === "refused") throw new Error("the kernel's INIT was refused");
+}
+
+/** The mount's options: those of ext4, and what else the helper's caller said that concerns us. */
+function settingsOf(connection: ServiceConnection): MountSettings {
+  const { options, msFlags, fuseOptions } = parseCommand(connection.arguments, []);
+  const has = (flag: number) => (msFlags & flag) !== 0;
+  const settings = parseMountOptions(options);
+  return {
+    ...settings,
+    access: has(MountFlag.RDONLY) ? "read-only" : settings.access,
+    noAtime: has(MountFlag.NOATIME),
+    noDirAtime: has(MountFlag.NODIRATIME),
+    strictAtime: has(MountFlag.STRICTATIME),
+    lazyTime: has(MountFlag.LAZYTIME),
+    sync: has(MountFlag.SYNCHRONOUS),
+    dirSync: has(MountFlag.DIRSYNC),
+    allowOther: fuseOptions.includes("allow_other"),
+    defaultPermissions: fuseOptions.includes("default_permissions"),
+  };
+}
+
+function iomapMode({ iomap }: MountSettings): "off" | "optional" | "mandatory" {
+  return iomap === "never" ? "off" : iomap === "required" ? "mandatory" : "optional";
+}
+
+async function serveData(
+  { command, source, connection }: OpeningContext,
+  settings: MountSettings,
+  log: (text: string) => void,
+): Promise<ServeData> {
+  if (source === undefined || command.source === undefined) throw new Error("no source was named");
+  const { offset, partition, journalPath, iomap, iomapCache } = settings;
+  const path = new TextDecoder().decode(command.source);
+  const writable = settings.access !== "read-only" && !source.readOnly;
+  if (settings.access !== "read-only" && !writable) log(`${path}: it cannot be written to: mounted read-only`);
+  const where = {
+    path,
+    descriptor: source.fd,
+    ...(offset === undefined ? {} : { offset }),
+    ...(partition === undefined ? {} : { partition }),
+  };
+  const common = {
+    source: where,
+    claimed: true,
+    journal: undefined,
+    engine: {
+      mountPoint: Buffer.from(command.mountPoint).toString("latin1"),
+      ...engineOptions(settings),
+      writable,
+    },
+    serving: servingOptions(settings),
+    discard: settings.discard,
+    debug: settings.debug,
+    posixAcl: checksPermissions(settings),
+  };
+  let journal: SourceOptions | undefined;
+  if (journalPath !== undefined) {
+    const access = writable ? "read-write" : "read-only";
+    const { fd } = await requestSource(connection, new TextEncoder().encode(journalPath), { access });
+    journal = { path: journalPath, descriptor: fd };
+  }
+  const support = iomapSupport(connection.fuse);
+  const why = whyNoIomap({ source: where, blockDevice: source.isBlockDevice, data: settings.data }, support);
+  const wanted = iomap !== "never" && command.extensions && !command.blockMount;
+  if (wanted && iomap === "required" && why !== undefined) throw new SourceError(`iomap=1 is not possible: ${why}`);
+  if (!wanted || why !== undefined) return { ...common, journal };
+  const atomicWrites = atomicWriteSizes(fstat(source.fd).rdev, support);
+  const required = iomap === "required";
+  return { ...common, journal, iomap: { required, cacheMappings: iomapCache, claim: source.fd, atomicWrites } };
+}
+
+function opened(fileSystem: FileSystem, { engine, posixAcl }: ServeData): OpenedFileSystem<FileSystem> {
+  return {
+    fileSystem,
+    readOnly: engine.writable !== true,
+    fuseOptions: posixAcl ? ["default_permissions"] : [],
+  };
+}
+
+/** What the helper did not open, in words. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof LinuxError && error.syscall === "open")) return error;
+  return new SourceError(`cannot open ${error.subject}: ${reason(error)}`);
+}
+
+function explain(text: string, error: unknown): string {
+  if (error === undefined) return text;
+  return `${text}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}

@@ -1,0 +1,40 @@
+import { Worker } from "node:worker_threads";
+import { getAffinity } from "@bulkhead/linux";
+import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+
+/** Milliseconds that a thread has to start. */
+const PATIENCE = 10_000;
+
+/** The thread that does slow reads. To be made by the thread that will serve, before that is bound to a CPU. */
+export class ReadThread {
+  readonly counters = new Int32Array(new SharedArrayBuffer(4 * Counter.count));
+  readonly #setup: ReadSetup;
+  #worker: Worker | undefined;
+
+  /** @param options `lockDown`: it gives up what it does not need as soon as it has started */
+  constructor({ lockDown = false } = {}) {
+    this.#setup = { counters: this.counters, cpus: getAffinity(), lockDown };
+  }
+
+  /** Starts it, unless it was started. */
+  start(): Worker {
+    this.#worker ??= new Worker(new URL("./slow-reads-thread.js", import.meta.url), { workerData: this.#setup });
+    return this.#worker;
+  }
+
+  /** Waits, blocking, until it opens nothing any more, and starts no thread. @throws Error when it does not come to that */
+  settle(): void {
+    this.start();
+    if (Atomics.wait(this.counters, Counter.ready, 0, PATIENCE) === "timed-out") {
+      throw new Error("the thread for slow reads does not start");
+    }
+  }
+
+  post(job: ReadJob): void {
+    this.start().postMessage(job);
+  }
+
+  end(): void {
+    void this.#worker?.terminate();
+  }
+}
