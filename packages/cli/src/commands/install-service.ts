@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
 import {
   type Installation,
   packageOf,
@@ -19,7 +20,6 @@ import { ExitCode } from "../command-line/exit-code.js";
 import { mountHelpers } from "../mount-helper/declaration.js";
 import { asInstalled, type Layout, layoutBelow } from "./install-service/layout.js";
 import { HEADING, removeOwned, writeOwned } from "./install-service/owned-files.js";
-import { serverProgram } from "./install-service/server-program.js";
 
 export function run(given: GivenArguments): number {
   const { DESTDIR = "" } = process.env;
@@ -76,6 +76,7 @@ function installationOf({ root }: Layout, given: GivenArguments): Installation {
       })),
       executable: executable.map((path) => asInstalled(path, root)),
     },
+    environment: serverEnvironment,
     paranoid: given.flag("paranoid"),
     ...(socketDirectory === undefined ? {} : { socketDirectory: resolve(socketDirectory) }),
     ...(group === undefined ? {} : { group }),

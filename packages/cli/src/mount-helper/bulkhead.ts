@@ -1,8 +1,11 @@
 import { stringToName } from "@bulkhead/ext4";
 import { isMountOption, parseMountOptions } from "@bulkhead/server/options";
-import { hasService, runHelper } from "@bulkhead/service";
+import { type HelperResult, hasService, runHelper } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
-import { ExitCode } from "../command-line/exit-code.js";
+import { CommandError } from "../command-line/errors.js";
+import { helperArguments, planMount } from "../mount/keeper/arguments.js";
+import { DIRTY_SHARE, READ_AHEAD_KIB } from "../mount/keeper/keeper.js";
+import type { MountRequest } from "../mount/request.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
 
@@ -14,44 +17,43 @@ export async function run(given: GivenArguments): Promise<number> {
   const { socketDirectory: directory } = socketDirectory();
   if (given.flag("check")) return hasService(TYPE, directory) ? 0 : 1;
   const call = readCall(given);
-  const words = call.sloppy ? call.words.filter(isMountOption) : [...call.words];
-  // A mistake in them is told before anything is started.
-  parseMountOptions([words.join(",")]);
-  // As the kernel's ext4: the permissions that are in it decide who may do what.
-  if (process.getuid?.() === 0 && !words.includes("allow_other")) words.push("allow_other");
+  const request = requestOf(call);
   if (call.fake) return HelperExit.mounted;
   const byService = hasService(TYPE, directory);
-  const exitCode = byService ? await askService(call, words, given.flag("no-mtab")) : await startServer(call, words);
-  if (exitCode === HelperExit.mounted && call.verbose) {
-    process.stdout.write(`mount.bulkhead: mounted by ${byService ? "the service" : "a server of its own"}\n`);
+  if (byService) await askService(request, given.flag("no-mtab"));
+  else {
+    const { startServer } = await import("../mount/background.js");
+    if ((await startServer(request)) !== 0) return HelperExit.interrupted;
   }
-  return exitCode;
+  if (call.verbose)
+    process.stdout.write(`mount.bulkhead: mounted by ${byService ? "the service" : "its own server"}\n`);
+  return HelperExit.mounted;
 }
 
-async function askService(call: MountCall, words: readonly string[], noTable: boolean): Promise<number> {
-  const { exitCode } = await runHelper({
-    arguments: [
-      ...[stringToName(call.source), stringToName(call.directory), "-t", TYPE],
-      ...["-o", stringToName(words.join(",")), ...(noTable ? ["-n"] : [])],
-    ],
-    ...socketDirectory(),
-    extensions: true,
-  });
-  return exitCode === 0 ? HelperExit.mounted : HelperExit.failed;
+/** @throws UsageError for an option that is none */
+function requestOf({ source, directory, words, sloppy }: MountCall): MountRequest {
+  const options = sloppy ? words.filter(isMountOption) : [...words];
+  // As the kernel's ext4: the permissions that are in it decide who may do what.
+  if (process.getuid?.() === 0 && !options.includes("allow_other")) options.push("allow_other");
+  const settings = parseMountOptions(options);
+  return { source, mountpoint: directory, settings, options, uncontained: false, logFile: undefined };
 }
 
-async function startServer(call: MountCall, words: readonly string[]): Promise<number> {
-  const { main } = await import("../main.js");
-  const exitCode = await main(["mount", ...["-o", words.join(",")], "--", call.source, call.directory]);
-  switch (exitCode) {
-    case ExitCode.success:
-      return HelperExit.mounted;
-    case ExitCode.usage:
-      return HelperExit.usage;
-    case ExitCode.interrupted:
-    case ExitCode.terminated:
-      return HelperExit.interrupted;
-    default:
-      return HelperExit.failed;
-  }
+/** @throws CommandError unless it mounts */
+async function askService(request: MountRequest, noTable: boolean): Promise<void> {
+  const log = (line: string) => void process.stderr.write(`mount.bulkhead: ${line}\n`);
+  const plan = planMount(request, log);
+  const ask = (asDevice: boolean): Promise<HelperResult> =>
+    runHelper({
+      arguments: [...helperArguments(request, { ...plan, asDevice }).map(stringToName), ...(noTable ? ["-n"] : [])],
+      ...socketDirectory(),
+      extensions: true,
+      readAheadKb: READ_AHEAD_KIB,
+      dirtyShare: DIRTY_SHARE,
+      log,
+    });
+  const first = await ask(plan.asDevice);
+  // A kernel that does not mount the device as its own has a plain mount.
+  const { exitCode } = plan.asDevice && first.refusal !== undefined ? await ask(false) : first;
+  if (exitCode !== 0) throw new CommandError(`cannot mount ${request.source}: the log of the service says why`);
 }

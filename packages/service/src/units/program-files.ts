@@ -68,8 +68,11 @@ function dependencyClosure(root: string): VisiblePath[] {
     }
   }
   const all = [...found.values()];
-  // What lies in another's directory is seen with it, unless it is a link.
-  return all.filter(({ source, target }) => source !== target || !all.some((other) => isInside(target, other.target)));
+  /** Whether it is seen with another, which it lies in. */
+  const isWithin = (inner: VisiblePath, outer: VisiblePath) =>
+    inner.target.startsWith(`${outer.target}/`) &&
+    inner.source === outer.source + inner.target.slice(outer.target.length);
+  return all.filter((inner) => !all.some((outer) => isWithin(inner, outer)));
 }
 
 /** As Node resolves a package from inside another. */
@@ -79,10 +82,6 @@ function lookUp(name: string, from: string): string | undefined {
     if (existsSync(join(place, "package.json"))) return place;
     if (directory === dirname(directory)) return undefined;
   }
-}
-
-function isInside(path: string, directory: string): boolean {
-  return path.startsWith(`${directory}/`);
 }
 
 /** Where the libraries of this process's Node are; those of its packages are the packages'. */

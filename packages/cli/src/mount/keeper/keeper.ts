@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortConnection, detach, EndingSignals, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
+import { detach, EndingSignals, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
 import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
 import { type HelperResult, type LaunchedServer, launchServer, runHelper } from "@bulkhead/service";
 import { CommandError } from "../../command-line/errors.js";
@@ -9,11 +9,12 @@ import type { Log } from "../log.js";
 import type { MountRequest, Serving } from "../request.js";
 import { helperArguments, type MountPlan, planMount } from "./arguments.js";
 import { ServerLines } from "./server-lines.js";
+import { ThreadQuestions } from "./thread-questions.js";
 
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
-const READ_AHEAD_KIB = 1024;
+export const READ_AHEAD_KIB = 1024;
 /** Percent of the kernel's cache for written pages that a mount may take: as much as a disk's. */
-const DIRTY_SHARE = 100;
+export const DIRTY_SHARE = 100;
 /** Milliseconds that open files may keep an unmounted file system alive, and then the server to write everything. */
 const GRACE = 5_000;
 const LAST_WORDS = 120_000;
@@ -27,6 +28,7 @@ const FIRST_ANSWER = 30_000;
 interface Server {
   readonly process: LaunchedServer;
   readonly lines: ServerLines;
+  readonly questions: ThreadQuestions;
   readonly result: HelperResult;
   /** What the helper had to say. */
   readonly notes: readonly string[];
@@ -75,8 +77,10 @@ async function attempt({ source, mountpoint }: MountRequest, args: string[], log
     command: [process.execPath, serverProgram(), source, mountpoint],
     environment: serverEnvironment,
     stderr: "pipe",
+    stream: true,
   });
-  if (server.stderr === undefined) throw new Error("a server without standard error");
+  if (server.stderr === undefined || server.stream === undefined) throw new Error("a server without its streams");
+  const questions = new ThreadQuestions(server.stream);
   const lines = new ServerLines(server.stderr, log);
   const notes: string[] = [];
   const result = await runHelper({
@@ -88,7 +92,7 @@ async function attempt({ source, mountpoint }: MountRequest, args: string[], log
     log: (note) => notes.push(note),
   });
   if (result.mounted === undefined) await lines.ended;
-  return { process: server, lines, result, notes };
+  return { process: server, lines, questions, result, notes };
 }
 
 /** @throws CommandError unless it was mounted */
@@ -150,13 +154,9 @@ class KeptMount {
     clearTimeout(timer);
   }
 
-  /** Ends the connection to the kernel. A server that does not end then either is killed. */
+  /** Has the server end, whoever still uses the mount. One that does not is killed. */
   cutOff(): void {
-    try {
-      abortConnection(this.#mount.info);
-    } catch {
-      this.#server.process.kill();
-    }
+    this.#server.questions.stop();
     const timer = setTimeout(() => this.#server.process.kill(), LAST_WORDS);
     this.#server.process.ended.finally(() => clearTimeout(timer));
   }
