@@ -41,6 +41,8 @@ export interface PolicyOptions {
 
 const PROT_READ_WRITE = 3;
 const MAP_ANONYMOUS = 0x20;
+/** PRIVATE, FIXED, ANONYMOUS, NORESERVE, STACK, FIXED_NOREPLACE. Not SHARED: no limit counts what is shared. */
+const PRIVATE_MEMORY = 0x12_4032;
 /** Access modes and flags of open(2) that neither write nor make anything: O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_LARGEFILE, O_CLOEXEC. */
 const HARMLESS_OPEN = 0o4000 | 0o200000 | 0o400000 | 0o100000 | 0o2000000 | 0o40000;
 const FCNTL = { GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4 };
@@ -68,11 +70,15 @@ export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
   const self: Condition = { argument: 0, is: [0] };
   // Without a compiler, no memory becomes code.
   const data: readonly Condition[] = jit ? [] : [{ argument: 2, within: PROT_READ_WRITE }];
+  const memory: readonly Condition[] = [
+    { argument: 3, has: MAP_ANONYMOUS },
+    { argument: 3, within: PRIVATE_MEMORY },
+  ];
   const notCode: Verdict = jit ? "kill" : { errno: Errno.EPERM };
   return [
     // Without conditions: the kernel remembers the answer, and such a call costs nothing (seccomp's action cache).
     allow(["read", "write", "readv", "writev", "pread64", "pwrite64"], "requests, replies, the device, the log"),
-    allow(["preadv", "pwritev", "preadv2", "pwritev2"], "the device, at once or not at all (RWF_NOWAIT)"),
+    allow(["preadv2"], "the device, at once or not at all (RWF_NOWAIT)"),
     allow(["poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_ctl"], "waiting"),
     allow(["futex", "sched_yield", "restart_syscall", "membarrier"], "threads that wait for each other"),
     allow(["fsync", "fdatasync", "sync_file_range", "readahead"], "durability, and hints to the page cache"),
@@ -87,10 +93,10 @@ export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
     allow(["exit", "exit_group"], "the end"),
     {
       calls: ["mmap"],
-      why: "memory without a file",
+      why: "memory of its own, without a file",
       cases: [
-        { where: [{ argument: 3, has: MAP_ANONYMOUS }, ...data], verdict: "allow" },
-        { where: [{ argument: 3, has: MAP_ANONYMOUS }], verdict: notCode },
+        { where: [...memory, ...data], verdict: "allow" },
+        { where: memory, verdict: notCode },
       ],
       otherwise: "kill",
     },
