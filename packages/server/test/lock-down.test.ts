@@ -51,7 +51,8 @@ function decoded(k: number): string | number {
 for (const architecture of ["x64", "arm64"] as const satisfies readonly Architecture[]) {
   describe(`the filter for ${architecture}`, () => {
     const { column, audit } = architectures[architecture];
-    const filter = (jit: boolean) => compileFilter(policy({ socket: SOCKET, pid: PID, jit }), architecture);
+    const filter = (jit: boolean) =>
+      compileFilter(policy({ socket: SOCKET, pid: PID, device: undefined, jit }), architecture);
     const program = filter(true);
     const answer = (name: Name, ...args: readonly number[]) => {
       const number = systemCalls[name][column];
@@ -100,8 +101,35 @@ for (const architecture of ["x64", "arm64"] as const satisfies readonly Architec
       assert.equal(answer("sendmsg", SOCKET + 1, 0, 0), KILL);
       assert.equal(answer("setsockopt", SOCKET, 1, 83, 0, 4), "allow");
       assert.equal(answer("setsockopt", SOCKET, 1, 26, 0, 16), KILL);
-      const without = compileFilter(policy({ socket: undefined, pid: PID, jit: true }), architecture);
+      const without = compileFilter(
+        policy({ socket: undefined, pid: PID, device: undefined, jit: true }),
+        architecture,
+      );
       for (let fd = 0; fd < 16; fd++) assert.equal(ask(without, audit, systemCalls.recvmsg[column], [fd]).answer, KILL);
+    });
+
+    test("has nothing written before the file system, where that does not begin with the device", () => {
+      const start = 5 * 2 ** 32 + 4096;
+      const device = { fd: 7, start };
+      const partial = compileFilter(policy({ socket: SOCKET, pid: PID, device, jit: true }), architecture);
+      const to = (name: Name, ...args: readonly number[]) =>
+        ask(partial, audit, systemCalls[name][column] ?? -1, args).answer;
+      for (const [position, expected] of [
+        [0, KILL],
+        [start - 1, KILL],
+        [start, "allow"],
+        [start + 2 ** 32 - 4096, "allow"],
+        [6 * 2 ** 32, "allow"],
+        [4 * 2 ** 32 + 8192, KILL],
+      ] as const) {
+        assert.equal(to("pwrite64", 7, 0, 512, position), expected, String(position));
+        assert.equal(to("pwrite64", 8, 0, 512, position), "allow");
+        assert.equal(to("fallocate", 7, 3, position, 512), expected, String(position));
+        assert.equal(to("fallocate", 7, 0, position, 512), KILL);
+      }
+      assert.equal(to("write", 7, 0, 512), KILL);
+      assert.equal(to("writev", 7, 0, 1), KILL);
+      assert.equal(to("write", 8, 0, 512), "allow");
     });
 
     test("signals and moves nobody else", () => {

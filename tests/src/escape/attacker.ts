@@ -9,7 +9,8 @@ import { outcomeOf, type Surroundings } from "./attempt.js";
 import { groups } from "./attempts/index.js";
 
 const [group, name, scratch = "", victim, address, mode] = process.argv.slice(2);
-const attempt = groups.find((it) => it.name === group)?.attempts.find((it) => it.name === name);
+const chosen = groups.find((it) => it.name === group);
+const attempt = chosen?.attempts.find((it) => it.name === name);
 if (attempt === undefined) throw new Error(`there is no attempt "${name}"`);
 
 const [socket] = socketpair(SocketType.SEQPACKET);
@@ -31,7 +32,10 @@ const surroundings: Surroundings = {
 };
 /** Less than the machine has. */
 const MEMORY = 1024 ** 3;
-if (mode === "locked") lockDown({ socket, memory: MEMORY, fileSize: surroundings.imageSize });
+if (mode === "locked") {
+  const device = { fd: image, start: chosen?.start ?? 0 };
+  lockDown({ socket, device, memory: MEMORY, fileSize: surroundings.imageSize });
+}
 const outcome = outcomeOf(attempt.run(surroundings));
 writeSync(1, `${outcome}\n`);
 process.exit();

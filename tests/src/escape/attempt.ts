@@ -43,6 +43,8 @@ export interface Attempt {
 
 export interface AttemptGroup {
   readonly name: string;
+  /** The file system begins at this byte of the image. Default 0. */
+  readonly start?: number;
   /** Runs in a server without a just-in-time compiler, as the paranoid profile has it. */
   readonly jitless?: boolean;
   readonly attempts: readonly Attempt[];

@@ -72,6 +72,7 @@ const numbers = {
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
   ptrace: [101, 117],
+  pwritev2: [328, 287],
   pwrite64: [18, 68],
   quotactl: [179, 60],
   readlinkat: [267, 78],

@@ -11,6 +11,7 @@ const ERRNO = 0x0005_0000;
 const NUMBER = 0;
 const ARCHITECTURE = 4;
 const low = (argument: number) => 16 + 8 * argument;
+const TWO_32 = 2 ** 32;
 const high = (argument: number) => low(argument) + 4;
 
 /**
@@ -68,6 +69,12 @@ function test(condition: Condition, yes: Code, no: Code): Code {
     const clean = load(low(argument), when(hasAnyOf(~condition.within), no, yes));
     return load(high(argument), when(equals(0), clean, no));
   }
+  if ("atLeast" in condition) {
+    const [above, below] = [Math.floor(condition.atLeast / TWO_32), condition.atLeast % TWO_32];
+    const same = load(low(argument), when(atLeast(below), yes, no));
+    return load(high(argument), when(atLeast(above + 1), yes, when(equals(above), same, no)));
+  }
+  if ("isNot" in condition) return load(low(argument), when(equals(condition.isNot), no, yes));
   let code = no;
   for (const value of condition.is.toReversed()) code = when(equals(value), yes, code);
   return load(low(argument), code);

@@ -24,6 +24,8 @@ export interface LockDownOptions {
   readonly jit?: boolean;
   /** Bytes of private writable memory, V8's heap and all buffers and stacks together. Default {@link MEMORY}. */
   readonly memory?: number;
+  /** The device's descriptor, open for writing, and the byte at which the file system begins: nothing is written before that. */
+  readonly device?: { readonly fd: number; readonly start: number };
   /** Bytes beyond which no file may grow: the image's, if it is a file. Then neither it nor the disk below it fills up. */
   readonly fileSize?: number;
 }
@@ -64,10 +66,10 @@ export function lockDownThread(): LandlockReach {
  * @throws Error when a thread would keep capabilities, or a ring would go around the filter
  */
 export function lockDown(options: LockDownOptions = {}): LockDown {
-  const { socket, jit = !isJitless(), memory = MEMORY, fileSize = Number.POSITIVE_INFINITY } = options;
+  const { socket, device, jit = !isJitless(), memory = MEMORY, fileSize = Number.POSITIVE_INFINITY } = options;
   const architecture = process.arch as keyof typeof architectures;
   if (!(architecture in architectures)) throw new Error(`there is no filter for ${process.arch}`);
-  const filter = compileFilter(policy({ socket, pid: process.pid, jit }), architecture);
+  const filter = compileFilter(policy({ socket, pid: process.pid, device, jit }), architecture);
   refuseRings();
   loseRoot();
   prctl(Prctl.SET_NO_NEW_PRIVS, 1);

@@ -7,11 +7,13 @@ import { DeviceIoctl } from "@bulkhead/fuse/protocol";
 import { Errno, Falloc, Prctl, Policy as Scheduling, SocketOption } from "@bulkhead/linux";
 import type { SystemCall } from "./system-calls.js";
 
-/** What holds of an argument: its low 32 bits, and that nothing is above them where bits are meant. */
+/** What holds of an argument: its low 32 bits, and nothing above them where only some bits may be set; or all 64 as a number. */
 export type Condition =
   | { readonly argument: number; readonly is: readonly number[] }
+  | { readonly argument: number; readonly isNot: number }
   | { readonly argument: number; readonly has: number }
-  | { readonly argument: number; readonly within: number };
+  | { readonly argument: number; readonly within: number }
+  | { readonly argument: number; readonly atLeast: number };
 
 /** Carry it out, fail with an errno, or end the process. */
 export type Verdict = "allow" | "kill" | { readonly errno: number };
@@ -35,6 +37,8 @@ export interface PolicyOptions {
   readonly socket: number | undefined;
   /** This process. */
   readonly pid: number;
+  /** A device of which only what lies from byte `start` on may be written; none: whatever is open for writing may be, anywhere. */
+  readonly device: { readonly fd: number; readonly start: number } | undefined;
   /** Whether new code may be made executable: V8's just-in-time compiler does. */
   readonly jit: boolean;
 }
@@ -65,7 +69,7 @@ function refuse(calls: readonly SystemCall[], errno: number, why: string): Rule 
   return { calls, why, cases: [], otherwise: { errno } };
 }
 
-export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
+export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Rule[] {
   const onSocket: readonly Condition[] = [{ argument: 0, is: socket === undefined ? [] : [socket] }];
   const self: Condition = { argument: 0, is: [0] };
   // Without a compiler, no memory becomes code.
@@ -77,7 +81,8 @@ export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
   const notCode: Verdict = jit ? "kill" : { errno: Errno.EPERM };
   return [
     // Without conditions: the kernel remembers the answer, and such a call costs nothing (seccomp's action cache).
-    allow(["read", "write", "readv", "writev", "pread64", "pwrite64"], "requests, replies, the device, the log"),
+    allow(["read", "readv", "pread64"], "requests, and the device"),
+    ...writing(device),
     allow(["preadv2"], "the device, at once or not at all (RWF_NOWAIT)"),
     allow(["poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_ctl"], "waiting"),
     allow(["futex", "sched_yield", "restart_syscall", "membarrier"], "threads that wait for each other"),
@@ -106,11 +111,6 @@ export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
       cases: [{ where: data, verdict: "allow" }],
       otherwise: notCode,
     },
-    allowWhere(
-      ["fallocate"],
-      [{ argument: 1, is: [Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, Falloc.ZERO_RANGE | Falloc.KEEP_SIZE] }],
-      "blocks that are free are given back; nothing is allocated, and no file grows",
-    ),
     allowWhere(
       ["fcntl"],
       [{ argument: 1, is: [FCNTL.GETFD, FCNTL.SETFD, FCNTL.GETFL, FCNTL.SETFL] }],
@@ -165,6 +165,39 @@ export function policy({ socket, pid, jit }: PolicyOptions): readonly Rule[] {
     refuse(["statx"], Errno.ENOSYS, "the same; libuv then does without"),
     refuse(["access", "faccessat", "faccessat2"], Errno.EACCES, "names"),
     refuse(["readlink", "readlinkat", "getcwd"], Errno.EACCES, "names, which Node asks for in messages"),
+  ];
+}
+
+/** Where the device may be written at all, the kernel remembers that; where only a part may, it is asked each time. */
+function writing(device: PolicyOptions["device"]): readonly Rule[] {
+  const giveBack: Condition = {
+    argument: 1,
+    is: [Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, Falloc.ZERO_RANGE | Falloc.KEEP_SIZE],
+  };
+  const why = "blocks that are free are given back; nothing is allocated, and no file grows";
+  if (device === undefined || device.start === 0) {
+    return [
+      allow(["write", "writev", "pwrite64"], "replies, the device, the log"),
+      allowWhere(["fallocate"], [giveBack], why),
+    ];
+  }
+  const allowed = (...where: readonly Condition[]): Case => ({ where, verdict: "allow" });
+  const other: Condition = { argument: 0, isNot: device.fd };
+  const behind = (argument: number): Condition => ({ argument, atLeast: device.start });
+  return [
+    allowWhere(["write", "writev"], [other], "replies and the log; not the device, where its descriptor stands"),
+    {
+      calls: ["pwrite64"],
+      why: "the device, from where the file system begins",
+      cases: [allowed(other), allowed(behind(3))],
+      otherwise: "kill",
+    },
+    {
+      calls: ["fallocate"],
+      why,
+      cases: [allowed(giveBack, other), allowed(giveBack, behind(2))],
+      otherwise: "kill",
+    },
   ];
 }
 

@@ -1,4 +1,4 @@
-import { type AttemptGroup, call, words } from "../attempt.js";
+import { type AttemptGroup, call, pointer, words } from "../attempt.js";
 
 const FUSE_DEV_IOC_CLONE = 0x8004_e500;
 const TIOCSTI = 0x5412;
@@ -92,6 +92,36 @@ export const device: AttemptGroup = {
       outcome: "SIGSYS",
       without: "reaches the kernel",
       run: () => call("ioctl", 0, TIOCSTI, byte()),
+    },
+  ],
+};
+
+const START = 65_536;
+
+export const offset: AttemptGroup = {
+  name: "The device, where the file system begins behind others (`-o offset=`)",
+  start: START,
+  attempts: [
+    { name: "write before it", outcome: "SIGSYS", run: ({ image }) => call("pwrite64", image, byte(), 1, START - 1) },
+    {
+      name: "write where the descriptor stands",
+      outcome: "SIGSYS",
+      run: ({ image }) => call("write", image, byte(), 1),
+    },
+    {
+      name: "write there in pieces",
+      outcome: "SIGSYS",
+      run: ({ image }) => call("writev", image, words(pointer(byte()), 1), 1),
+    },
+    {
+      name: "write before it with flags (pwritev2)",
+      outcome: "SIGSYS",
+      run: ({ image }) => call("pwritev2", image, words(pointer(byte()), 1), 1, 0, 0, 0),
+    },
+    {
+      name: "punch a hole before it",
+      outcome: "SIGSYS",
+      run: ({ image }) => call("fallocate", image, 3, 0, 4096),
     },
   ],
 };

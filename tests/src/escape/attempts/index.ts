@@ -1,5 +1,5 @@
 import type { AttemptGroup } from "../attempt.js";
-import { device } from "./device.js";
+import { device, offset } from "./device.js";
 import { exhaustion } from "./exhaustion.js";
 import { files } from "./files.js";
 import { kernel } from "./kernel.js";
@@ -11,6 +11,7 @@ import { sockets } from "./sockets.js";
 export const groups: readonly AttemptGroup[] = [
   files,
   device,
+  offset,
   sockets,
   processes,
   privileges,
