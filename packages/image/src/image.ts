@@ -2,13 +2,11 @@ import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
 import { errnoName } from "@bulkhead/linux";
 import { ImageError } from "./errors.js";
+import { ImageFile } from "./file.js";
 import type { FileKind, ImageNode, Stats, Timestamp } from "./node.js";
-import { Paths, type Place } from "./paths.js";
+import { bytesOf, type ImagePath, Paths, type Place, textOf } from "./paths.js";
 import { removeTree } from "./remove-tree.js";
 import type { Changes, Creation, Entry, ImageTree, Particulars } from "./tree.js";
-
-/** A path inside the image, from its root, with or without a leading slash: text, or bytes where names are no UTF-8. */
-export type ImagePath = string | Uint8Array;
 
 export interface Owner {
   readonly uid: number;
@@ -45,6 +43,9 @@ export interface ImageParts {
 
 /** Bytes of file data that are moved at a time. */
 const CHUNK = 1024 * 1024;
+const EBUSY = 16;
+const EISDIR = 21;
+const EINVAL = 22;
 const NO_DEVICE = { major: 0, minor: 0 };
 
 /**
@@ -121,6 +122,15 @@ export class Image {
 
   readlink(path: ImagePath): string {
     return this.#do("readlink", path, (bytes) => nameToString(this.tree.readLink(this.#paths.find(bytes, false))));
+  }
+
+  /** A regular file, for many reads and writes at once. */
+  open(path: ImagePath): ImageFile {
+    return this.#do("open", path, (bytes) => {
+      const node = this.#paths.find(bytes, true);
+      if (node.stats.kind !== "file") throw new FuseAnswerError("OPEN", node.isDirectory ? EISDIR : EINVAL);
+      return new ImageFile(this.tree, node);
+    });
   }
 
   /** A whole file. */
@@ -356,6 +366,7 @@ export class Image {
       return;
     }
     this.#do("close", "/", () => {
+      if (this.tree.data.isBusy) throw new FuseAnswerError("DESTROY", EBUSY);
       try {
         answered("WRITE", this.tree.data.flush());
       } finally {
@@ -379,14 +390,6 @@ export class Image {
 }
 
 const SLASH = 0x2f;
-
-function bytesOf(path: ImagePath): Uint8Array {
-  return typeof path === "string" ? stringToName(path) : path;
-}
-
-function textOf(path: ImagePath): string {
-  return typeof path === "string" ? path : nameToString(path);
-}
 
 /** @throws FuseAnswerError for a negative errno */
 function answered(operation: string, result: number): number {

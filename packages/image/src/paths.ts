@@ -1,3 +1,4 @@
+import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
 import type { ImageNode } from "./node.js";
 import type { ImageTree } from "./tree.js";
@@ -12,6 +13,17 @@ const EEXIST = 17;
 const ENOTDIR = 20;
 const EINVAL = 22;
 const ELOOP = 40;
+
+/** A path inside the image, from its root, with or without a leading slash: text, or bytes where names are no UTF-8. */
+export type ImagePath = string | Uint8Array;
+
+export function bytesOf(path: ImagePath): Uint8Array {
+  return typeof path === "string" ? stringToName(path) : path;
+}
+
+export function textOf(path: ImagePath): string {
+  return typeof path === "string" ? path : nameToString(path);
+}
 
 /** A name in a directory, which something may have or not. */
 export interface Place {

@@ -261,9 +261,12 @@ export class ImageTree {
 
   /** A node that is not used any more; one without a name is deleted now. */
   forget(node: ImageNode): void {
-    this.data.forget(node.id);
-    this.client.release(node.id);
-    this.client.forget();
+    // Blocks that are read or written are not freed.
+    this.data.whenIdle(node.id, () => {
+      this.data.forget(node.id);
+      this.client.release(node.id);
+      this.client.forget();
+    });
   }
 
   #made(out: readonly [] | readonly [View<typeof FuseEntryOut>, ...unknown[]]): ImageNode {

@@ -6,12 +6,21 @@ export interface HostDevice {
   readonly size: number;
   /** Reads `target.length` bytes at byte `offset`, wholly or not at all: throws when it cannot. */
   read(offset: number, target: Uint8Array): void;
+  /**
+   * As `read`, without waiting.
+   *
+   * @param landed is called when it is done, with the error if there is one; not if it is done at once
+   * @returns whether it is done at once
+   */
+  readLater?(offset: number, target: Uint8Array, landed: (error?: unknown) => void): boolean;
   /** As far as that needs no waiting: the bytes read from `offset` on, 0 when none are at hand. Never throws. */
   readNow?(offset: number, target: Uint8Array): number;
   /** A hint that these bytes will be read soon; never throws. */
   willRead?(offset: number, length: number): void;
   /** Writes `source` at byte `offset`, wholly or not at all: throws when it cannot. Absent, or with `readOnly`: nothing is written. */
   write?(offset: number, source: Uint8Array): void;
+  /** As `write`, without waiting; see `readLater`. `source` is left alone until it is done. */
+  writeLater?(offset: number, source: Uint8Array, landed: (error?: unknown) => void): boolean;
   readonly readOnly?: boolean;
   /** What was opened for writing only is no device for files. Default: readable. */
   readonly writeOnly?: boolean;

@@ -195,6 +195,20 @@ export interface IomapFile<F extends FileIdentity> {
     flags?: number,
   ): number;
 
+  /**
+   * As `readDirect`, while other reads and writes are under way. Until then `target` is not to be touched.
+   *
+   * @param done gets the result later, if it is not returned
+   * @returns the result, or undefined while it is under way
+   */
+  submitRead(pos: number, target: Uint8Array, done: (result: number) => void): number | undefined;
+  /** As `writeDirect`; see `submitRead`. Parts of blocks, and what extends the file, wait until nothing else is under way. */
+  submitWrite(pos: number, source: Uint8Array, done: (result: number) => void, flags?: number): number | undefined;
+  /** Whether something submitted is under way: what would change the file otherwise, or forget it, is -EBUSY. */
+  readonly isBusy: boolean;
+  /** Calls back when nothing is under way any more; at once, if so already. */
+  whenIdle(run: () => void): void;
+
   /** Writes back and waits. */
   flush(): number;
   /** flush, then FSYNC; also reports a write-back error that nobody has been told. */

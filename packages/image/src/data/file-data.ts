@@ -3,6 +3,9 @@ import type { ImageNode } from "../node.js";
 /** Where the bytes of a stream come from. */
 export type Give = (target: Uint8Array, position: number) => number;
 
+/** Takes what became of something that was submitted: bytes, or a negative errno. */
+export type Done = (result: number) => void;
+
 /** How bytes of files get into and out of an image. */
 export interface FileData {
   /**
@@ -17,6 +20,21 @@ export interface FileData {
    * @returns bytes, fewer than there are only with progress, or a negative errno
    */
   write(node: ImageNode, position: number, source: Uint8Array): number;
+  /**
+   * As `read`, while other reads and writes are under way; `target` is theirs until then.
+   *
+   * @param done gets the result later, if it is not returned
+   * @returns the result, or undefined while it is under way
+   */
+  submitRead(node: ImageNode, position: number, target: Uint8Array, done: Done): number | undefined;
+  /** As `write`; see `submitRead`. Whole blocks inside the file go to the image at the same time, others wait for them. */
+  submitWrite(node: ImageNode, position: number, source: Uint8Array, done: Done): number | undefined;
+  /** As `sync`, while others are under way; what was not done before it need not be durable. */
+  submitSync(node: ImageNode, dataOnly: boolean, done: Done): number | undefined;
+  /** Calls back when nothing of a node is under way. */
+  whenIdle(nodeid: number, run: () => void): void;
+  /** Whether anything is under way. */
+  readonly isBusy: boolean;
   /**
    * Writes up to `length` bytes from `position` on as one operation, so that space for all of it is found at once.
    *

@@ -53,6 +53,26 @@ export class FuseData implements FileData {
     return done;
   }
 
+  submitRead(node: ImageNode, position: number, target: Uint8Array): number {
+    return this.read(node, position, target);
+  }
+
+  submitWrite(node: ImageNode, position: number, source: Uint8Array): number {
+    return this.write(node, position, source);
+  }
+
+  submitSync(node: ImageNode, dataOnly: boolean): number {
+    return this.sync(node, dataOnly);
+  }
+
+  whenIdle(_nodeid: number, run: () => void): void {
+    run();
+  }
+
+  get isBusy(): boolean {
+    return false;
+  }
+
   writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number {
     let done = 0;
     while (done < length) {

@@ -10,7 +10,7 @@ import {
   type IomapFile,
 } from "@bulkhead/iomap";
 import type { ImageNode } from "../node.js";
-import type { FileData, Give } from "./file-data.js";
+import type { Done, FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
 import type { ImageDevice } from "./image-device.js";
 import { hear, IomapLink } from "./iomap-link.js";
@@ -18,6 +18,7 @@ import { Opens } from "./opens.js";
 
 /** The number that the server's mappings name the image by: the first that a registry gives. */
 export const DEVICE_ID = 1;
+const EIO = -5;
 /** Files whose mappings are remembered. */
 const MOST_FILES = 1024;
 
@@ -30,7 +31,9 @@ export class IomapData implements FileData {
   readonly #client: FuseClient;
   readonly #through: FuseData;
   readonly #opens: Opens;
+  readonly #device: ImageDevice;
   readonly #fd: number;
+  readonly #onError: (error: unknown) => void;
   /** Open files by node, those used longest ago first. */
   readonly #files = new Map<number, IomapFile<FileIdentity>>();
 
@@ -43,7 +46,9 @@ export class IomapData implements FileData {
    */
   constructor(client: FuseClient, device: ImageDevice, fd: number, onError: (error: unknown) => void) {
     this.#client = client;
+    this.#device = device;
     this.#fd = fd;
+    this.#onError = onError;
     this.#through = new FuseData(client);
     this.#opens = new Opens(client);
     const link = new IomapLink(client);
@@ -69,6 +74,48 @@ export class IomapData implements FileData {
     const written = this.#answer(file.writeDirect(position, source, IoFlag.partial | append));
     node.size = file.size;
     return written;
+  }
+
+  submitRead(node: ImageNode, position: number, target: Uint8Array, done: Done): number | undefined {
+    const file = this.#file(node);
+    if (typeof file === "number") return file;
+    if (file === undefined) return this.#through.read(node, position, target);
+    const result = file.submitRead(position, target, done);
+    return result === undefined ? undefined : this.#answer(result);
+  }
+
+  submitWrite(node: ImageNode, position: number, source: Uint8Array, done: Done): number | undefined {
+    const file = this.#file(node);
+    if (typeof file === "number") return file;
+    if (file === undefined) return this.#through.write(node, position, source);
+    const append = position === file.size ? IoFlag.append : 0;
+    const written = (result: number) => {
+      node.size = file.size;
+      done(result);
+    };
+    const grows = position + source.length > file.size;
+    const result = file.submitWrite(position, source, grows ? written : done, IoFlag.partial | append);
+    node.size = file.size;
+    return result === undefined ? undefined : this.#answer(result);
+  }
+
+  submitSync(node: ImageNode, dataOnly: boolean, done: Done): undefined {
+    // What takes long is done when the server is asked, which is not to keep us waiting.
+    this.#device.flushLater((error) => {
+      if (error !== undefined) this.#onError(error);
+      done(error === undefined ? this.sync(node, dataOnly) : EIO);
+    });
+  }
+
+  whenIdle(nodeid: number, run: () => void): void {
+    const file = this.#files.get(nodeid);
+    if (file === undefined) run();
+    else file.whenIdle(run);
+  }
+
+  get isBusy(): boolean {
+    for (const file of this.#files.values()) if (file.isBusy) return true;
+    return false;
   }
 
   writeStream(node: ImageNode, position: number, length: number, buffer: Uint8Array, give: Give): number {
@@ -141,9 +188,9 @@ export class IomapData implements FileData {
     let file = this.#files.get(node.id);
     if (file === undefined) {
       file = this.connection.open({ nodeid: node.id, ino: node.stats.ino }, attributesOf(node));
-      for (const oldest of this.#files.keys()) {
+      for (const [oldest, { isBusy }] of this.#files) {
         if (this.#files.size < MOST_FILES) break;
-        this.forget(oldest);
+        if (!isBusy) this.forget(oldest);
       }
     } else {
       this.#files.delete(node.id);

@@ -21,7 +21,7 @@ export class DeviceIo {
 
   /** Reads file bytes from `pos` on, which lie in `mapping`. @returns 0, or -EIO */
   read(mapping: Readonly<Mapping>, pos: number, target: Uint8Array): number {
-    const device = this.#deviceFor(mapping, pos, target.length);
+    const device = this.deviceFor(mapping, pos, target.length);
     if (device === undefined) return -EIO;
     this.#counters.deviceReads++;
     try {
@@ -36,7 +36,7 @@ export class DeviceIo {
 
   /** Writes file bytes from `pos` on, which lie in `mapping`. @returns 0, or -EIO */
   write(mapping: Readonly<Mapping>, pos: number, source: Uint8Array): number {
-    const device = this.#deviceFor(mapping, pos, source.length);
+    const device = this.deviceFor(mapping, pos, source.length);
     if (device?.write === undefined || device.readOnly === true) return -EIO;
     this.#counters.deviceWrites++;
     try {
@@ -79,7 +79,8 @@ export class DeviceIo {
     return this.#devices.get(mapping.dev)?.blockSize ?? 1;
   }
 
-  #deviceFor(mapping: Readonly<Mapping>, pos: number, length: number): HostDevice | undefined {
+  /** The device of file bytes that lie in `mapping`; undefined, and told, when they are not inside of both. */
+  deviceFor(mapping: Readonly<Mapping>, pos: number, length: number): HostDevice | undefined {
     const device = this.#devices.get(mapping.dev);
     const addr = mapping.addr + (pos - mapping.offset);
     const inMapping = mapping.isOnDevice && pos >= mapping.offset && pos + length <= mapping.end;

@@ -31,6 +31,9 @@ export class FileState<F extends FileIdentity> {
   /** End of a gap behind the end of the file that is being zeroed: what is dirty before it counts. */
   zeroedUntil = 0;
   isGone = false;
+  /** Submitted reads and writes under way, and what waits for them, in its order. */
+  inFlight = 0;
+  readonly waiting: { readonly alone: boolean; run(): void }[] = [];
   /** Where a sequential reader goes on, and how far ahead of it is read. */
   nextRead = 0;
   readAhead = 0;
@@ -52,6 +55,10 @@ export class FileState<F extends FileIdentity> {
     this.size = attributes.size;
     this.diskSize = attributes.size;
     this.#mostCacheBytes = () => configuration.cacheMaxBytes;
+  }
+
+  get isBusy(): boolean {
+    return this.inFlight > 0 || this.waiting.length > 0;
   }
 
   /** The mapping cache, made when there is none. */

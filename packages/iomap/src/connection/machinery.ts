@@ -1,5 +1,6 @@
 import type { DeviceRegistry } from "../devices.js";
 import type { IomapOptions } from "../door.js";
+import { EBUSY } from "../errno.js";
 import type { FileIdentity, IomapServer } from "../server.js";
 import { Buffered } from "./buffered.js";
 import { Context } from "./context.js";
@@ -12,6 +13,7 @@ import { Notifications } from "./notifications.js";
 import { PageCache } from "./pages.js";
 import { Ranges } from "./ranges.js";
 import { Reporter } from "./report.js";
+import { Submitted } from "./submitted.js";
 import { Swap } from "./swap.js";
 import { Writeback } from "./writeback.js";
 
@@ -23,6 +25,7 @@ export class Machinery<F extends FileIdentity> {
   readonly writeback: Writeback<F>;
   readonly reader: DirectReader<F>;
   readonly writer: DirectWriter<F>;
+  readonly submitted: Submitted<F>;
   readonly ranges: Ranges<F>;
   readonly reporter: Reporter<F>;
   readonly swap: Swap<F>;
@@ -47,6 +50,7 @@ export class Machinery<F extends FileIdentity> {
     this.buffered = new Buffered(context, pages, inline);
     this.reader = new DirectReader(context, inline, this.buffered, this.writeback);
     this.writer = new DirectWriter(context, pages, inline, this.writeback, ioends);
+    this.submitted = new Submitted(context, pages, this.writeback, ioends);
     this.ranges = new Ranges(context, pages, this.buffered, this.writeback);
     this.reporter = new Reporter(context, pages, this.writeback);
     this.swap = new Swap(context, ioends);
@@ -62,6 +66,7 @@ export class Machinery<F extends FileIdentity> {
   /** Writes back and forgets a file. 0, or a negative errno. */
   evict(file: FileState<F>): number {
     if (file.isGone) return 0;
+    if (file.isBusy) return -EBUSY;
     this.writeback.flush(file);
     const error = file.writeError;
     file.writeError = 0;

@@ -1,5 +1,5 @@
 import { type FileExtent, IoFlag, type IomapFile, type SwapExtent } from "../door.js";
-import { EDEADLK, EFBIG, EINVAL, EIO, ENOTBLK, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from "../errno.js";
+import { EBUSY, EDEADLK, EFBIG, EINVAL, EIO, ENOTBLK, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from "../errno.js";
 import { Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
 import type { Sink } from "./direct-read.js";
@@ -117,6 +117,34 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
     return this.#writeDirect(pos, length, () => new StreamSource(buffer, give, blockSize), flags);
   }
 
+  submitRead(pos: number, target: Uint8Array, done: (result: number) => void): number | undefined {
+    const refused = this.#refusal(pos);
+    if (refused !== 0) return refused;
+    return this.#parts.submitted.read(this.#file, pos, target, () => this.readDirect(pos, target), done);
+  }
+
+  submitWrite(pos: number, source: Uint8Array, done: (result: number) => void, flags = 0): number | undefined {
+    const file = this.#file;
+    const { submitted } = this.#parts;
+    const refused = this.#refusal(pos) || this.#prohibition();
+    if (refused !== 0) return refused;
+    const now = () => this.writeDirect(pos, source, flags);
+    const isPlain = (flags & ~IoFlag.partial) === 0 && !file.isAppendOnly && !file.isSync && source.length > 0;
+    return isPlain ? submitted.write(file, pos, source, now, done) : submitted.alone(file, now, done);
+  }
+
+  get isBusy(): boolean {
+    return this.#file.isBusy;
+  }
+
+  whenIdle(run: () => void): void {
+    const now = () => {
+      run();
+      return 0;
+    };
+    this.#parts.submitted.alone(this.#file, now, () => {});
+  }
+
   #writeDirect(pos: number, length: number, open: (start: number) => Source, flags: number): number {
     const file = this.#file;
     const { writer } = this.#parts;
@@ -185,7 +213,12 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
     return Number.isSafeInteger(pos) && pos >= 0 ? 0 : -EINVAL;
   }
 
+  /** Why a file cannot be changed now. */
   #writeRefusal(): number {
+    return this.#file.inFlight > 0 ? -EBUSY : this.#prohibition();
+  }
+
+  #prohibition(): number {
     if (this.#parts.isFrozen) return -EROFS;
     if (this.#file.isImmutable) return -EPERM;
     return this.#file.isSwap ? -ETXTBSY : 0;

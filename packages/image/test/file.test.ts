@@ -1,0 +1,131 @@
+// Oracle: what debugfs finds in the image, a copy in memory, and e2fsck.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { type Image, openImage } from "@bulkhead/image";
+import { assertClean, makeImage, missingTool, scratch, tool } from "./fixture.js";
+
+const BLOCK = 4096;
+const BLOCKS = 512;
+const DEPTH = 16;
+
+describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2fs") }, () => {
+  let files: ReturnType<typeof scratch>;
+  before(() => {
+    files = scratch();
+  });
+  after(() => files.remove());
+
+  /** A new image with a file of zeros that are not written yet. */
+  function withFile(name: string, ...options: string[]): { readonly path: string; readonly image: Image } {
+    const path = makeImage(files.path(name), 32, "-b", String(BLOCK), ...options);
+    const image = openImage(path, { writable: true, log: "ignore" });
+    image.writeFile("/file", "");
+    return { path, image };
+  }
+
+  const { SEED } = process.env;
+  const seed = Number(SEED ?? Date.now() % 1e6);
+  let state = seed;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % below;
+  };
+
+  for (const options of [[], ["-O", "^extents,^64bit"], ["-O", "inline_data"]]) {
+    it(`are what was written, into holes, unwritten space and what is there (${options.join(" ") || "extents"}, seed ${seed})`, async () => {
+      const { path, image } = withFile("mixed.img", ...options);
+      const model = new Uint8Array(BLOCKS * BLOCK);
+      try {
+        const file = image.open("/file");
+        image.truncate("/file", model.length);
+        file.node.size = model.length;
+        if (options.length === 0) assert.equal(image.tree.data.fallocate(file.node, 0, 0, (BLOCKS / 2) * BLOCK), 0);
+        for (let round = 0; round < 12; round++) {
+          const under: Promise<unknown>[] = [];
+          const free = Array.from({ length: BLOCKS / 4 }, (_, at) => at * 4);
+          for (let i = 0; i < DEPTH; i++) {
+            // Pieces of a round do not overlap, and may begin and end inside blocks.
+            const [start = 0] = free.splice(random(free.length), 1);
+            const whole = random(3) > 0;
+            const at = start * BLOCK + (whole ? 0 : random(BLOCK));
+            const bytes = new Uint8Array(whole ? (1 + random(3)) * BLOCK : 1 + random(2 * BLOCK)).fill(1 + random(255));
+            model.set(bytes, at);
+            under.push(file.write(bytes, at));
+          }
+          await Promise.all(under);
+          const reads = Array.from({ length: DEPTH }, async () => {
+            const at = random(model.length - 1);
+            const target = new Uint8Array(random(5 * BLOCK)).fill(0xa5);
+            const got = await file.read(target, at);
+            assert.equal(got, Math.min(target.length, model.length - at), "short at the end alone");
+            assert.ok(Buffer.compare(target.subarray(0, got), model.subarray(at, at + got)) === 0, `round ${round}`);
+          });
+          await Promise.all(reads);
+        }
+        await file.sync();
+      } finally {
+        image.close();
+      }
+      assertClean(path);
+      tool("debugfs", "-R", `dump /file ${files.path("out")}`, path);
+      assert.ok(Buffer.compare(fs.readFileSync(files.path("out")), model) === 0);
+    });
+  }
+
+  it("that extend a file go one after another", async () => {
+    const { path, image } = withFile("appended.img");
+    try {
+      const file = image.open("/file");
+      const pieces = Array.from({ length: DEPTH }, (_, i) => new Uint8Array(1000).fill(i + 1));
+      await Promise.all(pieces.map((piece, i) => file.write(piece, i * 1000)));
+      assert.equal(file.size, DEPTH * 1000);
+      assert.deepEqual(Buffer.from(image.readFile("/file")), Buffer.concat(pieces));
+      assert.equal(await file.read(new Uint8Array(10), DEPTH * 1000), 0);
+      await file.settled();
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
+  it("hold up who would free their blocks: EBUSY, or later", async () => {
+    const { path, image } = withFile("busy.img");
+    try {
+      const file = image.open("/file");
+      await file.write(new Uint8Array(64 * BLOCK).fill(1), 0);
+      await file.settled();
+      const blocks = image.statfs().blocksFree;
+      const under = file.write(new Uint8Array(64 * BLOCK).fill(2), 0);
+      assert.throws(() => image.truncate("/file", 0), { code: "EBUSY" });
+      assert.throws(() => image.close(), { code: "EBUSY" });
+      image.rm("/file");
+      assert.equal(image.exists("/file"), false, "the name is gone");
+      assert.equal(image.statfs().blocksFree, blocks, "the blocks are not");
+      await under;
+      assert.ok(image.statfs().blocksFree >= blocks + 64, "now they are");
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
+  it("fail as the calls that wait do: EFBIG, EACCES, EISDIR; and what failed changes nothing", async () => {
+    const { path, image } = withFile("refused.img");
+    try {
+      const file = image.open("/file");
+      await assert.rejects(file.write(new Uint8Array(10), 2 ** 50), { code: "EFBIG" });
+      assert.throws(() => image.open("/"), { code: "EISDIR" });
+      assert.throws(() => image.open("/none"), { code: "ENOENT" });
+    } finally {
+      image.close();
+    }
+    const readOnly = openImage(path, { log: "ignore" });
+    try {
+      await assert.rejects(readOnly.open("/file").write(new Uint8Array(BLOCK), 0), { code: "EROFS" });
+    } finally {
+      readOnly.close();
+    }
+    assertClean(path);
+  });
+});
