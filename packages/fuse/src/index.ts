@@ -10,9 +10,9 @@ export {
   setNoFilesystemRecursion,
   unregisterIomapDevice,
 } from "./iomap-device.js";
-export type { ClientFollower } from "./loop/follow.js";
-export { CpuFollower } from "./loop/follow.js";
-export { type LoopEnd, type LoopOptions, ServingLoop } from "./loop/loop.js";
+export type { ClientFollower, Surroundings } from "./loop/follow.js";
+export { CpuFollower, ThreadLookup, ThreadPlacement } from "./loop/follow.js";
+export { type LoopEnd, type LoopOptions, type LoopWakeup, ServingLoop } from "./loop/loop.js";
 export { type Clock, monotonic, Timers } from "./loop/timers.js";
 export { Wakeup, type WakeupHandle } from "./loop/wakeup.js";
 export { detach } from "./mount/detach.js";

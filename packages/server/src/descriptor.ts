@@ -132,9 +132,10 @@ export function writeProtection(path: string): string | undefined {
   }
 }
 
-/** The process that holds a lock on a file, if /proc tells. */
-export function lockHolder(dev: number, ino: number): string | undefined {
+/** The process that holds a lock on the file at `path`, if /proc tells. */
+export function lockHolder(path: string): string | undefined {
   try {
+    const { dev, ino } = fs.statSync(path);
     const hex = (value: number) => value.toString(16).padStart(2, "0");
     const { major, minor } = deviceNumbers(dev);
     const file = `${hex(major)}:${hex(minor)}:${ino}`;

@@ -41,7 +41,7 @@ export function openSource(options: SourceOptions, io: SourceIo = fs, writable =
 function wholeDevice(fd: number, path: string, io: SourceIo, writable: boolean): FileDevice {
   const stat = io.fstatSync(fd);
   if (stat.isFile()) {
-    lock(fd, path, io, writable, stat);
+    lock(fd, path, io, writable);
     return new FileDevice(io, fd, { readOnly: !writable });
   }
   if (stat.isBlockDevice()) {
@@ -51,20 +51,14 @@ function wholeDevice(fd: number, path: string, io: SourceIo, writable: boolean):
   throw new SourceError(`${path} is neither a file nor a block device`);
 }
 
-function lock(
-  fd: number,
-  path: string,
-  io: SourceIo,
-  writable: boolean,
-  { dev, ino }: { dev: number; ino: number },
-): void {
+function lock(fd: number, path: string, io: SourceIo, writable: boolean): void {
   if (io.flock === undefined) return;
   try {
     if (io.flock(fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB)) return;
   } catch {
     return; // a file system without locks, as some on the network are
   }
-  const holder = lockHolder(dev, ino);
+  const holder = lockHolder(path);
   const others = writable ? "whoever writes to it must be alone" : "somebody writes to it";
   throw new SourceError(`${path} is in use${holder === undefined ? "" : ` by ${holder}`}: ${others}`);
 }

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withoutMountTools } from "../facilities.js";
 import { debugfs } from "../images/build.js";
 import { run } from "../system/process.js";
-import { ask, Bench, bulkhead, COMMAND, isMounted, mountsAt } from "./served-mount.js";
+import { ask, Bench, bulkhead, COMMAND, connectionOf, holdersOf, isMounted, mountsAt } from "./served-mount.js";
 import { makeTree } from "./tree.js";
 
 const SUPERBLOCK = 1024;
@@ -49,10 +49,10 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
       assert.deepEqual(mounted, { code: 0, stdout: "", stderr: "" });
       assert.equal(ask("cat", ["files/small"], at).stdout, "content\n");
       const connection = connectionOf(at);
-      assert.equal(serversOf(connection).length, 1, "one process serves");
+      assert.equal(holdersOf(connection).length, 1, "one process serves");
       assert.deepEqual(bulkhead("umount", at), { code: 0, stdout: "", stderr: "" });
       assert.ok(!isMounted(at));
-      await until(() => serversOf(connection).length === 0, "the server ends with the mount");
+      await until(() => holdersOf(connection).length === 0, "the server ends with the mount");
     } finally {
       if (isMounted(at)) run("umount", ["-l", at]);
     }
@@ -75,7 +75,7 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
         "-c",
         "exec 3< files/big; kill -9 $1; sleep 0.3; head -c 100000 <&3 | wc -c; cat files/small",
         "sh",
-        String(served.pid),
+        String(served.serverPid),
       ],
       served.mountPoint,
     );
@@ -211,22 +211,6 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
     return copy;
   }
 });
-
-/** The number of the FUSE connection behind a mount. */
-function connectionOf(mountPoint: string): string {
-  const mount = readFileSync("/proc/self/mountinfo", "latin1")
-    .split("\n")
-    .find((line) => line.split(" ")[4] === mountPoint);
-  return mount?.split(" ")[2]?.split(":")[1] ?? assert.fail(`nothing is mounted at ${mountPoint}`);
-}
-
-/** Processes that hold the device of a connection. */
-function serversOf(connection: string): string[] {
-  const holders = `grep -ls '^fuse_connection:[[:space:]]*${connection}$' /proc/[0-9]*/fdinfo/* | cut -d/ -f3 | sort -u`;
-  return ask("sh", ["-c", holders])
-    .stdout.split("\n")
-    .filter((pid) => pid !== "");
-}
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 50) {

@@ -63,6 +63,15 @@ export class ServedMount {
     return Buffer.concat(this.#said).toString("utf8").trim();
   }
 
+  /** The process that has the mount's requests: another one, where that is contained. */
+  get serverPid(): number {
+    const connection = connectionOf(this.mountPoint);
+    const holder = holdersOf(connection)[0];
+    if (holder === undefined) throw new Error(`nobody serves ${this.mountPoint}`);
+    return holder;
+  }
+
+  /** The process of the command. */
   get pid(): number {
     const { pid } = this.#server;
     if (pid === undefined) throw new Error("the server was never started");
@@ -102,6 +111,25 @@ export class ServedMount {
     this.#server.kill("SIGKILL");
     await this.ended;
   }
+}
+
+/** The number of the FUSE connection behind a mount. */
+export function connectionOf(mountPoint: string): string {
+  const mount = readFileSync("/proc/self/mountinfo", "latin1")
+    .split("\n")
+    .find((line) => line.split(" ")[4] === mountPoint);
+  const number = mount?.split(" ")[2]?.split(":")[1];
+  if (number === undefined) throw new Error(`nothing is mounted at ${mountPoint}`);
+  return number;
+}
+
+/** Processes that hold the device of a connection. */
+export function holdersOf(connection: string): number[] {
+  const holders = `grep -ls '^fuse_connection:[[:space:]]*${connection}$' /proc/[0-9]*/fdinfo/* | cut -d/ -f3 | sort -u`;
+  return ask("sh", ["-c", holders])
+    .stdout.split("\n")
+    .filter((pid) => pid !== "")
+    .map(Number);
 }
 
 /** mountinfo's fifth field is the mount point; those of tests hold nothing that it would escape. */

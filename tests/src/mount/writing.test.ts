@@ -107,7 +107,7 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
         echo durable > file; sync file; sync .
         mkdir dir; for i in 1 2 3; do dd if=/dev/urandom of=dir/$i bs=1M count=1 conv=fsync status=none; done
         sync dir; sync .; md5sum dir/* file > ../sums
-        kill -9 ${served.pid}; sleep 0.2`;
+        kill -9 ${served.serverPid}; sleep 0.2`;
       ask("sh", ["-c", script], served.mountPoint);
       await served.end();
       await served.clear();
@@ -145,7 +145,7 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
   it("nobody else has what is being written", async () => {
     const image = empty(...EXT4);
     const served = await bench.serve(image);
-    const alone = new RegExp(`in use by process ${served.pid} \\(.+\\): whoever writes to it must be alone`);
+    const alone = new RegExp(`in use by process ${served.serverPid} \\(.+\\): whoever writes to it must be alone`);
     assert.match(refusal(image), alone);
     assert.match(refusal("-o", "ro", image), /in use by process .*somebody writes to it/);
     await ended(served);

@@ -255,31 +255,26 @@ function parseDelay(text: Uint8Array, length: number): number {
   return delay / 1e6;
 }
 
-/** The calling thread, and /proc. Keeps the last caller's file open: it is mostly the same one. */
-class ThreadPlacement implements Placement {
-  readonly cpus: readonly number[];
+/** What the calling thread may not be able to see or do itself. */
+export interface Surroundings {
+  /** The CPU that a thread ran on last, −1 if it cannot be known. */
+  cpuOf(tid: number): number;
+  /** Whether a SCHED_IDLE thread of this process can become a normal one again. */
+  readonly canLeaveIdle: boolean;
+  /** Makes the calling thread a normal one. */
+  leaveIdle(): void;
+  close(): void;
+}
+
+/** As /proc tells. Keeps the last thread's file open: it is mostly the same one. */
+export class ThreadLookup implements Surroundings {
   readonly #text = new Uint8Array(1024);
-  readonly #schedstat: number;
   #tid = 0;
   #fd = -1;
 
-  constructor() {
-    let cpus: readonly number[] = [];
-    let schedstat = -1;
-    try {
-      if (mayLeaveIdle()) cpus = getAffinity();
-      schedstat = openSync("/proc/thread-self/schedstat", "r");
-    } catch {
-      // No /proc, or none of this: floating is never wrong.
-      cpus = [];
-    }
-    this.cpus = cpus;
-    this.#schedstat = schedstat;
-  }
-
   cpuOf(tid: number): number {
     if (tid !== this.#tid) {
-      this.#forget();
+      this.close();
       try {
         this.#fd = openSync(`/proc/${tid}/stat`, "r");
       } catch {
@@ -290,12 +285,54 @@ class ThreadPlacement implements Placement {
     return parseProcessor(this.#text, pread(this.#fd, this.#text, 0, this.#text.length, 0));
   }
 
+  get canLeaveIdle(): boolean {
+    return mayLeaveIdle();
+  }
+
+  leaveIdle(): void {
+    setPolicy(0, Policy.OTHER);
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+    this.#tid = 0;
+  }
+}
+
+/** The calling thread. */
+export class ThreadPlacement implements Placement {
+  readonly cpus: readonly number[];
+  readonly #text = new Uint8Array(1024);
+  readonly #schedstat: number;
+  readonly #surroundings: Surroundings;
+
+  /** @param surroundings default as this process sees them; closed in the end */
+  constructor(surroundings: Surroundings = new ThreadLookup()) {
+    this.#surroundings = surroundings;
+    let cpus: readonly number[] = [];
+    let schedstat = -1;
+    try {
+      if (surroundings.canLeaveIdle) cpus = getAffinity();
+      schedstat = openSync("/proc/thread-self/schedstat", "r");
+    } catch {
+      // No /proc, or none of this: floating is never wrong.
+      cpus = [];
+    }
+    this.cpus = cpus;
+    this.#schedstat = schedstat;
+  }
+
+  cpuOf(tid: number): number {
+    return this.#surroundings.cpuOf(tid);
+  }
+
   follow(cpu: number): void {
-    this.#place([cpu], Policy.IDLE);
+    this.#place([cpu], () => setPolicy(0, Policy.IDLE));
   }
 
   float(): void {
-    this.#place(this.cpus, Policy.OTHER);
+    this.#place(this.cpus, () => this.#surroundings.leaveIdle());
   }
 
   delay(): number {
@@ -307,22 +344,16 @@ class ThreadPlacement implements Placement {
   }
 
   close(): void {
-    this.#forget();
+    this.#surroundings.close();
     if (this.#schedstat >= 0) closeSync(this.#schedstat);
   }
 
-  #place(cpus: readonly number[], policy: number): void {
+  #place(cpus: readonly number[], setPriority: () => void): void {
     try {
-      setPolicy(0, policy);
+      setPriority();
       setAffinity(0, cpus);
     } catch {
       // The CPU went away, or a filter forbids the call.
     }
-  }
-
-  #forget(): void {
-    if (this.#fd >= 0) closeSync(this.#fd);
-    this.#fd = -1;
-    this.#tid = 0;
   }
 }

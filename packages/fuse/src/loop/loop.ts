@@ -5,10 +5,24 @@ import type { ClientFollower } from "./follow.js";
 import { Timers } from "./timers.js";
 import { Wakeup } from "./wakeup.js";
 
+/** What wakes a loop from outside, and can stop it: a `Wakeup`, or something that has more to say. */
+export interface LoopWakeup {
+  /** Polled for input; negative: nobody is there any more. May change in `drain`. */
+  readonly fd: number;
+  /** Whether the loop is to return. */
+  readonly stopped: boolean;
+  /** Takes what has come. */
+  drain(): void;
+  close(): void;
+}
+
+/** What a loop needs of a session: one, or what stands before one. */
+export type Handling = Pick<Session, "handle" | "reply" | "requestCapacity" | "negotiated" | "statistics">;
+
 export interface LoopOptions {
-  readonly session: Session;
+  readonly session: Handling;
   readonly transport: Transport;
-  readonly wakeup?: Wakeup;
+  readonly wakeup?: LoopWakeup;
   readonly timers?: Timers;
   /** Moves the thread to its client's CPU; none: the scheduler decides. */
   readonly follower?: ClientFollower;
@@ -34,7 +48,7 @@ const MAX_BACKOFF = 63;
  */
 export class ServingLoop {
   readonly timers: Timers;
-  readonly wakeup: Wakeup;
+  readonly wakeup: LoopWakeup;
   readonly #options: LoopOptions;
   readonly #request: Uint8Array;
   readonly #ready = new PollSet(2);
@@ -46,7 +60,8 @@ export class ServingLoop {
     this.#options = options;
     this.timers = options.timers ?? new Timers();
     this.wakeup = options.wakeup ?? new Wakeup();
-    this.#request = new Uint8Array(options.session.requestCapacity);
+    // With all its pages: a request is lost when its thread is killed while the kernel waits for one.
+    this.#request = new Uint8Array(options.session.requestCapacity).fill(0);
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
   }
@@ -102,6 +117,7 @@ export class ServingLoop {
     if (spin > 0 && follower?.following !== true && this.#spin(spin / 1000)) return;
     if (ready.poll(this.timers.wait()) > 0 && ready.returned(1) !== 0) {
       this.wakeup.drain();
+      ready.set(1, this.wakeup.fd, Poll.IN);
       onWake?.();
     }
   }

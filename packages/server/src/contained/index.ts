@@ -1,5 +1,7 @@
 import { fileURLToPath } from "node:url";
 
+export { ANSWER, LEAVE_IDLE, QUESTION, STOP } from "./keeper-line.js";
+
 /** The file of the contained server's program, see contained-server.ts: a service manager, or a launcher, has Node run it. */
 export function serverProgram(): string {
   return fileURLToPath(new URL("./contained-server.js", import.meta.url));

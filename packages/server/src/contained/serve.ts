@@ -8,6 +8,7 @@ import {
   Notifier,
   ServingLoop,
   Session,
+  ThreadPlacement,
   Timers,
   Wakeup,
 } from "@bulkhead/fuse";
@@ -27,10 +28,14 @@ import { lockDown } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
 import { ReadThread } from "../read-thread.js";
+import type { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
 
 /** What ext4 honours itself, and the kernel is not told: nobody but root could mount with it. */
 const OURS = MountFlag.SYNCHRONOUS | MountFlag.DIRSYNC | MountFlag.NODIRATIME;
+
+/** Milliseconds that somebody may look at a device that appeared just now. */
+const BUSY_TIMEOUT = 500;
 
 /** An image that is damaged; other failures are 1. */
 const CORRUPT = 3;
@@ -39,9 +44,10 @@ const CORRUPT = 3;
  * Serves one mount, from the first word of the helper to the last request of the kernel.
  *
  * @param socket the connection to the helper
+ * @param line to the keeper, if there is one
  * @throws what kept it from being mounted, or ended it out of order
  */
-export async function serve(socket: number, log: (text: string) => void): Promise<void> {
+export async function serve(socket: number, line: KeeperLine | undefined, log: (text: string) => void): Promise<void> {
   const readThread = new ReadThread({ lockDown: true });
   readThread.start();
   const timers = new Timers();
@@ -54,13 +60,13 @@ export async function serve(socket: number, log: (text: string) => void): Promis
   const services = { timers, log, transport: attached, notifier: () => (notifier ??= new Notifier(attached())) };
   const connection = new ServiceConnection(socket);
   const settings = settingsOf(connection);
-  const follower = new CpuFollower();
-  const wakeup = new Wakeup();
+  const wakeup = line ?? new Wakeup();
+  const follower = line === undefined ? undefined : new CpuFollower(new ThreadPlacement(line));
   const { fuse, fileSystem } = await mountAsService<FileSystem>(connection, {
     own: [],
     ownFlags: OURS,
     iomap: iomapMode(settings),
-    ...(settings.access === "read-only" ? { source: { access: "read-only" } } : {}),
+    source: { busyTimeout: BUSY_TIMEOUT, ...(settings.access === "read-only" ? { access: "read-only" } : {}) },
     failed(error) {
       sayWhy(explained(error));
       return (error as CorruptionError | undefined)?.code === "ERR_EXT4_CORRUPT" ? CORRUPT : 1;
@@ -82,7 +88,14 @@ export async function serve(socket: number, log: (text: string) => void): Promis
       log: (text, error) => log(explain(text, error)),
       ...fileSystem.session,
     });
-    end = new ServingLoop({ session, transport, timers, wakeup, follower, log }).run();
+    end = new ServingLoop({
+      session,
+      transport,
+      timers,
+      wakeup,
+      log,
+      ...(follower === undefined ? {} : { follower }),
+    }).run();
   } finally {
     // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
     transport.close();

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
+import { STREAM_VARIABLE } from "../server/socket.js";
 
 /** Limits of a launched server (prlimit); what is left out is the default. */
 export interface ServerLimits {
@@ -29,14 +30,20 @@ export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its standard error goes: default this process's; `pipe`: to `LaunchedServer.stderr`; or a descriptor. */
   readonly stderr?: "inherit" | "ignore" | "pipe" | number;
+  /** Give it a stream socket besides, for what it and this process have to say to each other: see `LaunchedServer.stream`. */
+  readonly stream?: boolean;
 }
 
 /** A server in namespaces of its own. It outlives this process, unless it is killed. */
 export interface LaunchedServer extends StartedServer {
   /** The process that holds the namespaces; when it is killed, all in them are. */
   readonly pid: number | undefined;
+  /** The server itself, once it is there: the first process in the namespaces. */
+  readonly serverPid: number | undefined;
   /** What it says, if that was asked for. */
   readonly stderr: Readable | undefined;
+  /** Our end of the stream, if that was asked for; the server finds its own by `findLauncherStream`. */
+  readonly stream: Duplex | undefined;
   /** How it ended: its exit code; 128 and more for signals, −1 if it could not be started. */
   readonly ended: Promise<number>;
   /** Lets this process's event loop end although the server runs on. */
@@ -73,9 +80,16 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     closeOthersOnExec();
     const [program = "", ...args] = launchCommand(options);
     const { PATH = "/usr/bin:/bin", LANG = "C" } = process.env;
+    const stream = options.stream === true ? { [STREAM_VARIABLE]: "1" } : {};
     child = spawn(program, args, {
-      stdio: ["ignore", "ignore", options.stderr ?? "inherit", theirs],
-      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...options.environment },
+      stdio: [
+        "ignore",
+        "ignore",
+        options.stderr ?? "inherit",
+        theirs,
+        ...(options.stream === true ? ["pipe" as const] : []),
+      ],
+      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...stream, ...options.environment },
       cwd: "/",
       // Signals of the terminal are for the helper.
       detached: true,
@@ -94,7 +108,11 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
   return {
     socket: ours,
     pid: child.pid,
+    get serverPid() {
+      return child.pid === undefined ? undefined : onlyChildOf(child.pid);
+    },
     stderr: child.stderr ?? undefined,
+    stream: (child.stdio[4] ?? undefined) as Duplex | undefined,
     ended,
     kill() {
       child.kill("SIGKILL");
@@ -103,6 +121,15 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
       child.unref();
     },
   };
+}
+
+function onlyChildOf(pid: number): number | undefined {
+  try {
+    const [first = ""] = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ");
+    return first === "" ? undefined : Number(first);
+  } catch {
+    return undefined; // it ended
+  }
 }
 
 /** Descriptors that whoever started us left open must not get there; those that are passed on purpose are copies. */

@@ -31,6 +31,21 @@ export function findServiceSocket(
   return FIRST;
 }
 
+/** Set by a launcher that gave its server a second descriptor, after the socket. */
+export const STREAM_VARIABLE = "BULKHEAD_LAUNCHER_STREAM";
+
+/**
+ * The stream socket to the launcher that started this process, if it gave one: for what they have to say to each other after the
+ * helper's goodbye. Close-on-exec afterwards.
+ */
+export function findLauncherStream(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): number | undefined {
+  if (environment[STREAM_VARIABLE] !== "1") return undefined;
+  setCloseOnExec(FIRST + 1, true);
+  return FIRST + 1;
+}
+
 /** `fd`, or what fstat(2) says of it as a LinuxError. */
 function statable(fd: number): number {
   try {

@@ -76,7 +76,7 @@ export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Instal
 
 /** The server of one mount. */
 export function serviceUnit({ node, program, files, environment, paranoid }: Installation): UnitFile {
-  const jitless = paranoid ? " --jitless" : "";
+  const jitless = paranoid ? " --jitless --no-expose-wasm" : "";
   return {
     name: SERVICE_UNIT,
     sections: {
@@ -154,21 +154,17 @@ const identity: Directives = [
 ];
 
 function fileAccess({ visible, executable }: ProgramFiles): Directives {
-  const inHome = visible.some(({ target }) => /^\/(home|root|run\/user)\//.test(target));
   return [
-    // Paths with + are paths in it.
+    // Empty: no /home, no /tmp to protect. Paths with + are paths in it.
     ["RootDirectory", ROOT],
     ["MountAPIVFS", "yes"],
     ["BindReadOnlyPaths", ...visible.map(({ source, target }) => bind(source, target))],
     ["NoExecPaths", "+/"],
     ["ExecPaths", executable.map((path) => `+${plainPath(path)}`).join(" ")],
     ["ProtectSystem", "strict"],
-    // An empty one can have something bound into it.
-    ["ProtectHome", inHome ? "tmpfs" : "yes"],
-    ["PrivateTmp", "yes"],
     ["PrivateMounts", "yes"],
-    // There is room for files in these.
-    ["InaccessiblePaths", "-+/tmp -+/var/tmp -+/dev/shm -+/dev/mqueue -+/sys"],
+    // There is room for files in the first two.
+    ["InaccessiblePaths", "+/dev/shm +/dev/mqueue +/sys"],
     ["RestrictFileSystems"],
   ];
 }
@@ -204,8 +200,6 @@ const systemCalls: Directives = [
     "SystemCallFilter",
     "@system-service",
     "~@privileged @resources @clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap",
-    // The thread that serves follows its clients over the processors.
-    "sched_setaffinity sched_setscheduler",
     "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self",
   ],
   ["SystemCallErrorNumber", "EPERM"],

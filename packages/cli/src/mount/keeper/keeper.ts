@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detach, EndingSignals, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
 import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
+import { lockHolder } from "@bulkhead/server/descriptor";
 import { type HelperResult, type LaunchedServer, launchServer, runHelper } from "@bulkhead/service";
 import { CommandError } from "../../command-line/errors.js";
 import { ExitCode } from "../../command-line/exit-code.js";
@@ -80,7 +81,7 @@ async function attempt({ source, mountpoint }: MountRequest, args: string[], log
     stream: true,
   });
   if (server.stderr === undefined || server.stream === undefined) throw new Error("a server without its streams");
-  const questions = new ThreadQuestions(server.stream);
+  const questions = new ThreadQuestions(server.stream, () => server.serverPid);
   const lines = new ServerLines(server.stderr, log);
   const notes: string[] = [];
   const result = await runHelper({
@@ -100,8 +101,11 @@ function successful({ source }: MountRequest, server: Server): Server {
   const { result, lines, notes } = server;
   if (result.mounted !== undefined) return server;
   const why = result.refusal?.message ?? lines.reason ?? notes.at(-1) ?? "the server ended without a word";
+  // The server sees no other processes.
+  const holder = lockHolder(source);
+  const said = holder === undefined ? why : why.replace(" is in use:", ` is in use by ${holder}:`);
   const code = result.exitCode === ExitCode.success ? ExitCode.failure : result.exitCode;
-  throw new CommandError(`cannot mount ${source}: ${why}`, code);
+  throw new CommandError(`cannot mount ${source}: ${said}`, code);
 }
 
 /** A mount whose server is another process. */
