@@ -31,13 +31,15 @@ export class Allocator implements CommitListener {
   readonly badInodeBitmaps = new Set<number>();
   /** Group in which space was found last, away from where it was looked for. */
   lastGroup = 0;
-  /** Clusters that the running transaction freed. */
+  /** Clusters that were freed by transactions which are not durable. */
   held = 0;
   /** Directories of the file system. */
   directories = 0;
   readonly #volume: Volume;
   readonly #spaces = new Map<number, GroupSpace>();
-  readonly #heldSpaces = new Set<GroupSpace>();
+  /** What the running and the committing transaction freed: group, first cluster, end, in turn. */
+  #freed: number[] = [];
+  #committing: number[] = [];
   /** Groups whose bitmaps the running transaction changed. */
   readonly #blockBitmaps = new Set<number>();
   readonly #inodeBitmaps = new Set<number>();
@@ -53,6 +55,7 @@ export class Allocator implements CommitListener {
   readonly #createdInodes: Inode[] = [];
   readonly #freedInodes: Inode[] = [];
   #heldBefore = 0;
+  #freedBefore = 0;
   #directoriesBefore = 0;
   #countedBefore = false;
   readonly #undo = () => this.#takeBack();
@@ -71,6 +74,7 @@ export class Allocator implements CommitListener {
     this.#createdInodes.length = 0;
     this.#freedInodes.length = 0;
     this.#heldBefore = this.held;
+    this.#freedBefore = this.#freed.length;
     this.#directoriesBefore = this.directories;
     this.#countedBefore = this.#counted;
     handle.onUndo(this.#undo);
@@ -109,7 +113,7 @@ export class Allocator implements CommitListener {
   /** Notes that the current handle frees the clusters [from, end) of a group; `bitmap` still has their bits. */
   freeing(space: GroupSpace, bitmap: DataView, from: number, end: number): void {
     space.hold(bitmap, from, end);
-    this.#heldSpaces.add(space);
+    this.#freed.push(space.group, from, end);
     this.#touched.add(space);
     this.#blockBitmaps.add(space.group);
     this.held += end - from;
@@ -178,13 +182,19 @@ export class Allocator implements CommitListener {
     }
     this.#blockBitmaps.clear();
     this.#inodeBitmaps.clear();
+    this.#committing = this.#freed;
+    this.#freed = [];
   }
 
   afterCommit(): void {
-    if (this.held > 0) this.#volume.beforeReuse?.();
-    for (const space of this.#heldSpaces) space.release();
-    this.#heldSpaces.clear();
-    this.held = 0;
+    const freed = this.#committing;
+    this.#committing = [];
+    if (freed.length > 0) this.#volume.beforeReuse?.();
+    for (let at = 0; at < freed.length; at += 3) {
+      const [group, from, end] = [freed[at]!, freed[at + 1]!, freed[at + 2]!];
+      this.space(group).release(from, end);
+      this.held -= end - from;
+    }
     this.askForCommit();
   }
 
@@ -205,6 +215,7 @@ export class Allocator implements CommitListener {
     for (const inode of this.#createdInodes) volume.inodes.delete(inode.ino);
     for (const inode of this.#freedInodes) if (volume.inodes.get(inode.ino) === undefined) volume.inodes.add(inode);
     this.held = this.#heldBefore;
+    this.#freed.length = this.#freedBefore;
     this.directories = this.#directoriesBefore;
     this.#counted = this.#countedBefore;
     this.askForCommit();

@@ -79,7 +79,7 @@ function initialBitmap(volume: Volume, descriptor: GroupDescriptor): CachedBlock
   const location = { group, block: descriptor.blockBitmap };
   if (group === 0) throw new CorruptionError("block-bitmap", location, "the first group's is marked as never used");
   const bitmap = volume.cache.createBlock(descriptor.blockBitmap);
-  if (bitmap.transaction !== 0 || bitmap.dirty) {
+  if (bitmap.transaction !== 0 || bitmap.loggedIn !== 0) {
     throw new CorruptionError("block-bitmap", location, "its block is in use for something else");
   }
   bitmap.data.fill(0);

@@ -14,8 +14,8 @@ export class GroupSpace {
   /** No inode below this index is free. */
   lowestInode = 0;
   /**
-   * The bitmap with the clusters still set that the running transaction freed: they must not be used again before it is
-   * committed. Undefined when there are none.
+   * The bitmap with the clusters still set that were freed by transactions which are not durable: they must not be used again
+   * before. Undefined when there are none.
    */
   held: DataView | undefined = undefined;
   /** Number of these clusters. */
@@ -45,8 +45,16 @@ export class GroupSpace {
     this.heldCount += end - from;
   }
 
-  /** The transaction is committed: what it freed may be used. */
-  release(): void {
+  /** The transaction that freed [from, end) is durable: it may be used. */
+  release(from: number, end: number): void {
+    if (this.held === undefined) return;
+    clearBits(this.held, from, end);
+    this.heldCount -= end - from;
+    if (this.heldCount <= 0) this.#holdNothing();
+    else this.forgetBounds();
+  }
+
+  #holdNothing(): void {
     this.held = undefined;
     this.heldCount = 0;
     this.forgetBounds();
@@ -63,7 +71,7 @@ export class GroupSpace {
     this.lowestInode = 0;
     if (this.held === undefined) return;
     this.heldCount = freeClusters - countClear(this.held, this.clusters);
-    if (this.heldCount <= 0) this.release();
+    if (this.heldCount <= 0) this.#holdNothing();
   }
 
   forgetBounds(): void {

@@ -1,4 +1,5 @@
 import type { BlockDevice } from "../device/device.js";
+import type { IoSequence } from "../device/io-sequence.js";
 import { isEngineError } from "../errors.js";
 import type { Volume } from "../volume.js";
 
@@ -18,10 +19,10 @@ export class CachedBlock {
   readonly view: DataView;
   verifiedAs = 0;
   verifiedFor = 0;
-  /** Number of the transaction that the block was changed in last and that is not committed, 0 if none. */
+  /** Number of the transaction that the block was changed in last and that is not durable, 0 if none. */
   transaction = 0;
-  /** Whether a committed change has not been written to the block's place yet. */
-  dirty = false;
+  /** Number of the last durable transaction that has a change of it which has not been written to its place yet, 0 if none. */
+  loggedIn = 0;
   /** Number of the handle that saved the bytes to be able to undo its changes, and these with what the block was. The handle's business. */
   savedIn = 0;
   saved: Uint8Array | undefined = undefined;
@@ -163,20 +164,18 @@ export class BlockCache {
     this.#blocks.delete(block.block);
   }
 
-  /** Writes blocks to their places on the device, those that lie in a row together. @param blocks ascending */
-  writeHome(blocks: readonly CachedBlock[]): void {
+  /** Lays down the writes of blocks to their places on the device, those that lie in a row together. @param blocks are sorted */
+  writeHome(blocks: CachedBlock[], io: IoSequence): void {
+    blocks.sort((a, b) => a.block - b.block);
     const { blockSize } = this;
     const most = this.#run.length / blockSize;
     for (let first = 0; first < blocks.length; ) {
       const start = blocks[first]!.block;
       let count = 1;
       while (count < most && blocks[first + count]?.block === start + count) count++;
-      if (count === 1) {
-        this.#device.write(start * blockSize, blocks[first]!.data);
-      } else {
-        for (let n = 0; n < count; n++) this.#run.set(blocks[first + n]!.data, n * blockSize);
-        this.#device.write(start * blockSize, this.#run.subarray(0, count * blockSize));
-      }
+      const bytes = io.take(count * blockSize).subarray(0, count * blockSize);
+      for (let n = 0; n < count; n++) bytes.set(blocks[first + n]!.data, n * blockSize);
+      io.write(this.#device, start * blockSize, bytes);
       first += count;
     }
   }

@@ -86,7 +86,7 @@ export class Handle {
   /** A block that was allocated for metadata just now: all zeros, and not read. */
   create(blockNumber: number, seal?: Seal, seed = 0): CachedBlock {
     const block = this.volume.cache.createBlock(blockNumber);
-    if (block.transaction === 0 && !block.dirty) this.#created.push(block);
+    if (block.transaction === 0 && block.loggedIn === 0) this.#created.push(block);
     this.modify(block, seal, seed);
     block.data.fill(0);
     block.verifiedAs = 0;

@@ -1,3 +1,4 @@
+import { IoAtOnce, type IoSequence } from "../device/io-sequence.js";
 import {
   JournalBlockType,
   JournalChecksumType,
@@ -27,8 +28,7 @@ export class JournalSuperblock {
 
   /**
    * Switches on what the kernel switches on when it mounts for writing: revoke records, 64-bit block numbers and checksums v3
-   * where the file system has the like; fast commits off, which nobody is to expect in a log that is clean. Only for a journal
-   * that is empty, and takes effect when it is opened anew.
+   * where the file system has the like. Only for a journal that is empty, and takes effect when it is opened anew.
    *
    * @param asyncCommit whether commit blocks are written without waiting for the blocks before them
    */
@@ -43,7 +43,6 @@ export class JournalSuperblock {
     let incompat = fields.featureIncompat;
     incompat |= journalIncompat.journal_incompat_revoke;
     if (volume.features.is64Bit) incompat |= journalIncompat.journal_64bit;
-    incompat &= ~journalIncompat.fast_commit;
     if (volume.features.metadataCsum) {
       compat &= ~journalCompat.journal_checksum;
       incompat &= ~journalIncompat.journal_checksum_v2;
@@ -61,15 +60,23 @@ export class JournalSuperblock {
   }
 
   /**
-   * Says where recovery starts, and writes the superblock. Whoever needs it durable flushes.
+   * Says where recovery starts, and lays down the write of the superblock. Whoever needs it durable flushes. That there
+   * are fast commits it says, as the kernel does, of a log that is not empty only: others are for those who know of none, too.
    *
    * @param start place of the first block of the log; 0 for an empty log
    * @param sequence number of the transaction there; of an empty log, one that is smaller than all that follow
    */
-  setTail(start: number, sequence: number): void {
-    this.#fields.start = start;
-    this.#fields.sequence = sequence;
-    this.write();
+  setTail(start: number, sequence: number, io?: IoSequence): void {
+    const fields = this.#fields;
+    fields.start = start;
+    fields.sequence = sequence;
+    if (fields.blockType === JournalBlockType.superblockV2) {
+      const { fast_commit } = journalIncompat;
+      const others = fields.featureIncompat & ~fast_commit;
+      const has = start !== 0 && this.#log.fastCommitFirst < this.#log.fastCommitEnd;
+      fields.featureIncompat = (has ? others | fast_commit : others) >>> 0;
+    }
+    this.write(io);
   }
 
   /** @param errno negative; 0 when there is no error any more */
@@ -77,13 +84,16 @@ export class JournalSuperblock {
     this.#fields.errno = errno >>> 0;
   }
 
-  write(): void {
+  write(io: IoSequence = new IoAtOnce()): void {
     const fields = this.#fields;
     const incompat = fields.blockType === JournalBlockType.superblockV2 ? fields.featureIncompat : 0;
     if ((incompat & (journalIncompat.journal_checksum_v2 | journalIncompat.journal_checksum_v3)) !== 0) {
       fields.checksum = checksumWithout(0xffff_ffff, this.#bytes, JournalSuperblockLayout.offset.checksum);
     }
     const { storage, blockSize } = this.#log;
-    storage.device.write(storage.locate(storage.superblockPlace) * blockSize, this.#bytes);
+    const { length } = this.#bytes;
+    const bytes = io.take(length).subarray(0, length);
+    bytes.set(this.#bytes);
+    io.write(storage.device, storage.locate(storage.superblockPlace) * blockSize, bytes);
   }
 }

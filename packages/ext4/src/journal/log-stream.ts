@@ -1,3 +1,4 @@
+import type { IoSequence } from "../device/io-sequence.js";
 import type { JournalLog } from "./log.js";
 
 /** Bytes that are gathered at most before they are written. */
@@ -5,9 +6,11 @@ const BUFFER_SIZE = 512 * 1024;
 
 /** Writes blocks to a log one after the other, in as few device writes as they lie in runs: around the log's end, and from extent to extent. */
 export class LogStream {
-  readonly data: Uint8Array;
-  readonly view: DataView;
+  /** Where the next blocks are gathered, and the same as a view: from one `next` to the following. */
+  data: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(this.data.buffer);
   readonly #log: JournalLog;
+  #io: IoSequence | undefined = undefined;
   readonly #capacity: number;
   #place: number;
   #count = 0;
@@ -19,8 +22,12 @@ export class LogStream {
     this.#log = log;
     this.#place = place;
     this.#capacity = Math.max(2, Math.floor(BUFFER_SIZE / log.blockSize));
-    this.data = new Uint8Array(this.#capacity * log.blockSize);
-    this.view = new DataView(this.data.buffer);
+  }
+
+  /** Where the writes go from here on. */
+  begin(io: IoSequence): void {
+    this.#io = io;
+    this.#count = 0;
   }
 
   /** Place of the next block. */
@@ -32,9 +39,19 @@ export class LogStream {
   next(): number {
     const home = this.#log.locate(this.#place);
     if (this.#count > 0 && (this.#count === this.#capacity || home !== this.#home + this.#count)) this.write();
-    if (this.#count === 0) this.#home = home;
+    if (this.#count === 0) {
+      this.#home = home;
+      this.#take();
+    }
     this.#place = this.#log.after(this.#place, 1);
     return this.#count++ * this.#log.blockSize;
+  }
+
+  #take(): void {
+    const data = this.#io!.take(this.#capacity * this.#log.blockSize);
+    if (data === this.data) return;
+    this.data = data;
+    this.view = new DataView(data.buffer, data.byteOffset, data.length);
   }
 
   /** Puts zeros where the next block goes. */
@@ -51,6 +68,6 @@ export class LogStream {
     if (this.#count === 0) return;
     const bytes = this.data.subarray(0, this.#count * blockSize);
     this.#count = 0;
-    storage.device.write(this.#home * blockSize, bytes);
+    this.#io!.write(storage.device, this.#home * blockSize, bytes);
   }
 }

@@ -1,32 +1,27 @@
-import { type CachedBlock, Verified } from "../cache/block-cache.js";
+import type { CachedBlock } from "../cache/block-cache.js";
+import { IoAtOnce, type IoSequence } from "../device/io-sequence.js";
 import { errno, FileSystemError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
 import { inodeTableBlock } from "../inode/inode-table.js";
 import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
+import { Checkpoints } from "./checkpoints.js";
+import type { CommitListener, FastCommitter } from "./commit-listener.js";
 import type { FastCommitChanges } from "./fast-commit/changes.js";
 import { Handle } from "./handle.js";
 import { RetryAfterCommit } from "./retry-after-commit.js";
+import { answer, Durability, SyncQueue, type Waiter } from "./sync-queue.js";
+import { Transaction } from "./transaction.js";
+import type { TransactionLog } from "./transaction-log.js";
+
+export type { CommitListener, FastCommitter } from "./commit-listener.js";
+export type { TransactionLog } from "./transaction-log.js";
 
 const DEFAULT_COMMIT_INTERVAL = 5000;
 
-/** Where a transaction is kept until its blocks are home. */
-export interface TransactionLog {
-  /** Most blocks that one transaction should have. */
-  readonly mostBlocks: number;
-  /** Whether a crash replays the log: freed metadata then has to be revoked, and freed blocks may not be used again before the commit. */
-  readonly journalled: boolean;
-  /** Whether a transaction of so many blocks and revocations fits behind those that are there. */
-  hasRoom(blocks: number, revoked: number): boolean;
-  /** Writes a transaction; it, and all that was written to the device before, is durable on return. */
-  write(blocks: readonly CachedBlock[], revoked: ReadonlySet<number>): void;
-  /** Makes file data durable that was written to the device. */
-  flush(): void;
-  /** All blocks of all transactions are home and durable: empties the log. */
-  empty(): void;
-  /** Notes for the next mount that something went wrong, as far as that can be done; `errno` is negative. Does not throw. */
-  noteError(errno: number): void;
-}
+/** Blocks of old transactions that a commit takes home with it, at most: where somebody waits for it here, and where nobody does. */
+const STEP = 256;
+const BACKGROUND_STEP = 2048;
 
 export interface TransactionOptions {
   /** Milliseconds after which a change is committed at the latest (mount's `commit`, there in seconds). Default 5000. */
@@ -37,32 +32,11 @@ export interface TransactionOptions {
   readonly mostBlocks?: number;
 }
 
-/** Who has to do something around commits. */
-export interface CommitListener {
-  /** May still modify, through `handle`: bring checksums that lie in other blocks up to date. */
-  beforeCommit?(handle: Handle): void;
-  /** The transaction is sealed, and nothing of it has been written anywhere. */
-  afterSeal?(): void;
-  /** The transaction is durable, without a journal in its place: blocks that it freed may be used again. One call follows each `afterSeal`, unless there is an abort. */
-  afterCommit?(): void;
-  /** A handle has changed blocks, which are not sealed, and perhaps the superblock in memory. */
-  afterHandle?(blocks: readonly CachedBlock[], superblock: boolean): void;
-  /** What is known of a metadata block is void: it is free. */
-  afterForget?(block: number): void;
-  /** Nothing can be changed any more. */
-  afterAbort?(): void;
-}
-
-/** Makes what the running transaction holds durable without committing it; see fast-commit/. */
-export interface FastCommitter {
-  /** What is known of a transaction that is running; of those before it, nothing any more. */
-  changesOf(tid: number): FastCommitChanges;
-}
-
 /**
- * The transactions of a file system: at most one is running, which operations join through handles; a commit makes it durable
- * in the log, a checkpoint brings its blocks home. All of it happens in the one thread that owns the metadata, so a commit is
- * complete when `commit` returns, and no block is ever part of two unfinished transactions.
+ * The transactions of a file system. At most one is running, which operations join through handles; at most one is committing:
+ * its commit is laid down, and being written; the others are durable in the log until a commit has taken their blocks home. Metadata
+ * changes in one thread only. The I/O of a commit that others should not wait for goes on in the `background`; it works on a copy, so
+ * that operations go on with the same blocks.
  */
 export class Transactions {
   /** Whether the superblock has to go with the running transaction. */
@@ -71,7 +45,9 @@ export class Transactions {
   commitSoon = false;
   /** Called once, before the next change: the device says that nothing is going on. */
   beforeChange: (() => void) | undefined = undefined;
-  /** Asked before a commit for fsync, where the journal has room for fast commits. */
+  /** Does the I/O of commits while operations go on; undefined: there is nobody. */
+  background: IoSequence | undefined = undefined;
+  /** Asked before a commit for fsync; undefined: the journal has no fast commits. */
   fastCommits: FastCommitter | undefined = undefined;
   /** Whether the data of all files goes through the journal, not of those only that have the flag. */
   readonly journalsAllData: boolean;
@@ -79,23 +55,18 @@ export class Transactions {
   hasJournalledData = false;
   readonly #volume: Volume;
   readonly #log: TransactionLog;
+  readonly #checkpoints: Checkpoints;
+  readonly #atOnce = new IoAtOnce();
   readonly #handle: Handle;
   readonly #listeners: CommitListener[] = [];
-  readonly #revoked = new Set<number>();
-  /** Blocks of the running transaction. */
-  #running: CachedBlock[] = [];
-  /** Committed blocks that are not home. */
-  readonly #committed = new Set<CachedBlock>();
-  /** Blocks that are not in `#committed`, but of which the log has an older copy: freed and in use again. */
-  readonly #stale = new Set<number>();
-  /** Runs of blocks that are not metadata any more, of which whoever takes blocks over is told with the commit. */
-  readonly #freed: { readonly block: number; readonly count: number }[] = [];
   readonly #commitInterval: number;
   readonly #mostBlocks: number;
-  /** Milliseconds since 1970 when the running transaction got its first change; NaN when it has none. */
-  #dirtySince = Number.NaN;
-  /** Counts the transactions of this mount; the log numbers them in its own way. */
-  #tid = 1;
+  readonly #queue = new SyncQueue();
+  #running = new Transaction(1);
+  /** Number of the last transaction that is durable. */
+  #durable = 0;
+  /** Blocks of the committing transaction. */
+  #committing = 0;
   #handles = 0;
   #active = false;
   #aborted: unknown = undefined;
@@ -103,6 +74,7 @@ export class Transactions {
   constructor(volume: Volume, log: TransactionLog, options: TransactionOptions = {}) {
     this.#volume = volume;
     this.#log = log;
+    this.#checkpoints = new Checkpoints(volume.cache, log);
     this.#commitInterval = options.commitInterval ?? DEFAULT_COMMIT_INTERVAL;
     this.journalsAllData = options.journalData === true && log.journalled;
     this.#mostBlocks = Math.min(log.mostBlocks, options.mostBlocks ?? log.mostBlocks);
@@ -111,11 +83,11 @@ export class Transactions {
 
   /** Number of the running transaction. */
   get tid(): number {
-    return this.#tid;
+    return this.#running.tid;
   }
   /** Whether the running transaction has something to commit. */
   get isDirty(): boolean {
-    return this.#running.length > 0 || this.#revoked.size > 0 || this.superblockChanged;
+    return !this.#running.isEmpty || this.superblockChanged;
   }
   /** What the next fast commit is to tell; undefined where there is none. */
   get changes(): FastCommitChanges | undefined {
@@ -135,14 +107,18 @@ export class Transactions {
 
   /** When the running transaction is to be committed, in milliseconds since 1970; Infinity when it has nothing. */
   get deadline(): number {
-    return Number.isNaN(this.#dirtySince) ? Number.POSITIVE_INFINITY : this.#dirtySince + this.#commitInterval;
+    const { dirtySince } = this.#running;
+    return Number.isNaN(dirtySince) ? Number.POSITIVE_INFINITY : dirtySince + this.#commitInterval;
   }
 
-  /** Commits when the deadline has passed, or the clock was set back. */
+  /** Commits when the deadline has passed, or the clock was set back; in the background, if there is one. */
   tick(): void {
-    if (Number.isNaN(this.#dirtySince) || this.#aborted !== undefined) return;
+    this.poll();
+    const { dirtySince } = this.#running;
+    if (Number.isNaN(dirtySince) || this.#aborted !== undefined) return;
     const now = this.#now();
-    if (now >= this.deadline || now < this.#dirtySince - this.#commitInterval) this.commit();
+    if (now < this.deadline && now >= dirtySince - this.#commitInterval) return;
+    if (this.background?.busy !== true) this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
   }
 
   #now(): number {
@@ -189,7 +165,7 @@ export class Transactions {
       throw error;
     } finally {
       // After a failure as well: what was done before a restart stays.
-      if (Number.isNaN(this.#dirtySince) && this.isDirty) this.#dirtySince = this.#now();
+      if (Number.isNaN(this.#running.dirtySince) && this.isDirty) this.#running.dirtySince = this.#now();
       this.#active = false;
     }
   }
@@ -198,14 +174,36 @@ export class Transactions {
     return ++this.#handles;
   }
 
-  /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it. */
+  /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it, and sees to it that the log has room. */
   makeRoom(credits: number): void {
+    this.poll();
     this.checkAlive();
     if (this.beforeChange !== undefined) this.endFreeze();
-    const full = this.#running.length + credits > this.#mostBlocks;
-    if ((full || this.commitSoon) && this.#running.length > 0) this.#commit();
-    if (this.#running.length === 0 && this.#committed.size > 0 && !this.#log.hasRoom(2 * credits, this.#mostRevoked)) {
-      this.checkpoint();
+    const count = this.#running.blocks.length;
+    if (count > 0) {
+      const busy = this.background?.busy === true;
+      if (count + credits > this.#mostBlocks || (this.commitSoon && !busy)) this.#commitAhead();
+    }
+    if (this.#running.isEmpty && !this.#checkpoints.hasRoom(this.#committing)) {
+      this.wait();
+      this.checkAlive();
+      this.#orAbort(() => this.#checkpoints.makeRoom());
+    }
+  }
+
+  /** Commits without waiting until it is durable, if that can be. */
+  #commitAhead(): void {
+    this.wait();
+    this.checkAlive();
+    this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
+  }
+
+  #orAbort(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.abort(error);
+      throw error;
     }
   }
 
@@ -215,24 +213,23 @@ export class Transactions {
     beforeChange?.();
   }
 
-  /** Most revocations that the running transaction can come to. */
-  get #mostRevoked(): number {
-    return this.#committed.size + this.#stale.size;
-  }
-
   /** @throws FileSystemError EROFS when nothing can be changed any more */
   checkAlive(): void {
-    if (this.#aborted === undefined) return;
+    if (this.#aborted !== undefined) throw this.#refusal;
+  }
+
+  get #refusal(): FileSystemError {
     // After a shutdown everything is an I/O error, as in the kernel.
-    if (this.#aborted instanceof FileSystemError && this.#aborted.code === "EIO") throw this.#aborted;
-    throw new FileSystemError("EROFS", "the journal has been aborted after an error");
+    if (this.#aborted instanceof FileSystemError && this.#aborted.code === "EIO") return this.#aborted;
+    return new FileSystemError("EROFS", "the journal has been aborted after an error");
   }
 
   /** Makes a block part of the running transaction; false if it is already. The business of Handle. */
   add(block: CachedBlock): boolean {
-    if (block.transaction === this.#tid) return false;
-    block.transaction = this.#tid;
-    this.#running.push(block);
+    const { tid, blocks } = this.#running;
+    if (block.transaction === tid) return false;
+    block.transaction = tid;
+    blocks.push(block);
     this.#volume.cache.pin(block);
     return true;
   }
@@ -243,18 +240,20 @@ export class Transactions {
    */
   forget(first: number, count: number): void {
     const { cache, handOver } = this.#volume;
+    const { tid, revoked, forgotten, freed } = this.#running;
     // Without a journal, they may be used again at once.
     if (handOver !== undefined) {
-      if (this.#log.journalled) this.#freed.push({ block: first, count });
+      if (this.#log.journalled) freed.push({ block: first, count });
       else handOver(first, count);
     }
     for (let number = first; number < first + count; number++) {
-      if (this.#stale.has(number)) this.#revoked.add(number);
+      const logged = this.#checkpoints.isLogged(number);
+      if (logged) revoked.add(number);
       const block = cache.peek(number);
       if (block === undefined) continue;
-      if (this.#committed.delete(block) && this.#log.journalled) this.#revoked.add(number);
-      block.transaction = 0;
-      block.dirty = false;
+      // What the log has of it is needed until it is durable that it is free.
+      block.transaction = logged ? tid : 0;
+      if (logged) forgotten.push(block);
       cache.drop(block);
       for (const listener of this.#listeners) listener.afterForget?.(number);
     }
@@ -267,13 +266,15 @@ export class Transactions {
 
   /** A freed block is metadata again before its revocation was committed. The business of Handle. */
   unrevoke(block: number): void {
-    if (this.#revoked.delete(block)) this.#stale.add(block);
+    this.#running.revoked.delete(block);
   }
 
   /** Makes all that was changed so far durable, file data that was written to the device included. */
   commit(): void {
     if (this.#active) throw new Error("a commit inside an operation");
-    this.#commit();
+    this.wait();
+    this.checkAlive();
+    this.#makeDurable(this.#atOnce, Durability.commit);
   }
 
   /**
@@ -283,49 +284,122 @@ export class Transactions {
    * @param dataOnly as fdatasync: times and the like need not be durable
    */
   sync(inode: Inode, dataOnly: boolean): void {
+    this.wait();
     this.checkAlive();
-    if (this.isUncommitted(inode, dataOnly)) this.commit();
-    else this.#log.flush();
+    this.#makeDurable(this.#atOnce, this.#neededFor(inode, dataOnly));
   }
 
-  /** Whether the running transaction has something of an inode; with `dataOnly`, what reading its data needs. */
+  /**
+   * As `sync`, or as `commit` without an inode, in the background. Whoever comes while something is under way there joins what
+   * follows, together with all others.
+   *
+   * @param done is told of an error, which is on record then, or undefined. Called by poll, by wait, or at once
+   */
+  syncLater(inode: Inode | undefined, dataOnly: boolean, done: Waiter): void {
+    this.poll();
+    this.checkAlive();
+    this.#queue.add(done, inode === undefined ? Durability.commit : this.#neededFor(inode, dataOnly));
+    if (this.background?.busy !== true) this.#serveQueue();
+  }
+
+  #serveQueue(): void {
+    const { waiters, wanted } = this.#queue.take();
+    this.#makeDurable(this.background ?? this.#atOnce, wanted, waiters);
+  }
+
+  /** Ends what is under way in the background, if its I/O is done. */
+  poll(): void {
+    if (this.background?.busy === true) this.background.poll();
+  }
+
+  /** Waits until nothing is under way in the background. */
+  wait(): void {
+    while (this.background?.busy === true) this.background.wait();
+  }
+
+  #neededFor(inode: Inode, dataOnly: boolean): Durability {
+    return this.#lastChange(inode, dataOnly) === this.tid ? Durability.fastCommit : Durability.flush;
+  }
+
+  /** Whether something of an inode is not durable; with `dataOnly`, what reading its data needs. */
   isUncommitted(inode: Inode, dataOnly: boolean): boolean {
-    const last = dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
-    if (last === this.#tid) return true;
-    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
-    return inode.syncTransaction === 0 && inodeTableBlock(this.#volume, inode.ino).transaction === this.#tid;
+    return this.#lastChange(inode, dataOnly) > this.#durable;
   }
 
-  /** Also the middle of an operation that restarts its handle. */
-  #commit(): void {
-    this.checkAlive();
-    if (!this.isDirty) {
-      this.#log.flush();
+  /** Number of the last transaction that has something of an inode. */
+  #lastChange(inode: Inode, dataOnly: boolean): number {
+    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
+    if (inode.syncTransaction === 0) return inodeTableBlock(this.#volume, inode.ino).transaction;
+    return dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
+  }
+
+  /**
+   * Makes things durable by `io`, which is not busy, and tells who waits for it.
+   *
+   * @throws what fails when nobody waits and the I/O is done at once
+   */
+  #makeDurable(io: IoSequence, wanted: Durability, waiters: readonly Waiter[] = []): void {
+    let finish = () => {};
+    try {
+      if (wanted === Durability.flush || !this.isDirty) this.#log.flush(io);
+      else if (wanted === Durability.commit || this.fastCommits?.lay(io, this.tid) !== true)
+        finish = this.#layCommit(io);
+    } catch (error) {
+      io.drop();
+      this.abort(error);
+      if (waiters.length === 0) throw error;
+      answer(waiters, error);
       return;
     }
-    try {
-      this.#seal();
-      for (const listener of this.#listeners) listener.afterSeal?.();
-      const blocks = this.#running.filter((block) => block.transaction === this.#tid);
-      this.#log.write(blocks, this.#revoked);
-      for (const block of blocks) {
-        block.transaction = 0;
-        block.dirty = true;
-        this.#committed.add(block);
+    io.start((error) => {
+      this.#committing = 0;
+      if (error !== undefined) {
+        this.abort(error);
+        this.#volume.report?.(error);
       }
-      this.#running = [];
-      this.#revoked.clear();
-      this.#dirtySince = Number.NaN;
-      this.#tid++;
-      const full = !this.#log.hasRoom(2 * this.#log.mostBlocks, this.#mostRevoked);
-      if (full || this.#committed.size > this.#volume.cache.capacity >> 1) this.checkpoint();
-    } catch (error) {
-      this.abort(error);
-      throw error;
-    }
-    for (const { block, count } of this.#freed) this.#volume.handOver?.(block, count);
-    this.#freed.length = 0;
-    for (const listener of this.#listeners) listener.afterCommit?.();
+      if (this.#aborted === undefined) {
+        finish();
+        answer(waiters, undefined);
+        if (!this.#queue.isEmpty) this.#serveQueue();
+      } else {
+        answer(waiters, new FileSystemError("EIO", "what was to be made durable may not be"));
+        answer(this.#queue.take().waiters, this.#refusal);
+      }
+    });
+  }
+
+  /** Ends the running transaction and lays down its commit, and with it the way home of old ones. @returns what to do when all that is done */
+  #layCommit(io: IoSequence): () => void {
+    const checkpoints = this.#checkpoints;
+    const log = this.#log;
+    const { cache, handOver } = this.#volume;
+    this.#seal();
+    for (const listener of this.#listeners) listener.afterSeal?.();
+    const { tid, revoked, forgotten, freed } = this.#running;
+    // Those that were dropped are not in the cache any more.
+    const blocks = this.#running.blocks.filter(
+      (block) => block.transaction === tid && cache.peek(block.block) === block,
+    );
+    this.#running = new Transaction(tid + 1);
+    this.#committing = blocks.length;
+    const start = log.end;
+    const tail = checkpoints.layHome(io, io === this.#atOnce ? STEP : BACKGROUND_STEP);
+    log.append(io, blocks, revoked, tail);
+    const numbers = log.journalled ? checkpoints.logs(tid, blocks) : [];
+    return () => {
+      checkpoints.home();
+      if (tail !== undefined) checkpoints.release(tail);
+      for (const block of blocks) if (block.transaction === tid) block.transaction = 0;
+      if (log.journalled) checkpoints.add(tid, start, numbers, blocks);
+      else for (const block of blocks) cache.unpin(block);
+      for (const block of forgotten) {
+        checkpoints.drop(block);
+        block.transaction = 0;
+      }
+      this.#durable = tid;
+      for (const { block, count } of freed) handOver?.(block, count);
+      for (const listener of this.#listeners) listener.afterCommit?.();
+    };
   }
 
   #seal(): void {
@@ -336,36 +410,19 @@ export class Transactions {
     if (this.superblockChanged) handle.modify(superblockHome(volume), sealSuperblock);
     this.superblockChanged = false;
     handle.stop();
-    for (const block of this.#running) {
-      if (block.transaction === this.#tid) block.seal?.(volume, block);
-    }
+    const { tid, blocks } = this.#running;
+    for (const block of blocks) if (block.transaction === tid) block.seal?.(volume, block);
   }
 
-  /** Brings all committed blocks home and empties the log. Nothing may be running that is not committed. */
-  checkpoint(): void {
-    const { cache } = this.#volume;
-    const blocks = [...this.#committed].sort((a, b) => a.block - b.block);
-    cache.writeHome(blocks);
-    this.#log.flush();
-    this.#log.empty();
-    this.#committed.clear();
-    this.#stale.clear();
-    for (const block of blocks) {
-      block.dirty = false;
-      // File data is not kept: from here on it may be written without the journal.
-      if (block.verifiedAs === Verified.data) cache.drop(block);
-      else if (block.transaction === 0) cache.unpin(block);
-    }
-  }
-
-  /** Commits and brings everything home: before something is written past the journal that went through it. */
+  /** Commits, brings everything home and empties the log: before something is written past the journal that went through it. */
   settle(): void {
     this.commit();
-    this.checkpoint();
+    this.#orAbort(() => this.#checkpoints.makeEmpty());
   }
 
   /** Commits, brings everything home and leaves an empty log. Nothing changes after that. */
   close(): void {
+    this.wait();
     if (this.#aborted === undefined) {
       this.endFreeze();
       this.settle();
@@ -377,6 +434,7 @@ export class Transactions {
   abort(error: unknown): void {
     if (this.#aborted !== undefined) return;
     this.#aborted = error;
+    this.wait();
     for (const listener of this.#listeners) listener.afterAbort?.();
     if (!(error instanceof FileSystemError)) this.#log.noteError(-errno.EIO);
   }

@@ -89,7 +89,6 @@ export function writeLogged(
 ): number {
   const most = tagsPerBlock(log);
   const { blockSize } = log;
-  const { data, view } = stream;
   let crc = 0xffff_ffff;
   for (let first = 0; first < blocks.length; first += most) {
     const end = Math.min(first + most, blocks.length);
@@ -100,21 +99,21 @@ export function writeLogged(
       let flags = n === first ? 0 : TagFlag.sameUuid;
       if (n === end - 1) flags |= TagFlag.last;
       if (isEscaped(block)) flags |= TagFlag.escape;
-      writeTag(log, view, at, sequence, block, flags);
+      writeTag(log, stream.view, at, sequence, block, flags);
       at += tagSize(log);
       if (n === first) {
-        data.set(uuidOf(log), at);
+        stream.data.set(uuidOf(log), at);
         at += TAG_UUID_SIZE;
       }
     }
     seal(log, stream, descriptor);
-    if (log.checksum === 1) crc = crc32be(crc, data.subarray(descriptor, descriptor + blockSize));
+    if (log.checksum === 1) crc = crc32be(crc, stream.data.subarray(descriptor, descriptor + blockSize));
     for (let n = first; n < end; n++) {
       const block = blocks[n]!;
       const to = stream.next();
-      data.set(block.data, to);
-      if (isEscaped(block)) view.setUint32(to, 0);
-      if (log.checksum === 1) crc = crc32be(crc, data.subarray(to, to + blockSize));
+      stream.data.set(block.data, to);
+      if (isEscaped(block)) stream.view.setUint32(to, 0);
+      if (log.checksum === 1) crc = crc32be(crc, stream.data.subarray(to, to + blockSize));
     }
   }
   return crc;
@@ -170,8 +169,8 @@ export function writeCommit(
   crc: number,
   { seconds, nanoseconds }: Timestamp,
 ): void {
-  const { view } = stream;
   const at = begin(log, stream, JournalBlockType.commit, sequence);
+  const { view } = stream;
   view.setUint32(at + CommitHeader.offset.commitSecondsHi, Math.floor(seconds / 2 ** 32) >>> 0);
   view.setUint32(at + CommitHeader.offset.commitSecondsLo, seconds >>> 0);
   view.setUint32(at + CommitHeader.offset.commitNanoseconds, nanoseconds);

@@ -1,10 +1,11 @@
 import type { CachedBlock } from "../cache/block-cache.js";
+import type { IoSequence } from "../device/io-sequence.js";
 import { DeviceError, isEngineError } from "../errors.js";
 import type { Volume } from "../volume.js";
 import { JournalSuperblock } from "./journal-superblock.js";
 import type { JournalLog } from "./log.js";
 import { LogStream } from "./log-stream.js";
-import type { TransactionLog } from "./transactions.js";
+import type { LogPosition, TransactionLog } from "./transaction-log.js";
 import { revokesPerBlock, tagsPerBlock, writeCommit, writeLogged, writeRevokes } from "./write-blocks.js";
 
 export interface JournalWriterOptions {
@@ -14,8 +15,8 @@ export interface JournalWriterOptions {
 
 /**
  * Writes transactions to a journal, as jbd2 does: revoke blocks, descriptor blocks and logged blocks, a flush, the commit block, a
- * flush. The log is a ring; its start is in the journal's superblock from the first transaction after it was empty until it is
- * empty again.
+ * flush. The log is a ring. Its tail is in the journal's superblock, which is written when a tail is given, and when the log was
+ * empty: the next one may lie behind the last transaction, which means an empty log as well.
  */
 export class JournalWriter implements TransactionLog {
   readonly journalled = true;
@@ -27,8 +28,11 @@ export class JournalWriter implements TransactionLog {
   readonly #barrier: boolean;
   /** Number of the next transaction, modulo 2^32. */
   #sequence: number;
-  /** Blocks of the log in use; 0 when it is empty. */
-  #used = 0;
+  /** Blocks written to the log since the mount, and those of them that may be overwritten. */
+  #head = 0;
+  #tail = 0;
+  /** Where recovery starts, as is known to be safe: after an error, what was laid down last may be true or not. Place 0: the log is empty. */
+  #safeTail: { readonly place: number; readonly sequence: number };
 
   /**
    * @param log an empty log, opened after its features were set
@@ -41,6 +45,7 @@ export class JournalWriter implements TransactionLog {
     this.#stream = new LogStream(log, log.first);
     this.#barrier = options.barrier ?? true;
     this.#sequence = sequence >>> 0;
+    this.#safeTail = { place: 0, sequence: (sequence - 1) >>> 0 };
     this.mostBlocks = Math.min(log.length >> 2, volume.cache.capacity >> 1);
   }
 
@@ -48,9 +53,21 @@ export class JournalWriter implements TransactionLog {
   get sequence(): number {
     return this.#sequence;
   }
+  get length(): number {
+    return this.#log.length;
+  }
+  get used(): number {
+    return this.#head - this.#tail;
+  }
+  get #isEmpty(): boolean {
+    return this.#safeTail.place === 0;
+  }
+  get end(): LogPosition {
+    return { place: this.#stream.place, sequence: this.#sequence, count: this.#head };
+  }
 
   hasRoom(blocks: number, revoked: number): boolean {
-    return this.#used + this.#needed(blocks, revoked) <= this.#log.length;
+    return this.used + this.#needed(blocks, revoked) <= this.#log.length;
   }
 
   #needed(blocks: number, revoked: number): number {
@@ -58,60 +75,87 @@ export class JournalWriter implements TransactionLog {
     return blocks + descriptors + Math.ceil(revoked / revokesPerBlock(this.#log)) + 1;
   }
 
-  write(blocks: readonly CachedBlock[], revoked: ReadonlySet<number>): void {
+  /** Has a recovery look at the log, and at the fast commits behind it. While there is no transaction, it finds an empty log as before. */
+  open(io: IoSequence): void {
+    if (!this.#isEmpty) return;
+    this.#safeTail = { place: this.#stream.place, sequence: this.#sequence };
+    this.#superblock.setTail(this.#stream.place, this.#sequence, io);
+  }
+
+  append(io: IoSequence, blocks: readonly CachedBlock[], revoked: ReadonlySet<number>, tail?: LogPosition): void {
     const log = this.#log;
     const stream = this.#stream;
     const sequence = this.#sequence;
     const needed = this.#needed(blocks.length, revoked.size);
-    if (this.#used + needed > log.length) {
+    if (this.used + needed > log.length) {
       throw new DeviceError("write", 0, needed * log.blockSize, "the transaction is larger than the journal");
     }
-    // Without the transaction that it leads to, the new start means an empty log as well.
-    if (this.#used === 0) this.#superblock.setTail(stream.place, sequence);
-    this.#used += needed;
+    this.open(io);
+    this.#head += needed;
     this.#sequence = (sequence + 1) >>> 0;
+    stream.begin(io);
     writeRevokes(log, stream, sequence, revoked);
     const crc = writeLogged(log, stream, sequence, blocks);
-    const { device } = log.storage;
     if (log.asyncCommit && log.checksum === 1) {
       // File data first. Whether the log's blocks came before the commit block, the CRC of all of them tells; without one for the
       // whole transaction (v2, v3), a recovery takes for damage what was no more than interrupted.
-      this.#flush(false);
+      this.#flush(io, false);
     } else {
       // A commit block says all it has to say in its first sector; the others, when it is torn, are not to say what the log held before.
       stream.clear();
       stream.write();
-      this.#flush(true);
+      this.#flush(io, true);
     }
     writeCommit(log, stream, sequence, crc, this.#volume.environment.clock.now());
     stream.write();
-    if (this.#barrier) device.flush();
+    // All before it is home, whether this transaction will be there or not.
+    if (tail !== undefined) this.#superblock.setTail(tail.place, tail.sequence, io);
+    if (this.#barrier) io.flush(log.storage.device);
   }
 
   /** @param logToo whether the log is to be durable as well, where it is on another device */
-  #flush(logToo: boolean): void {
+  #flush(io: IoSequence, logToo: boolean): void {
     if (!this.#barrier) return;
     const { device } = this.#log.storage;
-    this.#volume.device.flush();
-    if (logToo && device !== this.#volume.device) device.flush();
+    io.flush(this.#volume.device);
+    if (logToo && device !== this.#volume.device) io.flush(device);
   }
 
-  flush(): void {
-    this.#flush(false);
+  flush(io: IoSequence): void {
+    this.#flush(io, false);
+  }
+
+  moveTail(io: IoSequence, { place, sequence }: LogPosition): void {
+    if (this.#isEmpty) return;
+    this.#superblock.setTail(place, sequence, io);
+    if (this.#barrier) io.flush(this.#log.storage.device);
+  }
+
+  release(tail: LogPosition): void {
+    if (this.#isEmpty) return;
+    this.#tail = tail.count;
+    this.#safeTail = tail;
   }
 
   empty(): void {
-    if (this.#used === 0) return;
-    // The next transactions may overwrite the log only when no recovery reads it any more.
-    this.#superblock.setTail(0, (this.#sequence - 1) >>> 0);
+    if (this.#isEmpty) return;
+    const tail = { place: 0, sequence: (this.#sequence - 1) >>> 0 };
+    this.#superblock.setTail(tail.place, tail.sequence);
     if (this.#barrier) this.#log.storage.device.flush();
-    this.#used = 0;
+    this.#safeTail = tail;
+    this.#tail = this.#head;
+  }
+
+  /** Forgets why the journal was aborted, once the file system's superblock says that there was an error. */
+  clearError(): void {
+    this.#superblock.errno = 0;
+    this.#superblock.write();
   }
 
   noteError(errno: number): void {
     try {
       this.#superblock.errno = errno;
-      this.#superblock.write();
+      this.#superblock.setTail(this.#safeTail.place, this.#safeTail.sequence);
       this.#log.storage.device.flush();
     } catch (error) {
       // The file system's superblock says it as well, if that can be written.

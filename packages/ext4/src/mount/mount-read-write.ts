@@ -7,7 +7,8 @@ import { SuperblockState, type SuperblockView } from "../format/superblock.js";
 import { openJournal } from "../journal/journal-inode.js";
 import { NoJournal } from "../journal/no-journal.js";
 import type { ReplayReport } from "../journal/replay.js";
-import { type TransactionLog, Transactions } from "../journal/transactions.js";
+import type { TransactionLog } from "../journal/transaction-log.js";
+import { Transactions } from "../journal/transactions.js";
 import { JournalWriter } from "../journal/writer.js";
 import { keepErrors } from "../superblock/error-record.js";
 import { openVolume } from "../superblock/open-volume.js";
@@ -18,7 +19,7 @@ import { restore } from "../survival/restore.js";
 import type { Volume } from "../volume.js";
 import { MultiMountProtection } from "./mmp.js";
 import { checkVolume } from "./mount-read-only.js";
-import { clearJournalError, emptyJournal, takeJournalError } from "./open-journal.js";
+import { emptyJournal, takeJournalError } from "./open-journal.js";
 import { dataModeOf, type MountOptions } from "./options.js";
 import { checkWritable } from "./writable-features.js";
 import { WritableMount } from "./writable-mount.js";
@@ -120,7 +121,7 @@ function openLog(before: Volume, options: MountOptions, kept: KeptState | undefi
   if (errno !== 0) {
     writeSuperblock(volume);
     volume.device.flush();
-    clearJournalError(journal);
+    log.clearError();
   }
   return { volume, log, replay };
 }

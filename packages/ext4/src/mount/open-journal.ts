@@ -1,6 +1,7 @@
 import { CachedBlock } from "../cache/block-cache.js";
 import type { CopyOnWriteDevice } from "../device/copy-on-write.js";
 import type { BlockDevice } from "../device/device.js";
+import { IoAtOnce } from "../device/io-sequence.js";
 import { CorruptionError, UnsupportedFeatureError } from "../errors.js";
 import { applyFastCommits } from "../fast-commit/apply.js";
 import { incompatFeature } from "../format/features.js";
@@ -63,13 +64,6 @@ export function emptyJournal(
   superblock.setTail(0, (sequence - 1) >>> 0);
   log.storage.device.flush();
   return { replay, errno, sequence };
-}
-
-/** Forgets why the journal was aborted, once the file system's superblock says that there was an error. */
-export function clearJournalError(log: JournalLog): void {
-  const superblock = new JournalSuperblock(log);
-  superblock.errno = 0;
-  superblock.write();
 }
 
 function replayAll(volume: Volume, log: JournalLog): ReplayReport {
@@ -139,8 +133,9 @@ function commitChanges(volume: Volume, log: JournalLog, sequence: number, change
   new JournalSuperblock(log).setTail(log.first, sequence);
   log.storage.device.flush();
   const blocks = changed.changes().map(([block, data]) => new CachedBlock(block, data));
-  new JournalWriter(volume, log, sequence).write(blocks, new Set());
-  volume.cache.writeHome(blocks);
+  const io = new IoAtOnce();
+  new JournalWriter(volume, log, sequence).append(io, blocks, new Set());
+  volume.cache.writeHome(blocks, io);
   volume.device.flush();
 }
 

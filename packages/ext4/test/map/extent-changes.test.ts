@@ -4,10 +4,12 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { CachedBlock } from "../../src/cache/block-cache.js";
+import type { IoSequence } from "../../src/device/io-sequence.js";
 import { CorruptionError, FileSystemError } from "../../src/errors.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import type { Handle } from "../../src/journal/handle.js";
-import { type TransactionLog, Transactions, transact } from "../../src/journal/transactions.js";
+import { NoJournal } from "../../src/journal/no-journal.js";
+import { Transactions, transact } from "../../src/journal/transactions.js";
 import { allocateRange, convertUnwritten } from "../../src/map/allocate-range.js";
 import { extentTree } from "../../src/map/extent-tree.js";
 import { BlockMapping, MAX_FILE_BLOCKS } from "../../src/map/mapping.js";
@@ -182,7 +184,7 @@ describe("changes of extent trees", { skip: noTools }, () => {
         for (let n = 0; n < 10_000; n++) file.write(2 * n, 1);
       });
       changeImage(image, (volume) => {
-        const log: SmallLog = new SmallLog(() => {
+        const log: SmallLog = new SmallLog(volume, () => {
           copyFileSync(image, `${image}.copy`);
           checkImage(`${image}.copy`);
         });
@@ -273,31 +275,21 @@ function failAt(handle: Handle, step: number): void {
   };
 }
 
-/** A log of no more blocks than one step of a change needs. */
-class SmallLog implements TransactionLog {
-  readonly mostBlocks = 100;
-  readonly journalled = false;
+/** Transactions of no more blocks than one step of a change needs. */
+class SmallLog extends NoJournal {
+  override readonly mostBlocks = 100;
   commits = 0;
   readonly #home: () => void;
 
-  constructor(home: () => void) {
+  constructor(volume: Volume, home: () => void) {
+    super(volume);
     this.#home = home;
   }
 
-  hasRoom(): boolean {
-    return false;
-  }
-
-  write(blocks: readonly CachedBlock[]): void {
+  override append(io: IoSequence, blocks: readonly CachedBlock[]): void {
     assert.ok(blocks.length <= this.mostBlocks + 1, `${blocks.length} blocks`); // and the superblock
     this.commits++;
-  }
-
-  empty(): void {
+    super.append(io, blocks);
     this.#home();
   }
-
-  flush(): void {}
-  noteError(): void {}
-  close(): void {}
 }
