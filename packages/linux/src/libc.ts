@@ -57,6 +57,11 @@ export function addressOf(bytes: Uint8Array, offset: number, length: number): nu
   return base + bytes.byteOffset + offset;
 }
 
+/** Memory that is not V8's, as bytes; whoever unmaps it sees to it that nobody has them any more. */
+export function bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(koffi.view(address, length));
+}
+
 /** A path: text is encoded as UTF-8; bytes are taken as they are, without a terminating NUL. */
 export type Path = string | Uint8Array;
 

@@ -1,6 +1,6 @@
 import { Errno } from "./errno.js";
 import { LinuxError, orThrow } from "./error.js";
-import { addressOf, native } from "./libc.js";
+import { addressOf, bytesAt, native } from "./libc.js";
 
 /** `PROT_*` bits of mmap. */
 export const Protection = { READ: 1, WRITE: 2, EXEC: 4 } as const;
@@ -21,6 +21,14 @@ const cMunmap = native<[number, number]>("munmap", "int", ["uintptr_t", "size_t"
 const cMsync = native<[number, number, number]>("msync", "int", ["uintptr_t", "size_t", "int"]);
 const cWrite = native<[number, number, number]>("write", "int64_t", ["int", "uintptr_t", "size_t"]);
 const cMemcpy = native<[number, number, number]>("memcpy", "int64_t", ["uintptr_t", "uintptr_t", "size_t"]);
+
+/**
+ * The first `length` bytes of a file, shared with all who map it: reading and changing them takes no system call. They stay mapped as
+ * long as the process lives, because nobody can tell when the last view of them is gone. The file must not become shorter.
+ */
+export function sharedBytes(fd: number, length: number): Uint8Array<ArrayBuffer> {
+  return bytesAt(orThrow(cMmap(0, length, Protection.READ | Protection.WRITE, MAP_SHARED, fd, 0), "mmap", fd), length);
+}
 
 /**
  * A file mapped into memory, copied into and out of so that no view outlives the mapping. As in C, touching what lies

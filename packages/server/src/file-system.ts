@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
 import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
-import type { CreateFileSystem, FileSystem as ServedFileSystem, Services, Timers } from "@bulkhead/fuse";
+import type { CreateFileSystem, Handling, FileSystem as ServedFileSystem, Services, Timers } from "@bulkhead/fuse";
+import type { Session } from "@bulkhead/fuse/protocol";
 import {
   blockDeviceSize,
   coarseTime,
@@ -19,6 +20,7 @@ import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import type { ReadThread } from "./read-thread.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
+import type { Survival } from "./survival/index.js";
 
 /** What the serving thread is told; plain data. */
 export interface ServeData {
@@ -72,6 +74,14 @@ const LEAST_WAIT = 50;
 export interface ServeExtras {
   /** Does slow reads; default one that is started when there is one. */
   readonly readThread?: ReadThread;
+  /** Has the mount outlive the process. Without effect where the other end does the file I/O. */
+  readonly survival?: Survival;
+}
+
+/** A file system that is served. */
+export interface ServedExt4 extends ServedFileSystem {
+  /** What the loop is to have in the session's place. @throws Error when a mount is to go on and cannot */
+  handling(session: Session): Handling;
 }
 
 export const createFileSystem = (
@@ -89,8 +99,9 @@ export const createFileSystem = (
     iomap,
   }: ServeData,
   { log, timers, notifier, transport }: Services,
-  { readThread }: ServeExtras = {},
-): ServedFileSystem => {
+  { readThread, survival: possible }: ServeExtras = {},
+): ServedExt4 => {
+  const survival = iomap === undefined ? possible : undefined;
   const device = openSource(source, io, engine.writable, claimed);
   const environment: Environment = {
     ...systemEnvironment,
@@ -115,6 +126,7 @@ export const createFileSystem = (
       deviceName: basename(source.path),
       ...engine,
       ...(journalDevice === undefined ? {} : { journalDevice }),
+      ...(survival === undefined ? {} : { survival: survival.options }),
       onPanic,
     };
     filesystem = FileSystem.mount(device, options, environment);
@@ -146,6 +158,7 @@ export const createFileSystem = (
         }),
     onChange: () => deadlines.arm(),
     ...(oneByOne ? {} : { connection: () => transport().fd, readThread }),
+    ...(survival === undefined ? {} : { lookups: survival.lookups, beforeSync: () => survival.noteDone() }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
   });
@@ -190,6 +203,7 @@ export const createFileSystem = (
           },
         }
       : session,
+    handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1)) ?? session,
     close() {
       try {
         server.slowReads?.close();

@@ -100,6 +100,10 @@ export interface ServerOptions {
   readonly connection?: () => number;
   /** Who does such reads; default a thread that is started when there is one. */
   readonly readThread?: ReadThread | undefined;
+  /** Counts look-ups. Default: in this process only. */
+  readonly lookups?: LookupCounts;
+  /** Told, before something is made durable at the end of a request, that the request has done all it does. */
+  readonly beforeSync?: () => void;
   /** Calls back between two requests, at least so many milliseconds from now. */
   readonly after?: (milliseconds: number, run: () => void) => void;
 }
@@ -138,7 +142,7 @@ export class Ext4Server {
     this.#orphanFile = hasOrphanFile ? fs.superblock.orphanFileInode : 0;
     this.writable = fs.volume.transactions !== undefined;
     this.#options = options;
-    this.#lookups = this.writable ? new LookupCounts() : undefined;
+    this.#lookups = this.writable ? (options.lookups ?? new LookupCounts()) : undefined;
     const { accessTimes = "relatime", directoryAccessTimes = true } = options;
     this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
     const { after } = options;
@@ -240,8 +244,13 @@ export class Ext4Server {
 
   /** An inode was changed, or a file's data. */
   changed(inode: Inode): void {
-    if (this.#options.sync === true || inode.has(InodeFlag.sync)) this.fs.sync();
+    if (this.#options.sync === true || inode.has(InodeFlag.sync)) this.#sync();
     this.#options.onChange?.();
+  }
+
+  #sync(): void {
+    this.#options.beforeSync?.();
+    this.fs.sync();
   }
 
   /** Something was changed of which whoever asks makes sure itself that it is durable. */
@@ -293,7 +302,7 @@ export class Ext4Server {
   /** Names in a directory were changed. */
   changedDirectory(dir: Inode): void {
     const { sync, dirSync } = this.#options;
-    if (sync === true || dirSync === true || dir.has(InodeFlag.sync | InodeFlag.dirSync)) this.fs.sync();
+    if (sync === true || dirSync === true || dir.has(InodeFlag.sync | InodeFlag.dirSync)) this.#sync();
     this.#options.onChange?.();
   }
 

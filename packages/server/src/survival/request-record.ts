@@ -1,0 +1,82 @@
+/** Where things are, in units of 8 bytes. */
+const At = {
+  /** Bytes of the INIT request; 0 before it was answered. */
+  initLength: 0,
+  /** The request that was begun last. */
+  unique: 1,
+  /** Look-ups that its answer adds. */
+  added: 2,
+  /** The request in whose course servers have died, and how many. */
+  suspect: 3,
+  deaths: 4,
+} as const;
+const INIT = 4096;
+const MOST_INIT = 4096;
+const ADDED = INIT + MOST_INIT;
+
+/** 2^63 in a request's number: it is sent again. */
+const RESENT = 0x8000_0000;
+
+/** The number of a request, without the mark of one that is sent again. Exact below 2^53; the kernel counts from 0. */
+export function uniqueOf(low: number, high: number): number {
+  return (high & ~RESENT) * 2 ** 32 + low;
+}
+
+export function isResent(high: number): boolean {
+  return (high & RESENT) !== 0;
+}
+
+/** What is known of requests when a server has died: what INIT was asked, and which request was under way. */
+export class RequestRecord {
+  readonly #numbers: Float64Array;
+  readonly #bytes: Uint8Array;
+  readonly #added: Uint32Array;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.#bytes = bytes;
+    this.#numbers = new Float64Array(bytes.buffer, bytes.byteOffset, ADDED / 8);
+    this.#added = new Uint32Array(bytes.buffer, bytes.byteOffset + ADDED, (bytes.length - ADDED) / 4);
+  }
+
+  /** The INIT request that was answered; undefined before. */
+  get init(): Uint8Array | undefined {
+    const length = this.#numbers[At.initLength]!;
+    return length > 0 && length <= MOST_INIT ? this.#bytes.slice(INIT, INIT + length) : undefined;
+  }
+
+  keepInit(request: Uint8Array): void {
+    if (request.length > MOST_INIT) throw new RangeError(`an INIT request of ${request.length} bytes`);
+    this.#bytes.set(request, INIT);
+    this.#numbers[At.initLength] = request.length;
+  }
+
+  /** A request is begun. */
+  begin(unique: number): void {
+    const numbers = this.#numbers;
+    numbers[At.added] = 0;
+    numbers[At.unique] = unique;
+  }
+
+  /** The answer to the request that was begun tells the kernel of an inode. */
+  adds(ino: number): void {
+    const count = this.#numbers[At.added]!;
+    if (count >= this.#added.length) return; // then it is counted once too often, should the server die now
+    this.#added[count] = ino;
+    this.#numbers[At.added] = count + 1;
+  }
+
+  /** The request that was begun last, and the inodes of which its answer told, or would have. */
+  get last(): { readonly unique: number; readonly added: readonly number[] } {
+    const count = Math.min(this.#numbers[At.added]!, this.#added.length);
+    return { unique: this.#numbers[At.unique]!, added: [...this.#added.subarray(0, count)] };
+  }
+
+  /** A server has died: counts that against the request that was begun last. @returns how many have died in its course by now */
+  countDeath(): number {
+    const numbers = this.#numbers;
+    const again = numbers[At.suspect] === numbers[At.unique] && numbers[At.unique] !== 0;
+    numbers[At.deaths] = again ? numbers[At.deaths]! + 1 : 1;
+    numbers[At.suspect] = numbers[At.unique]!;
+    return numbers[At.deaths]!;
+  }
+}
