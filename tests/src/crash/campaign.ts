@@ -111,7 +111,9 @@ async function crash(
   options: CampaignOptions,
 ): Promise<void> {
   const { seed, mostPerEpoch = MOST_PER_EPOCH, mostPerWorkload = MOST_PER_WORKLOAD, wrap = recorded } = options;
-  const actor = new Actor(base.bytes.slice(), base.model.clone(), base.image.options, wrap);
+  // Half of the workloads have their commits' I/O go on while they do.
+  const background = base.image.journal && random() < 0.5 ? random : undefined;
+  const actor = new Actor(base.bytes.slice(), base.model.clone(), base.image.options, wrap, background);
   const { events } = actor.device;
   const mounted = events.length;
   try {

@@ -4,6 +4,7 @@ import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
 import type { Expected } from "./expected.js";
 import type { History, Moment, Promised } from "./history.js";
 import { mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
+import { LaterIo } from "./later-io.js";
 
 const MOST_BYTES = 2 ** 40;
 
@@ -23,14 +24,27 @@ export class Stage implements History {
   #begun = 0;
   #step = "mount";
   protected versions = 0;
+  /** Whether to wait for a commit in the background, or go on; undefined where commits are complete when the call returns. */
+  readonly #waits: (() => boolean) | undefined;
 
-  /** @param image is changed */
-  constructor(image: Uint8Array, model: Expected, options: MountOptions, wrap = recorded) {
+  /**
+   * @param image is changed
+   * @param background decides, [0, 1), how commits go on in the background while the next steps are done
+   */
+  constructor(
+    image: Uint8Array,
+    model: Expected,
+    options: MountOptions,
+    wrap = recorded,
+    background?: (() => number) | undefined,
+  ) {
     this.model = model;
+    this.#waits = background && (() => background() < 0.3);
     this.device = wrap(image);
     this.#mark(0);
     this.promises.push({ at: 0, step: "before", moment: 0, data: 0, node: undefined });
     this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
+    if (background !== undefined) this.#transactions.background = new LaterIo(background);
     const devices = new DeviceRegistry();
     this.fs.deviceId = devices.add(this.fs.device);
     const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };
@@ -42,6 +56,28 @@ export class Stage implements History {
         throw error;
       },
     );
+  }
+
+  get #transactions() {
+    const { transactions } = this.fs.volume;
+    if (transactions === undefined) throw new Error("mounted for reading");
+    return transactions;
+  }
+
+  /** Makes something durable, and notes it when it is. */
+  #settle(inode: Inode | undefined, dataOnly: boolean, durable: () => void): void {
+    const waits = this.#waits;
+    if (waits === undefined) {
+      if (inode === undefined) this.fs.sync();
+      else this.fs.fsync(inode, dataOnly);
+      durable();
+      return;
+    }
+    this.#transactions.syncLater(inode, dataOnly, (error) => {
+      if (error !== undefined) throw new Error("a commit in the background failed", { cause: error });
+      durable();
+    });
+    if (waits()) this.#transactions.wait();
   }
 
   #mark(begun: number): void {
@@ -89,8 +125,9 @@ export class Stage implements History {
 
   fsync(path: string, dataOnly = false): void {
     const step = `${dataOnly ? "fdatasync" : "fsync"} ${path}`;
+    let inode: Inode;
     try {
-      this.fs.fsync(this.inode(path), dataOnly);
+      inode = this.inode(path);
     } catch (error) {
       if (error instanceof FileSystemError && error.code === "ENOENT") return;
       throw error;
@@ -98,7 +135,9 @@ export class Stage implements History {
     const { id } = this.model.node(path);
     const data = (dataOnly ? this.dataChanged : this.#changed).get(id) ?? 0;
     const moment = dataOnly ? this.#sizedAt(id, data) : data;
-    this.promises.push({ at: this.device.events.length, step, moment, data, node: id });
+    this.#settle(inode, dataOnly, () =>
+      this.promises.push({ at: this.device.events.length, step, moment, data, node: id }),
+    );
   }
   /** The last moment up to `moment` in which a file got its size: what is written in place needs nothing but its data. */
   #sizedAt(id: number, moment: number): number {
@@ -108,20 +147,21 @@ export class Stage implements History {
     return at;
   }
   sync(): void {
-    this.fs.sync();
-    this.#everything("sync");
+    this.#settle(undefined, false, this.#everything("sync"));
   }
   /** A commit that nobody asked for, as the clock makes them every few seconds. */
   commit(): void {
-    this.fs.sync();
+    this.#settle(undefined, false, () => {});
   }
   unmount(): void {
     this.#begun = this.device.events.length;
+    const durable = this.#everything("unmount");
     this.fs.unmount();
-    this.#everything("unmount");
+    durable();
   }
-  #everything(step: string): void {
+  /** All that has happened up to now; to be called when it is durable. */
+  #everything(step: string): () => void {
     const moment = this.moments.length - 1;
-    this.promises.push({ at: this.device.events.length, step, moment, data: moment, node: undefined });
+    return () => this.promises.push({ at: this.device.events.length, step, moment, data: moment, node: undefined });
   }
 }
