@@ -3,7 +3,7 @@ _bulkhead() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'mount umount info ls tree stat cat extents cp rm mkdir mv ln chmod truncate install-service completion --help --version' -- "$current"))
+    COMPREPLY=($(compgen -W 'mount umount status info ls tree stat cat extents cp rm mkdir mv ln chmod truncate install-service completion --help --version' -- "$current"))
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -17,6 +17,10 @@ _bulkhead() {
       ;;
     umount)
       if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-l --lazy -h --help' -- "$current")); return; fi
+      COMPREPLY=($(compgen -d -- "$current"))
+      ;;
+    status)
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--json -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -d -- "$current"))
       ;;
     info)

@@ -1,6 +1,7 @@
 # fish completion for bulkhead
 complete -c bulkhead -n __fish_use_subcommand -f -a mount -d 'mount an image or a device through FUSE'
 complete -c bulkhead -n __fish_use_subcommand -f -a umount -d 'unmount what bulkhead mounted'
+complete -c bulkhead -n __fish_use_subcommand -f -a status -d 'show how a mount\'s server is contained'
 complete -c bulkhead -n __fish_use_subcommand -f -a info -d 'show what kind of file system it is, and how full'
 complete -c bulkhead -n __fish_use_subcommand -f -a ls -d 'list directories'
 complete -c bulkhead -n __fish_use_subcommand -f -a tree -d 'show directories as a tree'
@@ -23,6 +24,8 @@ complete -c bulkhead -n '__fish_seen_subcommand_from mount' -l uncontained -d 'O
 complete -c bulkhead -n '__fish_seen_subcommand_from mount' -s h -l help -d 'Show help and exit.'
 complete -c bulkhead -n '__fish_seen_subcommand_from umount' -s l -l lazy -d 'Detach at once even if files are open; they stay usable until they are closed.'
 complete -c bulkhead -n '__fish_seen_subcommand_from umount' -s h -l help -d 'Show help and exit.'
+complete -c bulkhead -n '__fish_seen_subcommand_from status' -l json -d 'Print JSON.'
+complete -c bulkhead -n '__fish_seen_subcommand_from status' -s h -l help -d 'Show help and exit.'
 complete -c bulkhead -n '__fish_seen_subcommand_from info' -l offset -x -d 'The file system starts at this byte of the image (K, M, G: KiB, MiB, GiB).'
 complete -c bulkhead -n '__fish_seen_subcommand_from info' -l partition -x -d 'The file system is in partition N of the image\'s GPT or MBR table.'
 complete -c bulkhead -n '__fish_seen_subcommand_from info' -l sb -x -d 'Use the copy of the superblock at N KiB instead of the primary one.'

@@ -5,6 +5,7 @@ _bulkhead() {
     commands=(
       'mount:mount an image or a device through FUSE'
       'umount:unmount what bulkhead mounted'
+      'status:show how a mount'\''s server is contained'
       'info:show what kind of file system it is, and how full'
       'ls:list directories'
       'tree:show directories as a tree'
@@ -45,6 +46,13 @@ _bulkhead() {
       _arguments -s \
         '(-l --lazy)-l[Detach at once even if files are open; they stay usable until they are closed.]' \
         '(-l --lazy)--lazy[Detach at once even if files are open; they stay usable until they are closed.]' \
+        '(-h --help)-h[Show help and exit.]' \
+        '(-h --help)--help[Show help and exit.]' \
+        '1:MOUNTPOINT:_directories'
+      ;;
+    status)
+      _arguments -s \
+        '--json[Print JSON.]' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:MOUNTPOINT:_directories'

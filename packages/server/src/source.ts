@@ -31,34 +31,35 @@ export function openSource(options: SourceOptions, io: SourceIo = fs, writable =
   const { path, descriptor } = options;
   const fd = descriptor ?? openDescriptor(path, writable, claimed);
   try {
-    return within(wholeDevice(fd, path, io, writable), options);
+    return within(wholeDevice(fd, options, io, writable), options);
   } catch (error) {
     fs.closeSync(fd);
     throw error;
   }
 }
 
-function wholeDevice(fd: number, path: string, io: SourceIo, writable: boolean): FileDevice {
+function wholeDevice(fd: number, options: SourceOptions, io: SourceIo, writable: boolean): FileDevice {
   const stat = io.fstatSync(fd);
   if (stat.isFile()) {
-    lock(fd, path, io, writable);
+    lock(fd, options, io, writable);
     return new FileDevice(io, fd, { readOnly: !writable });
   }
   if (stat.isBlockDevice()) {
     const size = io.deviceSize?.(fd) ?? Number(sysfs(stat.rdev, "size")) * SECTOR;
     return new FileDevice(io, fd, { size, readOnly: !writable });
   }
-  throw new SourceError(`${path} is neither a file nor a block device`);
+  throw new SourceError(`${options.path} is neither a file nor a block device`);
 }
 
-function lock(fd: number, path: string, io: SourceIo, writable: boolean): void {
+function lock(fd: number, { path, descriptor }: SourceOptions, io: SourceIo, writable: boolean): void {
   if (io.flock === undefined) return;
   try {
     if (io.flock(fd, (writable ? LOCK_EX : LOCK_SH) | LOCK_NB)) return;
   } catch {
     return; // a file system without locks, as some on the network are
   }
-  const holder = lockHolder(path);
+  // Whoever was given it open may not see other processes; that is for the one who opened it.
+  const holder = descriptor === undefined ? lockHolder(path) : undefined;
   const others = writable ? "whoever writes to it must be alone" : "somebody writes to it";
   throw new SourceError(`${path} is in use${holder === undefined ? "" : ` by ${holder}`}: ${others}`);
 }

@@ -118,9 +118,9 @@ export function connectionOf(mountPoint: string): string {
   const mount = readFileSync("/proc/self/mountinfo", "latin1")
     .split("\n")
     .find((line) => line.split(" ")[4] === mountPoint);
-  const number = mount?.split(" ")[2]?.split(":")[1];
-  if (number === undefined) throw new Error(`nothing is mounted at ${mountPoint}`);
-  return number;
+  const [major, minor] = mount?.split(" ")[2]?.split(":").map(Number) ?? [];
+  if (major === undefined || minor === undefined) throw new Error(`nothing is mounted at ${mountPoint}`);
+  return String(major * 2 ** 20 + minor);
 }
 
 /** Processes that hold the device of a connection. */

@@ -108,6 +108,22 @@ export const commands: readonly CommandDeclaration[] = [
     load: () => import("./umount.js"),
   },
   {
+    name: "status",
+    section: 8,
+    summary: "show how a mount's server is contained",
+    arguments: [{ name: "MOUNTPOINT", kind: "mountpoint" }],
+    options: [json],
+    description: [
+      "Shows what the server of a mount, and the keeper that mounted for it, may do: user, capabilities, filters of system calls, namespaces, limits, open descriptors. All of it is what the kernel says in /proc, for each of their threads; the server is not asked. Landlock is not to be seen there.",
+      "Some of it can only be seen by root, and by the user whose mount it is.",
+    ],
+    examples: [
+      { command: "bulkhead status /mnt", does: "Show it for people." },
+      { command: "bulkhead status --json /mnt", does: 'Show it for programs: "contained" is true or false.' },
+    ],
+    load: () => import("./status.js"),
+  },
+  {
     name: "info",
     section: 1,
     summary: "show what kind of file system it is, and how full",

@@ -39,8 +39,8 @@ export function say(priority: number, text: string): void {
 let said: unknown;
 
 /** Says why the server ends, once. */
-export function sayWhy(error: unknown): void {
+export function sayWhy(error: unknown, text: string = error instanceof Error ? error.message : String(error)): void {
   if (error === said) return;
   said = error;
-  say(Priority.CRITICAL, error instanceof Error ? error.message : String(error));
+  say(Priority.CRITICAL, text);
 }

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import type { MountInfo } from "@bulkhead/fuse";
+import { allProcesses, commandOf, descriptorsOf, type ProcessStatus, processStatus } from "./process.js";
+
+/** Who is behind a mount. */
+export interface Parties {
+  readonly server: ProcessStatus;
+  /** Who mounted, and stays; undefined where a service manager started the server, or the keeper is gone, or the server is it. */
+  readonly keeper: ProcessStatus | undefined;
+}
+
+/** Programs that serve, and are started with SOURCE and MOUNTPOINT as their last arguments. */
+const SERVERS = /\/(?:contained-server|server-process)\.js$/;
+/** What a launcher is made of: see `launchServer`. */
+const LAUNCHERS = new Set(["unshare", "setpriv", "prlimit", "sh"]);
+
+/**
+ * Finds the processes of a mount: the kernel says whose requests are a descriptor's (Linux 6.17, for root and for one's own
+ * processes); where it does not, it is the process that was started for the mount. Undefined when there is none.
+ */
+export function findParties(mount: MountInfo): Parties | undefined {
+  const pids = allProcesses();
+  const serving = pids.find((pid) => holdsConnection(pid, mount)) ?? pids.find((pid) => isServerOf(pid, mount));
+  if (serving === undefined) return undefined;
+  const server = processStatus(serving);
+  return { server, keeper: keeperOf(server) };
+}
+
+function holdsConnection(pid: number, { major, minor }: MountInfo): boolean {
+  const number = major * 2 ** 20 + minor;
+  const descriptors = Object.entries(descriptorsOf(pid) ?? {});
+  return descriptors.some(([fd, what]) => what.endsWith("/fuse") && connectionOf(pid, fd) === number);
+}
+
+function connectionOf(pid: number, fd: string): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1");
+    const number = /^fuse_connection:\s*(\d+)$/m.exec(text)?.[1];
+    return number === undefined ? undefined : Number(number);
+  } catch {
+    return undefined; // closed, or gone
+  }
+}
+
+function isServerOf(pid: number, { source, mountpoint }: MountInfo): boolean {
+  try {
+    const [, program = "", from, to] = commandOf(pid).filter((word) => !word.startsWith("--"));
+    // A server whose mount was replaced by another at the same place would be taken for that one's.
+    return SERVERS.test(program) && from === source && to === mountpoint;
+  } catch {
+    return false;
+  }
+}
+
+function keeperOf(server: ProcessStatus): ProcessStatus | undefined {
+  try {
+    for (let at = server.parent; at > 1; ) {
+      const process = processStatus(at);
+      if (!LAUNCHERS.has(process.command[0] ?? "")) return process.command.some(isOurs) ? process : undefined;
+      at = process.parent;
+    }
+  } catch {
+    // It ended meanwhile.
+  }
+  return undefined;
+}
+
+const isOurs = (word: string) => /\/(?:server-process\.js|bulkhead(?:\.js)?|mount\.[\w.]+)$/.test(word);

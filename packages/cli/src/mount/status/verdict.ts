@@ -1,0 +1,14 @@
+import { NAMESPACES, type ProcessStatus } from "./process.js";
+
+/** What a contained server would have, and this one lacks; empty: it is contained. */
+export function missingWalls(server: ProcessStatus): string[] {
+  const { Inh, Prm, Eff, Bnd, Amb } = server.capabilities;
+  const shared = NAMESPACES.filter((kind) => server.ownNamespaces?.includes(kind) === false);
+  return [
+    ...(server.uid === 0 ? ["it runs as root"] : []),
+    ...([Inh, Prm, Eff, Bnd, Amb].some((set) => set !== "0") ? ["it has capabilities, or can get some"] : []),
+    ...(server.noNewPrivileges ? [] : ["it can get privileges from programs"]),
+    ...(server.seccompFilters > 0 ? [] : ["its system calls are not filtered"]),
+    ...(shared.length > 0 ? [`it shares the machine's namespaces: ${shared.join(", ")}`] : []),
+  ];
+}
