@@ -31,6 +31,11 @@ export function open(path: Path, flags: number, mode = 0): number {
   return orThrow(cOpen(cString(path, "open"), flags | O_CLOEXEC, mode), "open", showPath(path));
 }
 
+/** Another descriptor of the same open file. */
+export function duplicate(fd: number): number {
+  return orThrow(cFcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 0), "fcntl", fd);
+}
+
 export function close(fd: number): void {
   orThrow(cClose(fd), "close", fd);
 }

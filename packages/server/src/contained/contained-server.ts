@@ -3,7 +3,7 @@
  * for the open source, gives up everything else, and only then looks at what is on it. This thread serves; its event loop is not
  * needed meanwhile. Arguments are for whoever reads the process list.
  */
-import { exitService, findLauncherStream, findServiceSocket } from "@bulkhead/service/server";
+import { exitService, findLauncherMemory, findLauncherStream, findServiceSocket } from "@bulkhead/service/server";
 import { KeeperLine } from "./keeper-line.js";
 import { Priority, say, sayWhy } from "./log.js";
 import { serve } from "./serve.js";
@@ -14,7 +14,7 @@ try {
   if (socket === undefined) throw new Error("this program is started on the socket of a mount service");
   const stream = findLauncherStream();
   const line = stream === undefined ? undefined : new KeeperLine(stream);
-  await serve(socket, line, (text) => say(Priority.WARNING, text));
+  await serve(socket, line, findLauncherMemory(), (text) => say(Priority.WARNING, text));
 } catch (error) {
   failure = error;
   sayWhy(error);

@@ -2,7 +2,6 @@ import type { CorruptionError } from "@bulkhead/ext4";
 import {
   CpuFollower,
   DeviceTransport,
-  type FileSystem,
   iomapSupport,
   type LoopEnd,
   Notifier,
@@ -12,7 +11,7 @@ import {
   Timers,
   Wakeup,
 } from "@bulkhead/fuse";
-import { fstat, LinuxError, MountFlag, setThreadName } from "@bulkhead/linux";
+import { Errno, errnoName, fstat, LinuxError, MountFlag, setThreadName } from "@bulkhead/linux";
 import {
   mountAsService,
   type OpenedFileSystem,
@@ -22,12 +21,13 @@ import {
   ServiceConnection,
 } from "@bulkhead/service/server";
 import { reason, SourceError, type SourceOptions } from "../descriptor.js";
-import { createFileSystem, type ServeData } from "../file-system.js";
+import { createFileSystem, type ServeData, type ServedExt4 } from "../file-system.js";
 import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
-import { lockDown } from "../lock-down/index.js";
+import { type LockDownOptions, lockDown } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
 import { ReadThread } from "../read-thread.js";
+import { Survival } from "../survival/index.js";
 import type { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
 
@@ -45,9 +45,16 @@ const CORRUPT = 3;
  *
  * @param socket the connection to the helper
  * @param line to the keeper, if there is one
+ * @param memory descriptor of a survival memory: if a server with it has died, this one goes on with its mount
  * @throws what kept it from being mounted, or ended it out of order
  */
-export async function serve(socket: number, line: KeeperLine | undefined, log: (text: string) => void): Promise<void> {
+export async function serve(
+  socket: number,
+  line: KeeperLine | undefined,
+  memory: number | undefined,
+  log: (text: string) => void,
+): Promise<void> {
+  const survival = memory === undefined ? undefined : new Survival(memory);
   const readThread = new ReadThread({ lockDown: true });
   readThread.start();
   const timers = new Timers();
@@ -62,21 +69,24 @@ export async function serve(socket: number, line: KeeperLine | undefined, log: (
   const settings = settingsOf(connection);
   const wakeup = line ?? new Wakeup();
   const follower = line === undefined ? undefined : new CpuFollower(new ThreadPlacement(line));
-  const { fuse, fileSystem } = await mountAsService<FileSystem>(connection, {
+  const { fuse, fileSystem } = await mountAsService<ServedExt4>(connection, {
     own: [],
     ownFlags: OURS,
     iomap: iomapMode(settings),
     source: { busyTimeout: BUSY_TIMEOUT, ...(settings.access === "read-only" ? { access: "read-only" } : {}) },
     failed(error) {
-      sayWhy(explained(error));
+      sayWhy(error, explained(error));
       return (error as CorruptionError | undefined)?.code === "ERR_EXT4_CORRUPT" ? CORRUPT : 1;
     },
     async open(context) {
       const data = await serveData(context, settings, log);
       connection.finishFileRequests();
       readThread.settle();
-      lockDown({ socket });
-      return opened(createFileSystem(data, services, { readThread }), data);
+      lockDown({ socket, ...reach(data) });
+      return opened(
+        createFileSystem(data, services, { readThread, ...(survival === undefined ? {} : { survival }) }),
+        data,
+      );
     },
     abandon: (fileSystem) => fileSystem.close?.(),
   });
@@ -88,8 +98,10 @@ export async function serve(socket: number, line: KeeperLine | undefined, log: (
       log: (text, error) => log(explain(text, error)),
       ...fileSystem.session,
     });
+    const handling = fileSystem.handling(session);
+    if (survival?.goesOn === true) askAgain(services.notifier(), log);
     end = new ServingLoop({
-      session,
+      session: handling,
       transport,
       timers,
       wakeup,
@@ -102,6 +114,12 @@ export async function serve(socket: number, line: KeeperLine | undefined, log: (
   }
   fileSystem.close?.();
   if (end === "refused") throw new Error("the kernel's INIT was refused");
+}
+
+/** Asks for the requests that the server before had not answered. */
+function askAgain(notifier: Notifier, log: (text: string) => void): void {
+  const failure = notifier.resend();
+  if (failure !== 0 && failure !== -Errno.ENODEV) log(`requests are not sent again: ${errnoName(failure)}`);
 }
 
 /** The mount's options: those of ext4, and what else the helper's caller said that concerns us. */
@@ -173,7 +191,18 @@ async function serveData(
   return { ...common, journal, iomap: { required, cacheMappings: iomapCache, claim: source.fd, atomicWrites } };
 }
 
-function opened(fileSystem: FileSystem, { engine, posixAcl }: ServeData): OpenedFileSystem<FileSystem> {
+/** Where the server may write: nothing before the file system, and nothing behind the end of a file. */
+function reach({ source, journal, engine }: ServeData): Pick<LockDownOptions, "device" | "fileSize"> {
+  const files = [source, journal].flatMap((it) => it?.descriptor ?? []);
+  const sizes = files.map(fstat).flatMap((stat) => (stat.isFile() ? stat.size : []));
+  const { descriptor, offset = 0 } = source;
+  return {
+    ...(engine.writable === true && descriptor !== undefined ? { device: { fd: descriptor, start: offset } } : {}),
+    ...(sizes.length > 0 ? { fileSize: Math.max(...sizes) } : {}),
+  };
+}
+
+function opened(fileSystem: ServedExt4, { engine, posixAcl }: ServeData): OpenedFileSystem<ServedExt4> {
   return {
     fileSystem,
     readOnly: engine.writable !== true,
@@ -181,10 +210,10 @@ function opened(fileSystem: FileSystem, { engine, posixAcl }: ServeData): Opened
   };
 }
 
-/** What the helper did not open, in words. */
-function explained(error: unknown): unknown {
-  if (!(error instanceof LinuxError && error.syscall === "open")) return error;
-  return new SourceError(`cannot open ${error.subject}: ${reason(error)}`);
+/** What is wrong, for whoever wants to mount. */
+function explained(error: unknown): string {
+  if (error instanceof LinuxError && error.syscall === "open") return `cannot open ${error.subject}: ${reason(error)}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function explain(text: string, error: unknown): string {

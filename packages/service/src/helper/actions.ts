@@ -5,6 +5,7 @@ import { errnoName, ioctlValue, LinuxError } from "@bulkhead/linux";
 import { type Caller, isPrivileged } from "./caller.js";
 import { openFile } from "./files.js";
 import { type CacheSettings, FirstAnswer } from "./first-answer.js";
+import type { HeldMount } from "./held-mount.js";
 import { type MadeMount, mountByKernel } from "./kernel-mount.js";
 import { MountPoint } from "./mount-point.js";
 import type { FileOpening, HelperActions, MountRequest } from "./session.js";
@@ -19,14 +20,30 @@ export interface ActionSettings {
   readonly caller: Caller;
   /** The FUSE device that the server has as well. */
   readonly fuse: number;
+  /** Gets what is opened as well. */
+  readonly held: HeldMount | undefined;
   readonly subtype: string;
   /** FUSE mounts at which users can make no more; −1: any number. */
   readonly mountMax: number;
   readonly log: (message: string) => void;
 }
 
+/** What a session does, and what is to be known of it afterwards. */
+export interface MountActions extends HelperActions {
+  /** What mounting failed with. */
+  readonly refusal: Error | undefined;
+  /** The mount's line in mountinfo, if there is one. */
+  info(): MountInfo | undefined;
+  /** Waits for the mount's first answer, and sets what can be set then. Whether it came. Takes root. */
+  settle(settings: CacheSettings): Promise<boolean>;
+  /** Takes a mount back whose server gave up. */
+  undo(): void;
+  /** Closes what is held. The mount stays. */
+  close(): void;
+}
+
 /** What a session does, done on this system. Mounts by itself as root, through fusermount3 otherwise. */
-export class SystemActions implements HelperActions {
+export class SystemActions implements MountActions {
   readonly #settings: ActionSettings;
   #point: MountPoint | undefined;
   #made: MadeMount | undefined;
@@ -39,11 +56,13 @@ export class SystemActions implements HelperActions {
   }
 
   openFile(path: Uint8Array, opening: FileOpening): number {
-    const { caller, log } = this.#settings;
+    const { caller, log, held } = this.#settings;
     try {
       // A loop device is something that only root can make: not for users, on whose behalf we have root's rights.
       const tryLoop = opening.tryLoop && caller.uid === 0 && isPrivileged();
-      return openFile(path, { ...opening, tryLoop }, caller);
+      const fd = openFile(path, { ...opening, tryLoop }, caller);
+      held?.keep(path, fd, opening.flags);
+      return fd;
     } catch (error) {
       // A server that waits for a busy device asks often.
       const told = error instanceof LinuxError && error.code !== "EBUSY" && !opening.quiet;
@@ -105,23 +124,19 @@ export class SystemActions implements HelperActions {
     spawnSync("/bin/mount", args, { env: {}, stdio: "ignore", timeout: TABLE_TIMEOUT });
   }
 
-  /** What mounting failed with. */
   get refusal(): Error | undefined {
     return this.#refusal;
   }
 
-  /** The mount's line in mountinfo, if there is one. */
   info(): MountInfo | undefined {
     return this.#made?.info();
   }
 
-  /** Waits for the mount's first answer, and sets what can be set then. Whether it came. Takes root. */
   async settle(settings: CacheSettings): Promise<boolean> {
     const answer = this.#firstAnswer;
     return answer !== undefined && (await answer.settle(settings));
   }
 
-  /** Takes a mount back whose server gave up. */
   undo(): void {
     try {
       this.#made?.undo();
@@ -131,7 +146,6 @@ export class SystemActions implements HelperActions {
     }
   }
 
-  /** Closes what is held. The mount stays. */
   close(): void {
     this.#point?.close();
     this.#made?.release();

@@ -3,6 +3,7 @@ import type { MountInfo } from "@bulkhead/fuse";
 import {
   close,
   connect,
+  duplicate,
   Errno,
   LinuxError,
   localSocket,
@@ -26,12 +27,13 @@ import {
   packets,
   SMALLEST_PACKET,
 } from "../protocol/index.js";
-import { SystemActions } from "./actions.js";
+import { type MountActions, SystemActions } from "./actions.js";
 import { argumentFile } from "./argument-file.js";
 import { asCaller, type Caller, realCaller } from "./caller.js";
 import { type HelperCommand, parseHelperCommand, socketPath } from "./command.js";
 import { FUSE_CONFIGURATION, type FuseConfiguration, readFuseConfiguration } from "./configuration.js";
 import type { CacheSettings } from "./first-answer.js";
+import { HeldActions, HeldMount } from "./held-mount.js";
 import { HelperSession } from "./session.js";
 
 /** Exit codes of a helper; others are the server's. */
@@ -65,6 +67,10 @@ export interface HelperOptions extends CacheSettings {
   readonly fuseDevice?: string;
   /** Offer the extensions (iomap, loop devices), which only servers of this product understand. Default false. */
   readonly extensions?: boolean;
+  /** Hold on to what the server gets, so that another one can go on when it dies: see `HelperResult.held`. Default false. */
+  readonly hold?: boolean;
+  /** The mount is there, and its server has died: this one gets what that one had, and nothing is mounted. */
+  readonly goOn?: HeldMount;
   /** How long a server may say nothing, in ms. */
   readonly timeouts?: Partial<HelperTimeouts>;
   /** Where lines for the caller go; default standard error. */
@@ -93,6 +99,8 @@ export interface HelperResult {
   readonly refusal: Error | undefined;
   /** Whether the server has answered the kernel's first request. Only root can tell: false for others. */
   readonly answers: boolean;
+  /** If that was asked for, and it is mounted. The caller closes it. */
+  readonly held: HeldMount | undefined;
 }
 
 /**
@@ -109,6 +117,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   let mounted: MountInfo | undefined;
   let refusal: Error | undefined;
   let answers = false;
+  let held: HeldMount | undefined;
   try {
     const command = parseHelperCommand([
       ...options.arguments,
@@ -124,10 +133,12 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
       refusal = outcome.actions.refusal;
       channel.close();
       if (exitCode === HelperExit.MOUNTED && outcome.session.mounted) {
+        held = outcome.held;
         mounted = outcome.actions.info();
         answers = await outcome.actions.settle(options);
       }
     } finally {
+      if (held === undefined) outcome.held?.close();
       outcome.actions.close();
     }
     if (exitCode === HelperExit.MOUNTED) kill = undefined;
@@ -140,7 +151,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     if (channel === undefined && options.server !== undefined) close(options.server.socket);
     kill?.();
   }
-  return { exitCode, mounted, refusal, answers };
+  return { exitCode, mounted, refusal, answers, held };
 }
 
 class NoService extends Error {}
@@ -177,7 +188,8 @@ interface Conversation {
   readonly exitCode: number;
   readonly session: HelperSession;
   /** The caller's to close. */
-  readonly actions: SystemActions;
+  readonly actions: MountActions;
+  readonly held: HeldMount | undefined;
 }
 
 /** From HELLO to goodbye. A mount is taken back unless the server said goodbye with 0. @throws what ended it before */
@@ -195,14 +207,13 @@ function converse(
   const allowOther = root || configuration.userAllowOther;
   const flags = (allowOther ? HelloFlag.ALLOW_OTHER : 0) | (root ? HelloFlag.FUSEBLK : 0);
   shakeHands(channel, flags, timeouts.hello);
-  const fuse = asCaller(caller, () => openFuse(options.fuseDevice));
-  const actions = new SystemActions({
-    caller,
-    fuse,
-    subtype: command.subtype,
-    mountMax: configuration.mountMax,
-    log,
-  });
+  const { goOn } = options;
+  const fuse = goOn === undefined ? asCaller(caller, () => openFuse(options.fuseDevice)) : duplicate(goOn.fuse);
+  const held = options.hold === true ? new HeldMount(fuse) : undefined;
+  const actions =
+    goOn === undefined
+      ? new SystemActions({ caller, fuse, held, subtype: command.subtype, mountMax: configuration.mountMax, log })
+      : new HeldActions(goOn);
   const session = new HelperSession(
     {
       root,
@@ -222,8 +233,9 @@ function converse(
     channel.send(fileReply(FUSE_DEVICE_FILE), [fuse], SEND_TIMEOUT);
     const exitCode = serve(channel, session, timeouts.command, until, log);
     settled = exitCode === HelperExit.MOUNTED;
-    return { exitCode, session, actions };
+    return { exitCode, session, actions, held };
   } finally {
+    if (!settled) held?.close();
     if (!settled && session.mounted) {
       log("the server gave up: the mount is taken back");
       actions.undo();

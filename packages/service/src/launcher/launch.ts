@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { Duplex, Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
-import { STREAM_VARIABLE } from "../server/socket.js";
+import { MEMORY_VARIABLE, STREAM_VARIABLE } from "../server/socket.js";
 
 /** Limits of a launched server (prlimit); what is left out is the default. */
 export interface ServerLimits {
@@ -32,6 +32,8 @@ export interface LaunchOptions {
   readonly stderr?: "inherit" | "ignore" | "pipe" | number;
   /** Give it a stream socket besides, for what it and this process have to say to each other: see `LaunchedServer.stream`. */
   readonly stream?: boolean;
+  /** A descriptor of memory that outlives it; the server finds it by `findLauncherMemory`. */
+  readonly memory?: number;
 }
 
 /** A server in namespaces of its own. It outlives this process, unless it is killed. */
@@ -80,16 +82,19 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     closeOthersOnExec();
     const [program = "", ...args] = launchCommand(options);
     const { PATH = "/usr/bin:/bin", LANG = "C" } = process.env;
+    const stdioOfStream = options.stream === true ? ("pipe" as const) : ("ignore" as const);
     const stream = options.stream === true ? { [STREAM_VARIABLE]: "1" } : {};
+    const memory = options.memory === undefined ? {} : { [MEMORY_VARIABLE]: "1" };
     child = spawn(program, args, {
       stdio: [
         "ignore",
         "ignore",
         options.stderr ?? "inherit",
         theirs,
-        ...(options.stream === true ? ["pipe" as const] : []),
+        ...(options.stream === true || options.memory !== undefined ? [stdioOfStream] : []),
+        ...(options.memory === undefined ? [] : [options.memory]),
       ],
-      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...stream, ...options.environment },
+      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...stream, ...memory, ...options.environment },
       cwd: "/",
       // Signals of the terminal are for the helper.
       detached: true,

@@ -8,5 +8,5 @@ export {
   type ServiceMount,
   type ServiceMountOptions,
 } from "./mount.js";
-export { findLauncherStream, findServiceSocket } from "./socket.js";
+export { findLauncherMemory, findLauncherStream, findServiceSocket } from "./socket.js";
 export { requestSource, type ServiceSource, type SourceRequest } from "./source.js";

@@ -46,6 +46,18 @@ export function findLauncherStream(
   return FIRST + 1;
 }
 
+/** Set by a launcher that gave its server memory that outlives it, after the stream. */
+export const MEMORY_VARIABLE = "BULKHEAD_LAUNCHER_MEMORY";
+
+/** The descriptor of the memory that the launcher gave this process, and those before it, if it did. Close-on-exec afterwards. */
+export function findLauncherMemory(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): number | undefined {
+  if (environment[MEMORY_VARIABLE] !== "1") return undefined;
+  setCloseOnExec(FIRST + 2, true);
+  return FIRST + 2;
+}
+
 /** `fd`, or what fstat(2) says of it as a LinuxError. */
 function statable(fd: number): number {
   try {
