@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const bulkhead = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
 
-export type ContenderName = "kernel" | "kernel-direct" | "fuse2fs" | "bulkhead";
+export type ContenderName = "kernel" | "kernel-direct" | "kernel-device" | "fuse2fs" | "bulkhead";
 
 /** A mounted image. */
 export interface Mounted {
@@ -37,7 +37,7 @@ function findServer(words: readonly string[]): number | undefined {
   return undefined;
 }
 
-/** Mounts `image` the way one of the contenders does, read-only unless it is to be written. */
+/** Mounts `image`, for `kernel-device` a block device, the way one of the contenders does, read-only unless it is to be written. */
 export function mount(name: ContenderName, image: string, writable: boolean): Mounted {
   const access = writable ? "rw" : "ro";
   const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
@@ -46,6 +46,9 @@ export function mount(name: ContenderName, image: string, writable: boolean): Mo
   switch (name) {
     case "kernel":
       run("mount", ["-t", "ext4", "-o", `loop,${access}`, image, directory]);
+      break;
+    case "kernel-device":
+      run("mount", ["-t", "ext4", "-o", access, image, directory]);
       break;
     case "kernel-direct":
       loop = execFileSync(

@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
 import { type ContenderName, mount } from "./contenders.js";
 import { type BenchImages, emptyImage, makeImages } from "./images.js";
+import { median } from "./median.js";
 
 const { values } = parseArgs({
   options: {
@@ -76,12 +77,6 @@ function checkWritten(benchmark: Benchmark, contender: ContenderName, image: str
     }
   }
   rmSync(image);
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 const images = makeImages(values.images);

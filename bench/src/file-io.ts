@@ -1,0 +1,185 @@
+/**
+ * File data on one loop device: kernel ext4, fuse2fs, our mount and the host without a mount, one after another in every round. Needs
+ * root, fio, fuse2fs and 4 GiB of temporary space.
+ *
+ *     npm run bench -- file-io [--rounds N] [--only WORD …] [--contenders NAME …] [--directory DIR]
+ *
+ * `memory`: the loop device's file is in the page cache; `disk`: the loop device does direct I/O, and nothing is in memory. fio asks on
+ * mounts; writes end with an fsync that counts. Printed are medians, and ratios of speed to each other contender. Timings fail
+ * nothing; e2fsck does, after each of our writes.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type ContenderName, mount } from "./contenders.js";
+import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
+import { median } from "./median.js";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    only: { type: "string", multiple: true, default: [] },
+    contenders: { type: "string", multiple: true, default: ["kernel", "fuse2fs", "bulkhead", "image"] },
+    directory: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
+  },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+const IMAGE = join(values.directory, "file-io.img");
+const IMAGE_MIB = 1536;
+const client = fileURLToPath(new URL("./file-io-image.js", import.meta.url));
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+}
+
+function withKernelMount(device: string, work: (directory: string) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
+  run("mount", "-t", "ext4", device, directory);
+  try {
+    work(directory);
+  } finally {
+    run("umount", directory);
+    rmdirSync(directory);
+  }
+}
+
+/** An image without holes, so that nobody pays for making it, with a file of data. */
+function makeImage(): void {
+  mkdirSync(values.directory, { recursive: true });
+  if (existsSync(IMAGE)) return;
+  const partial = `${IMAGE}.partial`;
+  run("dd", "if=/dev/zero", `of=${partial}`, "bs=1M", `count=${IMAGE_MIB}`, "conv=fsync", "status=none");
+  run("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0,nodiscard", partial);
+  withLoop(partial, "memory", (device) =>
+    withKernelMount(device, (directory) => {
+      run("dd", "if=/dev/urandom", `of=${directory}/written`, "bs=1M", `count=${FILE_SIZE / 2 ** 20}`, "status=none");
+    }),
+  );
+  run("mv", partial, IMAGE);
+}
+
+function withLoop<T>(image: string, medium: Medium, work: (device: string) => T): T {
+  const direct = `--direct-io=${medium === "disk" ? "on" : "off"}`;
+  const device = run("losetup", "--find", "--show", direct, image).trim();
+  try {
+    return work(device);
+  } finally {
+    run("losetup", "--detach", device);
+  }
+}
+
+function prepare({ medium, unwritten }: FileIoCase, device: string): void {
+  if (unwritten) {
+    withKernelMount(device, (directory) => {
+      rmSync(join(directory, "reserved"), { force: true });
+      run("fallocate", "-l", String(FILE_SIZE), join(directory, "reserved"));
+    });
+  }
+  run("sync");
+  writeFileSync("/proc/sys/vm/drop_caches", "3");
+  if (medium === "memory") execFileSync("cat", [IMAGE], { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Seconds that fio took. */
+function askFio(path: string, one: FileIoCase): number {
+  const { random, writes, direct, depth, blockSize, requests } = one;
+  const threads = direct ? 1 : depth;
+  const args = [
+    ...[
+      "--name=case",
+      `--filename=${path}`,
+      "--allow_file_create=0",
+      "--fallocate=none",
+      "--thread",
+      "--group_reporting",
+    ],
+    ...[`--rw=${random ? "rand" : ""}${writes ? "write" : "read"}`, `--bs=${blockSize}`, `--size=${FILE_SIZE}`],
+    ...[`--number_ios=${requests / threads}`, `--numjobs=${threads}`, "--randrepeat=1", "--norandommap"],
+    ...(direct ? ["--direct=1", "--ioengine=libaio", `--iodepth=${depth}`] : ["--ioengine=psync"]),
+    ...(writes ? ["--end_fsync=1"] : []),
+    "--output-format=json",
+  ];
+  const { stdout, stderr, status } = spawnSync("fio", args, { encoding: "utf8", timeout: 600_000 });
+  if (status !== 0) throw new Error(`${one.name}: fio says ${stderr || stdout}`);
+  const { jobs } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { jobs: { read: FioRun; write: FioRun }[] };
+  return Math.max(...jobs.map(({ read, write }) => Math.max(read.runtime, write.runtime))) / 1000;
+}
+
+/** Milliseconds. */
+interface FioRun {
+  readonly runtime: number;
+}
+
+function measure(one: FileIoCase, contender: FileIoContender, device: string): number {
+  prepare(one, device);
+  const file = one.unwritten ? "reserved" : "written";
+  if (contender === "image") {
+    const out = spawnSync(process.execPath, [client, device, one.name, file], { encoding: "utf8", timeout: 600_000 });
+    if (out.status !== 0) throw new Error(`${one.name} without a mount: ${out.stderr}`);
+    return (JSON.parse(out.stdout) as { seconds: number }).seconds;
+  }
+  const mounted = mount(
+    contender === "kernel" ? "kernel-device" : (contender satisfies ContenderName),
+    device,
+    one.writes,
+  );
+  try {
+    return askFio(join(mounted.directory, file), one);
+  } finally {
+    mounted.unmount();
+  }
+}
+
+function check(one: FileIoCase, contender: FileIoContender, device: string): void {
+  if (!one.writes || (contender !== "bulkhead" && contender !== "image")) return;
+  const { status, stdout } = spawnSync("e2fsck", ["-fn", device], { encoding: "utf8" });
+  if (status === 0) return;
+  console.error(`${one.name}: ${contender} leaves an image in which e2fsck finds errors\n${stdout}`);
+  process.exitCode = 1;
+}
+
+makeImage();
+const chosen = FILE_IO_CASES.filter(({ name }) => values.only.every((word) => name.includes(word)));
+const report = [];
+for (const one of chosen) {
+  const contenders = (values.contenders as FileIoContender[]).filter((name) => name !== "image" || one.direct);
+  const samples = new Map<FileIoContender, number[]>(contenders.map((name) => [name, []]));
+  withLoop(IMAGE, one.medium, (device) => {
+    for (let round = 0; round < rounds; round++) {
+      for (const contender of contenders) {
+        samples.get(contender)!.push(measure(one, contender, device));
+        check(one, contender, device);
+      }
+    }
+  });
+  const bytes = one.requests * one.blockSize;
+  const seconds = (contender: FileIoContender) => median(samples.get(contender) ?? [Number.NaN]);
+  const shown = contenders.map((name) => {
+    const speed = one.random
+      ? `${(one.requests / seconds(name) / 1000).toFixed(1)}k/s`
+      : `${(bytes / seconds(name) / 1e6).toFixed(0)} MB/s`;
+    return `${name} ${speed}`;
+  });
+  const ratios = one.goals
+    .filter(({ of, than }) => samples.has(of) && samples.has(than))
+    .map(({ of, than, times }) => {
+      const ratio = seconds(than) / seconds(of);
+      return { of, than, ratio, goal: times, reached: ratio >= times };
+    });
+  const judged = ratios.map(
+    ({ of, than, ratio, goal, reached }) =>
+      `${of} ${ratio.toFixed(2)}x ${than} (goal ${goal}x${reached ? ", reached" : ""})`,
+  );
+  console.log(`${one.name}\n    ${shown.join("   ")}\n    ${judged.join("   ")}`);
+  report.push({ name: one.name, ratios, seconds: Object.fromEntries(samples) });
+}
+const results = fileURLToPath(new URL("../results/", import.meta.url));
+mkdirSync(results, { recursive: true });
+const path = join(results, `file-io-${new Date().toISOString().replaceAll(":", "-")}.json`);
+writeFileSync(path, `${JSON.stringify({ rounds, cases: report }, null, 2)}\n`);
+console.log(`written to ${path}`);
