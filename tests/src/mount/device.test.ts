@@ -137,7 +137,7 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
     const served = await bench.serve(loop);
     fill(served.mountPoint);
     const script = 'exec 3>> data; cd /; kill -TERM "$1"; sleep 0.5; echo more >&3';
-    assert.equal(ask("sh", ["-c", script, "sh", String(served.serverPid)], served.mountPoint).stderr, "");
+    assert.equal(ask("sh", ["-c", script, "sh", String(served.pid)], served.mountPoint).stderr, "");
     assert.deepEqual(await served.end(), { code: 0, signal: null });
     assertClean(loop);
   });

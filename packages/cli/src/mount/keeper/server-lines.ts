@@ -5,15 +5,18 @@ import type { Log } from "../log.js";
 export class ServerLines {
   /** Resolves when all of it has been read. */
   readonly ended: Promise<void>;
+  readonly #log: Log;
+  readonly #most: number;
   #reason: string | undefined;
+  #minute = 0;
+  #lines = 0;
 
-  constructor(stream: Readable, log: Log) {
+  /** @param most lines a minute that are passed on: the log is on a disk, and the server may have been taken over */
+  constructor(stream: Readable, log: Log, most = MOST_LINES) {
+    this.#log = log;
+    this.#most = most;
     let rest = "";
-    const take = (line: string) => {
-      const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
-      if (Number(priority) <= CRITICAL) this.#reason = text.replaceAll("\\n", "\n");
-      else log(text);
-    };
+    const take = (line: string) => this.#take(line);
     stream.setEncoding("utf8");
     stream.on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n");
@@ -33,6 +36,21 @@ export class ServerLines {
     });
   }
 
+  #take(line: string): void {
+    const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
+    if (Number(priority) <= CRITICAL) {
+      this.#reason = text.replaceAll("\\n", "\n");
+      return;
+    }
+    const minute = Math.floor(performance.now() / 60_000);
+    if (minute !== this.#minute) {
+      this.#minute = minute;
+      this.#lines = 0;
+    }
+    if (++this.#lines < this.#most) this.#log(text);
+    else if (this.#lines === this.#most) this.#log(`${text} (further lines of this minute are left out)`);
+  }
+
   /** Why it ended, in its own words; complete when `ended`. */
   get reason(): string | undefined {
     return this.#reason;
@@ -42,3 +60,4 @@ export class ServerLines {
 /** syslog(3)'s LOG_CRIT: nothing comes after it. */
 const CRITICAL = 2;
 const LONGEST_LINE = 65_536;
+const MOST_LINES = 1_000;

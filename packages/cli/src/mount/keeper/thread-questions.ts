@@ -5,6 +5,7 @@ import { ANSWER, LEAVE_IDLE, QUESTION, STOP } from "@bulkhead/server/contained";
 
 /** Questions a second that are answered: a server asks once in 16 requests at most. What is more is dropped. */
 const MOST = 5_000;
+const PAUSE = 1_000;
 
 /**
  * The keeper's end of the line to a contained server. It sees no other processes, and may know nothing of them but this: on which
@@ -40,6 +41,11 @@ export class ThreadQuestions {
     let at = 0;
     for (; at + QUESTION <= all.length; at += QUESTION) this.#answer(all.readInt32LE(at));
     this.#rest = all.subarray(at);
+    // Whoever asks so much has to wait.
+    if (this.#answered > MOST) {
+      this.#stream.pause();
+      setTimeout(() => this.#stream.resume(), PAUSE);
+    }
   }
 
   #answer(tid: number): void {
