@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { serverEnvironment } from "@bulkhead/server/contained";
 
 const DEADLINE = 15_000;
 export const SERVER = fileURLToPath(new URL("./server-process.js", import.meta.url));
@@ -24,7 +25,8 @@ export class Activation {
   private constructor(directory: string, type: string, server: readonly string[], launcher: readonly string[]) {
     this.directory = directory;
     const listen = ["systemd-socket-activate", "--seqpacket", "--accept", "--listen", join(directory, type)];
-    const [command = "", ...args] = [...launcher, ...listen, process.execPath, SERVER, ...server];
+    const environment = Object.entries(serverEnvironment).map(([name, value]) => `--setenv=${name}=${value}`);
+    const [command = "", ...args] = [...launcher, ...listen, ...environment, ...server];
     this.#process = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.#process.stderr?.on("data", (chunk: Buffer) => {
       this.#said += chunk.toString();
@@ -39,13 +41,23 @@ export class Activation {
   }
 
   /** Listens at DIRECTORY/TYPE with a server of this kind. */
-  static async start(
+  static start(
     directory: string,
     type: string,
     server: readonly string[],
     launcher: readonly string[] = [],
   ): Promise<Activation> {
-    const activation = new Activation(directory, type, server, launcher);
+    return Activation.listen(directory, type, [process.execPath, SERVER, ...server], launcher);
+  }
+
+  /** Listens at DIRECTORY/TYPE with any program as the server. */
+  static async listen(
+    directory: string,
+    type: string,
+    program: readonly string[],
+    launcher: readonly string[] = [],
+  ): Promise<Activation> {
+    const activation = new Activation(directory, type, program, launcher);
     // The socket's file is there before anybody listens.
     for (let waited = 0; !activation.#said.includes("Listening"); waited += 10) {
       if (activation.#ended || waited > DEADLINE) throw new Error(`no socket: ${activation.#said}`);

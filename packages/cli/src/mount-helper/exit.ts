@@ -8,10 +8,11 @@ export const HelperExit = {
 } as const;
 
 /** What the man pages say of them. */
-export const helperExitMeanings: Readonly<Record<number, string>> = {
+export const helperExitMeanings: Readonly<Record<string, string>> = {
   [HelperExit.mounted]: "Mounted; with --check, there is a service that the caller may use.",
   [HelperExit.usage]: "The arguments are wrong, and nothing was done; with --check, there is no such service.",
   [HelperExit.noService]: "mount.safe: there is no service for this type, and nothing was done.",
   [HelperExit.interrupted]: "Interrupted.",
   [HelperExit.failed]: "The mount failed; lines on standard error say why.",
+  others: "mount.safe: what the service ended with.",
 };

@@ -1,0 +1,136 @@
+/**
+ * The service as it is installed, under systemd itself, asked by mount(8). Oracles: systemd and /proc for what the server is allowed,
+ * e2fsck and debugfs for what it wrote.
+ */
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withoutFuse, withoutTools } from "../facilities.js";
+import { COMMAND } from "../mount/served-mount.js";
+import { run } from "../system/process.js";
+import { removeScratch, scratchDirectory } from "../system/scratch.js";
+import { BootedSystem, withoutSystemd } from "./booted.js";
+
+const skip = withoutSystemd() || withoutFuse() || withoutTools("mke2fs", "e2fsck", "debugfs");
+
+describe("the installed service", { skip }, () => {
+  let folder: string;
+  let image: string;
+  let mountPoint: string;
+  let system: BootedSystem;
+  before(async () => {
+    folder = scratchDirectory("systemd");
+    image = join(folder, "image");
+    mountPoint = join(folder, "mount");
+    for (const name of ["units", "sbin", "mount"]) mkdirSync(join(folder, name));
+    install();
+    const target = "[Unit]\nDefaultDependencies=no\nRequires=bulkhead.socket\nAfter=bulkhead.socket\n";
+    writeFileSync(join(folder, "units", "test.target"), target);
+    // Nobody keeps a journal here, nor needs time to read it.
+    const dropIn = join(folder, "units", "bulkhead@.service.d");
+    mkdirSync(dropIn);
+    writeFileSync(
+      join(dropIn, "test.conf"),
+      "[Service]\nStandardError=append:/run/said\nUnsetEnvironment=INVOCATION_ID\n",
+    );
+    run("mke2fs", ["-q", "-O", "has_journal,extent,64bit,metadata_csum", "-b", "4096", image, "16M"]);
+    system = await BootedSystem.start(folder);
+  });
+  after(async () => {
+    await system?.stop();
+    removeScratch(folder);
+  });
+
+  function install(...options: string[]): void {
+    const root = join(folder, "root");
+    run(process.execPath, [COMMAND, "install-service", "--root", root, ...options]);
+    const units = join(root, "usr/lib/systemd/system");
+    for (const name of readdirSync(units)) copyFileSync(join(units, name), join(folder, "units", name));
+    const helpers = join(root, "usr/sbin");
+    for (const name of readdirSync(helpers)) copyFileSync(join(helpers, name), join(folder, "sbin", name));
+  }
+
+  const shell = (script: string) => system.run("sh", ["-ec", script, "sh", mountPoint]).stdout.toString();
+  const said = () => system.run("sh", ["-c", "cat /run/said 2>&1"]).stdout.toString();
+
+  function mount(type: string): void {
+    const { code, stderr } = system.run("mount", ["-t", type, image, mountPoint], { accept: [1, 2, 32] });
+    assert.equal(code, 0, `${stderr}; ${said()}; ${system.said}`);
+  }
+
+  /** Returns when the server has ended as well. */
+  async function unmount(): Promise<void> {
+    system.run("umount", [mountPoint]);
+    const instances = ["list-units", "--all", "--plain", "--no-legend", "bulkhead@*.service"];
+    for (let waited = 0; system.run("systemctl", instances).stdout.length > 0; waited += 100) {
+      assert.ok(waited < 15_000, `the server does not end: ${said()}`);
+      await sleep(100);
+    }
+    run("e2fsck", ["-fn", image]);
+  }
+
+  /** The status of the one server there is, and the files that it sees outside of libraries and packages. */
+  function server(): { status: string; files: string[]; command: string } {
+    const pid = shell("systemctl show --property=MainPID --value 'bulkhead@*'").trim();
+    return {
+      status: shell(`cat /proc/${pid}/status`),
+      // Mounted directories are on other devices.
+      files: shell(`cd /proc/${pid}/root; find . -xdev -type f`)
+        .trim()
+        .split("\n")
+        .map((path) => path.slice(1))
+        .sort(),
+      command: shell(`tr '\\0' ' ' < /proc/${pid}/cmdline`),
+    };
+  }
+
+  for (const paranoid of [false, true]) {
+    test(`reads and writes, allowed next to nothing${paranoid ? ", without a compiler" : ""}`, async () => {
+      if (paranoid) {
+        install("--paranoid");
+        system.run("systemctl", ["daemon-reload"]);
+      }
+      const name = `file-${paranoid}`;
+      mount("bulkhead");
+      try {
+        const { status, files, command } = server();
+        assert.equal(command.includes("--jitless"), paranoid);
+        assert.doesNotMatch(status, /^Uid:\t0/m);
+        assert.match(status, /^NoNewPrivs:\t1$/m);
+        assert.match(status, /^Seccomp:\t2$/m);
+        for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"])
+          assert.match(status, new RegExp(`^Cap${set}:\t0+$`, "m"));
+        assert.deepEqual(files, ["/etc/ld.so.cache", process.execPath]);
+        shell(`echo contained > "$1/${name}"; head -c 5000000 /dev/urandom > "$1/random"; sync -f "$1"`);
+        assert.equal(shell(`cat "$1/${name}"`), "contained\n");
+        assert.match(
+          shell(`stat -f -c %T "$1"; findmnt -no FSTYPE,OPTIONS "$1"`),
+          /fuse\.bulkhead .*nosuid.*allow_other/,
+        );
+      } finally {
+        await unmount();
+      }
+      assert.equal(run("debugfs", ["-R", `cat /${name}`, image]).stdout.toString(), "contained\n");
+    });
+  }
+
+  test("serves whoever asks for ext4, by mount.safe", async () => {
+    mount("safe.ext4");
+    try {
+      assert.match(shell('findmnt -no FSTYPE "$1"'), /^fuse\.ext4$/m);
+      assert.equal(shell('cat "$1/file-true"'), "contained\n");
+    } finally {
+      await unmount();
+    }
+  });
+
+  test("mounts nothing when the image is bad, and says why", () => {
+    const bad = join(folder, "bad");
+    writeFileSync(bad, new Uint8Array(1 << 20));
+    const { code } = system.run("mount", ["-t", "bulkhead", bad, mountPoint], { accept: [32] });
+    assert.equal(code, 32);
+    assert.match(said(), /super|magic/i);
+  });
+});
