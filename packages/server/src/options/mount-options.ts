@@ -42,6 +42,8 @@ export interface MountSettings {
   /** Whether the kernel does the file I/O itself. */
   iomap: IomapOption;
   iomapCache: boolean;
+  /** Servers that may die within a minute, and the mount goes on with another one. */
+  restarts: number;
   strictAtime: boolean;
   lazyTime: boolean;
 }
@@ -58,6 +60,8 @@ export type QuotaOption = "user" | "group" | "project";
 
 const errorsOptions = ["continue", "remount-ro", "panic"] as const;
 export type ErrorsOption = (typeof errorsOptions)[number];
+
+const DEFAULT_RESTARTS = 10;
 
 /** An option that `-o` takes, declared once: parsing, man page and completion come from here. */
 export interface MountOption {
@@ -439,6 +443,22 @@ export const mountOptions: readonly MountOption[] = [
     },
   },
   {
+    name: "restarts",
+    value: "N",
+    description:
+      "When the server dies, another one goes on with the mount, and nobody notices but for a pause: this often within a minute, 10 times by default; then the mount answers ENOTCONN. Needs Linux 6.9. Not with iomap, where the kernel would have to be asked for what it has under way.",
+    apply(settings, value) {
+      settings.restarts = parseCount(value, "restarts=");
+    },
+  },
+  {
+    name: "norestart",
+    description: "When the server dies, the mount answers ENOTCONN. The same as restarts=0.",
+    apply(settings) {
+      settings.restarts = 0;
+    },
+  },
+  {
     name: "strictatime",
     description:
       "Note every read. Only with iomap: otherwise the kernel does not tell of reads that its page cache answers.",
@@ -519,6 +539,7 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
     writebackCache: true,
     iomap: "default",
     iomapCache: true,
+    restarts: DEFAULT_RESTARTS,
     strictAtime: false,
     lazyTime: false,
   };

@@ -1,0 +1,140 @@
+import { statfs } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { detach, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
+import { HelperExit, type HelperResult, type LaunchedServer } from "@bulkhead/service";
+import { CommandError } from "../../command-line/errors.js";
+import type { Log } from "../log.js";
+import type { ServerLines } from "./server-lines.js";
+import type { ThreadQuestions } from "./thread-questions.js";
+
+/** Milliseconds that open files may keep an unmounted file system alive, and then the server to write everything. */
+const GRACE = 5_000;
+const LAST_WORDS = 120_000;
+/** Milliseconds that a mount has to answer for the first time. */
+const FIRST_ANSWER = 30_000;
+const MINUTE = 60_000;
+
+/**
+ * One server's life, as the keeper sees it from outside: it is started with a socket, asks the helper for what it needs, is mounted,
+ * and ends with its mount.
+ */
+export interface Server {
+  readonly process: LaunchedServer;
+  readonly lines: ServerLines;
+  readonly questions: ThreadQuestions;
+  readonly result: HelperResult;
+  /** What the helper had to say. */
+  readonly notes: readonly string[];
+}
+
+/** Who goes on with a mount when its server dies. */
+export interface Successors {
+  /** So many within a minute at most. */
+  readonly most: number;
+  /** Starts the next one. */
+  start(): Promise<Server>;
+  /** There will be no more: lets go of what they would have had. */
+  close(): void;
+}
+
+/** A mount whose server is another process. */
+export class KeptMount {
+  /** Resolves when the server has ended in order; rejects with what it died of. */
+  readonly finished: Promise<void>;
+  readonly #mount: { readonly mountpoint: string; readonly info: MountInfo };
+  readonly #successors: Successors | undefined;
+  readonly #log: Log;
+  /** When servers died, in milliseconds of the process's clock. */
+  #deaths: number[] = [];
+  #server: Server;
+  #answered = false;
+  #isCutOff = false;
+  #ending: Promise<void> | undefined;
+
+  /** @param successors who goes on when the server dies, if somebody is to */
+  constructor(server: Server, info: MountInfo, successors: Successors | undefined, log: Log) {
+    this.#server = server;
+    this.#mount = { mountpoint: info.mountpoint, info };
+    this.#successors = successors;
+    this.#log = log;
+    this.finished = this.#watch().finally(() => successors?.close());
+    this.finished.catch(() => {});
+  }
+
+  /** Sees the servers end, one after the other. @throws CommandError with what the last one died of */
+  async #watch(): Promise<void> {
+    for (;;) {
+      const { process: server, lines } = this.#server;
+      const code = await server.ended;
+      await lines.ended;
+      if (code === 0) return;
+      const why = lines.reason ?? `the server ended (${ending(code)})`;
+      if (!(await this.#goOn(why))) throw new CommandError(why);
+    }
+  }
+
+  /** Has another server go on; whether one does. */
+  async #goOn(why: string): Promise<boolean> {
+    const successors = this.#successors;
+    if (successors === undefined || !this.#answered || this.#isCutOff) return false;
+    const { mountpoint } = this.#mount;
+    const now = performance.now();
+    this.#deaths = [...this.#deaths.filter((then) => then > now - MINUTE), now];
+    if (this.#deaths.length > successors.most) {
+      this.#log(
+        `${mountpoint}: ${why}. It is given up, after ${successors.most} others within a minute: the mount answers ` +
+          "ENOTCONN until it is unmounted",
+      );
+      return false;
+    }
+    this.#log(`${mountpoint}: ${why}. Another one goes on`);
+    this.#server = await successors.start();
+    if (this.#isCutOff) this.cutOff();
+    const { result, lines } = this.#server;
+    if (result.exitCode === HelperExit.MOUNTED || lines.reason === undefined) return true;
+    this.#log(`${mountpoint}: nobody can go on: ${lines.reason}`);
+    return false;
+  }
+
+  /** Resolves when the kernel has the server's first answer. @throws CommandError when it does not come: the mount is gone then */
+  async answers(): Promise<void> {
+    if (!this.#server.result.answers) await this.#firstAnswer();
+    this.#answered = true;
+  }
+
+  async #firstAnswer(): Promise<void> {
+    const late = sleep(FIRST_ANSWER, "late" as const, { ref: false });
+    // The server is another process: if it does not answer, it is a thread of Node's pool that waits.
+    const answer = await Promise.race([statfs(this.#mount.mountpoint).catch(() => "refused" as const), late]);
+    if (answer !== "late" && answer !== "refused") return;
+    this.cutOff();
+    if (isMounted(this.#mount)) unmount(this.#mount.mountpoint, { lazy: true });
+    await this.finished.catch(() => {});
+    throw new CommandError(this.#server.lines.reason ?? "the server does not answer");
+  }
+
+  /** Unmounts, lazily if files are open, and waits for the server: files that are open for longer fail with ENOTCONN. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    if (isMounted(this.#mount)) await detach(this.#mount, GRACE);
+    const timer = setTimeout(() => this.cutOff(), GRACE);
+    await this.finished.catch(() => {});
+    clearTimeout(timer);
+  }
+
+  /** Has the server end, whoever still uses the mount. One that does not is killed. */
+  cutOff(): void {
+    this.#isCutOff = true;
+    this.#server.questions.stop();
+    const timer = setTimeout(() => this.#server.process.kill(), LAST_WORDS);
+    this.#server.process.ended.finally(() => clearTimeout(timer));
+  }
+}
+
+function ending(code: number): string {
+  return code > 128 ? `signal ${code - 128}` : `exit code ${code}`;
+}
