@@ -16,12 +16,13 @@ const EXTENT_MAGIC = 0xf30a;
  * Opens the journal through its inode or, when that is damaged, through the copy of it in the superblock; one on a device of its
  * own through `device`.
  *
+ * @param fastCommits see JournalLog
  * @throws UnsupportedFeatureError when the journal is on another device, and `device` is not given or not the right one
  */
-export function openJournal(volume: Volume, device?: BlockDevice): JournalLog {
+export function openJournal(volume: Volume, device?: BlockDevice, fastCommits = false): JournalLog {
   const ino = volume.superblock.journalInode;
   if (ino === 0) {
-    if (device !== undefined) return new JournalLog(volume, new JournalDevice(volume, device));
+    if (device !== undefined) return new JournalLog(volume, new JournalDevice(volume, device), fastCommits);
     throw new UnsupportedFeatureError(
       ["journal_dev"],
       "the journal is needed, and is on another device " +
@@ -30,11 +31,11 @@ export function openJournal(volume: Volume, device?: BlockDevice): JournalLog {
     );
   }
   try {
-    return new JournalLog(volume, new JournalFile(volume, checked(volume, ino)));
+    return new JournalLog(volume, new JournalFile(volume, checked(volume, ino)), fastCommits);
   } catch (error) {
     if (!(error instanceof CorruptionError) || volume.superblock.journalBackupType !== BACKUP_OF_INODE) throw error;
     try {
-      return new JournalLog(volume, new JournalFile(volume, backup(volume, ino)));
+      return new JournalLog(volume, new JournalFile(volume, backup(volume, ino)), fastCommits);
     } catch {
       throw error; // the inode is what has to be repaired
     }

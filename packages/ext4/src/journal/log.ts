@@ -42,8 +42,11 @@ export class JournalLog {
   /** Seed of checksums v2 and v3. */
   readonly seed: number;
 
-  /** @throws CorruptionError, UnsupportedFeatureError for features of the journal that are not known */
-  constructor(volume: Volume, storage: JournalStorage) {
+  /**
+   * @param fastCommits whether to leave room for fast commits where the journal, which is empty then, does not say that it has any
+   * @throws CorruptionError, UnsupportedFeatureError for features of the journal that are not known
+   */
+  constructor(volume: Volume, storage: JournalStorage, fastCommits = false) {
     this.storage = storage;
     const { blockSize, length, ino, superblockPlace } = storage;
     this.blockSize = blockSize;
@@ -95,10 +98,12 @@ export class JournalLog {
     if (end > length || end < MIN_JOURNAL_BLOCKS) throw wrong(`length ${end} of a file of ${length} blocks`);
     if (end > MAX_JOURNAL_BLOCKS) throw wrong(`${end} blocks; at most ${MAX_JOURNAL_BLOCKS}`);
     let fastCommitBlocks = 0;
-    if (has(journalIncompat.fast_commit)) {
+    if (has(journalIncompat.fast_commit) || (fastCommits && isV2)) {
       fastCommitBlocks = sb.fastCommitBlocks === 0 ? DEFAULT_FAST_COMMIT_BLOCKS : sb.fastCommitBlocks;
-      if (fastCommitBlocks > end - MIN_JOURNAL_BLOCKS)
-        throw wrong(`${fastCommitBlocks} of ${end} blocks for fast commits`);
+      if (fastCommitBlocks > end - MIN_JOURNAL_BLOCKS) {
+        if (!fastCommits) throw wrong(`${fastCommitBlocks} of ${end} blocks for fast commits`);
+        fastCommitBlocks = 0;
+      }
     }
     this.last = end - fastCommitBlocks;
     // The kernel leaves the block between the two areas unused.

@@ -28,6 +28,8 @@ export class JournalWriter implements TransactionLog {
   readonly #barrier: boolean;
   /** Number of the next transaction, modulo 2^32. */
   #sequence: number;
+  /** Whether there are fast commits of the next transaction. */
+  #hasFastCommits = false;
   /** Blocks written to the log since the mount, and those of them that may be overwritten. */
   #head = 0;
   #tail = 0;
@@ -75,8 +77,14 @@ export class JournalWriter implements TransactionLog {
     return blocks + descriptors + Math.ceil(revoked / revokesPerBlock(this.#log)) + 1;
   }
 
-  /** Has a recovery look at the log, and at the fast commits behind it. While there is no transaction, it finds an empty log as before. */
-  open(io: IoSequence): void {
+  /** Before a fast commit is laid down: has a recovery look behind the log. */
+  beginFastCommit(io: IoSequence): void {
+    this.#hasFastCommits = true;
+    this.#open(io);
+  }
+
+  /** Has a recovery look at the log. While there is no transaction, it finds an empty log as before. */
+  #open(io: IoSequence): void {
     if (!this.#isEmpty) return;
     this.#safeTail = { place: this.#stream.place, sequence: this.#sequence };
     this.#superblock.setTail(this.#stream.place, this.#sequence, io);
@@ -90,7 +98,7 @@ export class JournalWriter implements TransactionLog {
     if (this.used + needed > log.length) {
       throw new DeviceError("write", 0, needed * log.blockSize, "the transaction is larger than the journal");
     }
-    this.open(io);
+    this.#open(io);
     this.#head += needed;
     this.#sequence = (sequence + 1) >>> 0;
     stream.begin(io);
@@ -111,6 +119,21 @@ export class JournalWriter implements TransactionLog {
     // All before it is home, whether this transaction will be there or not.
     if (tail !== undefined) this.#superblock.setTail(tail.place, tail.sequence, io);
     if (this.#barrier) io.flush(log.storage.device);
+    if (this.#hasFastCommits) this.#endFastCommits(io);
+  }
+
+  /**
+   * Clears the beginning of the area for fast commits, once they are part of a transaction. They count no more anyhow, by their number;
+   * but e2fsck 1.47 gives up (EINVAL) on a log with others before it has read it.
+   */
+  #endFastCommits(io: IoSequence): void {
+    const { storage, blockSize, fastCommitFirst } = this.#log;
+    io.write(
+      storage.device,
+      storage.locate(fastCommitFirst) * blockSize,
+      io.take(blockSize).subarray(0, blockSize).fill(0),
+    );
+    this.#hasFastCommits = false;
   }
 
   /** @param logToo whether the log is to be durable as well, where it is on another device */

@@ -4,6 +4,7 @@ import type { Environment } from "../environment.js";
 import { FileSystemError } from "../errors.js";
 import { compatFeature, incompatFeature, roCompatFeature } from "../format/features.js";
 import { SuperblockState, type SuperblockView } from "../format/superblock.js";
+import { FastCommitWriter, wantsFastCommits } from "../journal/fast-commit/writer.js";
 import { openJournal } from "../journal/journal-inode.js";
 import { NoJournal } from "../journal/no-journal.js";
 import type { ReplayReport } from "../journal/replay.js";
@@ -78,6 +79,7 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
         : { mostBlocks: KeptChanges.mostBlocks(survival.region, volume.geometry.blockSize) }),
       journalData: (options.data ?? dataModeOf(volume.superblock)) === "journal",
     });
+    if (!volume.transactions.journalsAllData) volume.transactions.fastCommits = opened.fastCommits;
     markMounted(volume, options, state !== undefined);
     const kept = survival === undefined ? undefined : new KeptChanges(survival.region);
     kept?.begin(volume, wasValid);
@@ -93,6 +95,7 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
 interface OpenedLog {
   readonly volume: Volume;
   readonly log: TransactionLog;
+  readonly fastCommits?: FastCommitWriter;
   readonly replay: ReplayReport | undefined;
 }
 
@@ -116,14 +119,17 @@ function openLog(before: Volume, options: MountOptions, kept: KeptState | undefi
   const volume = openVolume(device, options, environment);
   if (replay !== undefined || kept !== undefined) keepErrors(before.superblock, volume.superblock);
   takeJournalError(volume, errno);
-  const journal = openJournal(volume, journalDevice);
+  const journal = openJournal(volume, journalDevice, wantsFastCommits(volume));
   const log = new JournalWriter(volume, journal, sequence, { barrier });
   if (errno !== 0) {
     writeSuperblock(volume);
     volume.device.flush();
     log.clearError();
   }
-  return { volume, log, replay };
+  if (journal.fastCommitFirst === journal.fastCommitEnd) return { volume, log, replay };
+  const fastCommits = new FastCommitWriter(volume, journal, log, barrier);
+  fastCommits.clear();
+  return { volume, log, fastCommits, replay };
 }
 
 function bringHome({ device, geometry }: Volume, changed: CopyOnWriteDevice): void {

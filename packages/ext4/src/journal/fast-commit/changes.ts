@@ -28,6 +28,8 @@ export interface ChangedRange {
 export class FastCommitChanges {
   /** The running transaction; see Transactions.tid. */
   readonly tid: number;
+  /** First orphan in the superblock of the last full commit, 0 if none. */
+  readonly lastOrphan: number;
   /** Inodes that are no directories: of directories, fast commits tell the entries. */
   readonly inodes = new Map<number, ChangedRange>();
   /** In order. */
@@ -42,8 +44,9 @@ export class FastCommitChanges {
   /** Names before the operation. */
   #before = 0;
 
-  constructor(tid: number) {
+  constructor(tid: number, lastOrphan: number) {
     this.tid = tid;
+    this.lastOrphan = lastOrphan;
   }
 
   /** Whether all that was changed is here. */

@@ -1,0 +1,228 @@
+// Oracles: a full commit of the same changes; each of those who replay fast commits: this engine, the kernel (a loop mount), e2fsck.
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, describe, it } from "node:test";
+import { MemoryDevice } from "../../src/device/memory.js";
+import type { FileSystem } from "../../src/filesystem.js";
+import type { Inode } from "../../src/inode/inode.js";
+import { cannotMakeImages, Workshop } from "./dirty-image.js";
+import { REPLAYS, treeOf } from "./fast-commit-replays.js";
+import { bytesOf, mountForWriting, overwrite, remove, writeFile } from "./writing.js";
+
+const workshop = new Workshop();
+after(() => workshop.remove());
+
+const FEATURES = ["-b", "1024", "-O", "fast_commit", "-J", "size=4", "-N", "256"];
+
+/** A file system with a directory `d` and files `a`, `b` of some blocks, mounted. */
+interface Scene {
+  readonly fs: FileSystem;
+  readonly device: MemoryDevice;
+  readonly root: Inode;
+  readonly d: Inode;
+  file(name: string, dir?: Inode): Inode;
+}
+
+const contents = (size: number, salt: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, at) => (at * 31 + salt * 7 + (at >> 8)) & 0xff);
+
+let base: Uint8Array | undefined;
+
+function scene(): Scene {
+  base ??= new Uint8Array(fs.readFileSync(workshop.make("base.img", FEATURES, 12)));
+  const device = new MemoryDevice(base.slice());
+  const mounted = mountForWriting(device);
+  const { root } = mounted;
+  const d = mounted.mkdir(root, bytesOf("d"), { mode: 0o755, uid: 0, gid: 0 });
+  for (const [salt, name] of ["a", "b"].entries()) writeFile(mounted, root, name, contents(20_000, salt));
+  mounted.sync();
+  const file = (name: string, dir = root) => mounted.inode(mounted.lookup(dir, bytesOf(name)));
+  return { fs: mounted, device, root, d, file };
+}
+
+/** What is on the device, and what a full commit would make of it. */
+function crash({ fs: mounted, device }: Scene): { crashed: Uint8Array; expected: string[] } {
+  const crashed = device.bytes.slice();
+  mounted.sync();
+  return { crashed, expected: treeOf(device.bytes.slice()) };
+}
+
+/** Changes after which an fsync of what `change` returns makes a fast commit. */
+const TOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
+  "a new file": ({ fs, root }) => fs.create(root, bytesOf("n"), { mode: 0o100640, uid: 5, gid: 6 }),
+  "a new file with data": ({ fs, d }) => writeFile(fs, d, "n", contents(9000, 3)),
+  "data at the end": ({ fs, file }) => {
+    overwrite(fs, file("a"), contents(40_000, 4));
+    return file("a");
+  },
+  "a truncation": ({ fs, file }) => {
+    fs.resize(file("a"), 5000);
+    return file("a");
+  },
+  "a truncation, and data again": ({ fs, file }) => {
+    fs.resize(file("a"), 3000);
+    overwrite(fs, file("a"), contents(30_000, 9));
+    return file("a");
+  },
+  "blocks without data": ({ fs, file }) => {
+    fs.fallocate(file("a"), 1, 30_000, 50_000);
+    return file("a");
+  },
+  "a hole": ({ fs, file }) => {
+    fs.fallocate(file("a"), 3, 4096, 8192);
+    return file("a");
+  },
+  "a zeroed range": ({ fs, file }) => {
+    fs.fallocate(file("a"), 0x10, 4096, 8192);
+    return file("a");
+  },
+  "a second name": ({ fs, d, file }) => {
+    fs.link(file("a"), d, bytesOf("also a"));
+    return file("a");
+  },
+  "a name less": ({ fs, root, d, file }) => {
+    fs.link(file("a"), d, bytesOf("also a"));
+    fs.unlink(root, bytesOf("a"));
+    return file("also a", d);
+  },
+  "the last name": ({ fs, root }) => {
+    remove(fs, root, "a");
+    return root;
+  },
+  "the last name of a file in use": ({ fs, root }) => {
+    fs.unlink(root, bytesOf("a"));
+    return root;
+  },
+  "a rename": ({ fs, root, d, file }) => {
+    fs.rename(root, bytesOf("a"), d, bytesOf("moved"));
+    return file("moved", d);
+  },
+  "a rename over another file": ({ fs, root, file }) => {
+    const old = file("b").ino;
+    fs.rename(root, bytesOf("a"), root, bytesOf("b"));
+    fs.release(old);
+    return file("b");
+  },
+  "an editor's way to save": ({ fs, root, file }) => {
+    fs.fsync(writeFile(fs, root, ".a.swp", contents(7000, 8)));
+    const old = file("a").ino;
+    fs.rename(root, bytesOf(".a.swp"), root, bytesOf("a"));
+    fs.release(old);
+    return root;
+  },
+  "names that change places": ({ fs, root, file }) => {
+    fs.rename(root, bytesOf("a"), root, bytesOf("t"));
+    fs.rename(root, bytesOf("b"), root, bytesOf("a"));
+    fs.rename(root, bytesOf("t"), root, bytesOf("b"));
+    return file("a");
+  },
+  "mode, owner and times": ({ fs, file }) => {
+    fs.setAttributes(file("a"), { mode: 0o4711, uid: 70_000, gid: 12, mtime: 1_000_000_000, mtimeNanoseconds: 5 });
+    return file("a");
+  },
+  "a file that gets its name late": ({ fs, d }) => {
+    const inode = fs.tmpfile(d, { mode: 0o100600, uid: 1, gid: 2 });
+    overwrite(fs, inode, contents(12_000, 6));
+    fs.link(inode, d, bytesOf("late"));
+    return inode;
+  },
+  "a file that came and went": ({ fs, root, file }) => {
+    writeFile(fs, root, "gone", contents(3000, 1));
+    remove(fs, root, "gone");
+    fs.setAttributes(file("b"), { mode: 0o600 });
+    return file("b");
+  },
+  "a number that is used again": ({ fs, root, file }) => {
+    const { ino } = file("a");
+    remove(fs, root, "a");
+    const inode = fs.create(root, bytesOf("new"), { mode: 0o100600, uid: 3, gid: 3 });
+    assert.equal(inode.ino, ino);
+    fs.resize(inode, 100_000);
+    return inode;
+  },
+  "a number that is used again after a fast commit": ({ fs, root }) => {
+    fs.fsync(writeFile(fs, root, "first", contents(15_000, 1)));
+    const { ino } = fs.inode(fs.lookup(root, bytesOf("first")));
+    remove(fs, root, "first");
+    const inode = writeFile(fs, root, "second", contents(2000, 2));
+    assert.equal(inode.ino, ino);
+    return inode;
+  },
+  "a directory that grows": ({ fs, d }) => {
+    let inode = d;
+    for (let n = 0; n < 24; n++) inode = writeFile(fs, d, `a rather long name for number ${n}`, contents(n * 10, n));
+    return inode;
+  },
+  "many extents": ({ fs, file }) => {
+    const inode = file("a");
+    for (let n = 0; n < 40; n++) fs.fallocate(inode, 1, 100_000 + n * 3000, 1000);
+    return inode;
+  },
+};
+
+/** Changes of which no fast commit tells. */
+const UNTOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
+  "a directory": ({ fs, root }) => fs.mkdir(root, bytesOf("n"), { mode: 0o755, uid: 0, gid: 0 }),
+  "a directory's mode": ({ fs, d }) => {
+    fs.setAttributes(d, { mode: 0o700 });
+    return d;
+  },
+  "a directory's name": ({ fs, root, d }) => {
+    fs.rename(root, bytesOf("d"), root, bytesOf("e"));
+    return d;
+  },
+  "a symbolic link": ({ fs, root }) => fs.symlink(root, bytesOf("n"), bytesOf("a"), { uid: 0, gid: 0 }),
+  "an attribute": ({ fs, file }) => {
+    fs.setXattr(file("a"), "user.x", bytesOf("y"));
+    return file("a");
+  },
+  "a flag": ({ fs, file }) => {
+    fs.setFlags(file("a"), file("a").flags | 0x40);
+    return file("a");
+  },
+  "a range that is cut out": ({ fs, file }) => {
+    fs.fallocate(file("a"), 8, 2048, 4096);
+    return file("a");
+  },
+  "names that are exchanged": ({ fs, root, file }) => {
+    fs.rename(root, bytesOf("a"), root, bytesOf("b"), 2);
+    return file("a");
+  },
+  "an orphan of the last transaction": ({ fs, root, file }) => {
+    const { ino } = file("a");
+    fs.unlink(root, bytesOf("a"));
+    fs.sync();
+    fs.release(ino);
+    return writeFile(fs, root, "n", contents(100, 1));
+  },
+};
+
+function fastCommits(image: Uint8Array): number {
+  return mountForWriting(new MemoryDevice(image.slice())).replay?.fastCommits ?? 0;
+}
+
+describe("an fsync", { skip: cannotMakeImages }, () => {
+  for (const [name, change] of Object.entries(TOLD)) {
+    it(`makes a fast commit of ${name}`, () => {
+      const set = scene();
+      set.fs.fsync(change(set));
+      const { crashed, expected } = crash(set);
+      assert.ok(fastCommits(crashed) > 0, "there is a fast commit");
+      for (const [who, replay] of Object.entries(REPLAYS)) {
+        const tree = treeOf(replay(crashed, workshop));
+        assert.deepEqual(tree, expected, who);
+      }
+    });
+  }
+
+  for (const [name, change] of Object.entries(UNTOLD)) {
+    it(`makes a full commit of ${name}`, () => {
+      const set = scene();
+      set.fs.fsync(change(set));
+      const { crashed, expected } = crash(set);
+      assert.equal(fastCommits(crashed), 0);
+      for (const [who, replay] of Object.entries(REPLAYS))
+        assert.deepEqual(treeOf(replay(crashed, workshop)), expected, who);
+    });
+  }
+});
