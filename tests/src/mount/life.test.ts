@@ -49,7 +49,7 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
       assert.deepEqual(mounted, { code: 0, stdout: "", stderr: "" });
       assert.equal(ask("cat", ["files/small"], at).stdout, "content\n");
       const connection = connectionOf(at);
-      assert.equal(holdersOf(connection).length, 1, "one process serves");
+      assert.notEqual(holdersOf(connection).length, 0, "it is served");
       assert.deepEqual(bulkhead("umount", at), { code: 0, stdout: "", stderr: "" });
       assert.ok(!isMounted(at));
       await until(() => holdersOf(connection).length === 0, "the server ends with the mount");
@@ -67,8 +67,8 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
     });
   }
 
-  it("a killed server leaves ENOTCONN, not a hang, and umount clears it", async () => {
-    const served = await bench.serve(image);
+  it("a killed server that nobody is to follow leaves ENOTCONN, not a hang, and umount clears it", async () => {
+    const served = await bench.serve(image, ["norestart"]);
     const reader = ask(
       "sh",
       [

@@ -66,7 +66,9 @@ export class ServedMount {
   /** The process that has the mount's requests: another one, where that is contained. */
   get serverPid(): number {
     const connection = connectionOf(this.mountPoint);
-    const holder = holdersOf(connection)[0];
+    const holders = holdersOf(connection);
+    // The command holds it as well, for the next server.
+    const holder = holders.find((pid) => pid !== this.pid) ?? holders[0];
     if (holder === undefined) throw new Error(`nobody serves ${this.mountPoint}`);
     return holder;
   }

@@ -102,7 +102,7 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
   it("what was synced survives a kill of the server, and the next mount goes on from there", async () => {
     for (const [name, options, mount] of layouts) {
       const image = empty(...options);
-      const served = await bench.serve(image, mount === undefined ? [] : [mount]);
+      const served = await bench.serve(image, ["norestart", ...(mount === undefined ? [] : [mount])]);
       const script = `
         echo durable > file; sync file; sync .
         mkdir dir; for i in 1 2 3; do dd if=/dev/urandom of=dir/$i bs=1M count=1 conv=fsync status=none; done

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
 import { MEMORY_VARIABLE, STREAM_VARIABLE } from "../server/socket.js";
+import { programFiles } from "../units/program-files.js";
+import { isReachable, uncover } from "./closed-directories.js";
 
 /** Limits of a launched server (prlimit); what is left out is the default. */
 export interface ServerLimits {
@@ -16,7 +19,10 @@ export interface ServerLimits {
 }
 
 export interface LaunchOptions {
-  /** Program and arguments of a server that understands socket activation. Its program and modules must be readable by `identity`. */
+  /**
+   * Program and arguments of a server that understands socket activation. Its program and modules must be readable by `identity`;
+   * the directories above them need not be, if root launches.
+   */
   readonly command: readonly string[];
   /** Whom to run as, if this process is root. Default nobody (65534). */
   readonly identity?: { readonly uid: number; readonly gid: number };
@@ -149,6 +155,14 @@ function closeOthersOnExec(): void {
   }
 }
 
+/** What opens the way to a command where directories above it, or above what it is made of, are closed to others. */
+function wayTo(command: readonly string[]): string[] {
+  const [node = "", program = ""] = command;
+  const [absolute, known] = [isAbsolute(node), isAbsolute(program) && existsSync(program)];
+  if ((!absolute || isReachable(node)) && (!known || isReachable(program))) return [];
+  return uncover(known ? programFiles(program, node).visible : [{ source: node, target: node }]);
+}
+
 /** The whole command line, outermost program first. */
 export function launchCommand(options: LaunchOptions, root: boolean = process.geteuid?.() === 0): string[] {
   const { command, limits = {}, identity = NOBODY } = options;
@@ -156,6 +170,7 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
   const become = root ? [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, "--clear-groups"] : [];
   const { openFiles = 256, processes = 64, core = 0 } = limits;
   return [
+    ...(root ? wayTo(command) : []),
     ...(separate && root ? ["setpriv", ...become, "--"] : []),
     // What is kept of the new namespace's capabilities is needed to drop them for good.
     ...["unshare", ...(separate ? ["--user", "--map-current-user", "--keep-caps"] : []), ...NAMESPACES, "--"],

@@ -20,10 +20,23 @@ const LAUNCHERS = new Set(["unshare", "setpriv", "prlimit", "sh"]);
  */
 export function findParties(mount: MountInfo): Parties | undefined {
   const pids = allProcesses();
-  const serving = pids.find((pid) => holdsConnection(pid, mount)) ?? pids.find((pid) => isServerOf(pid, mount));
+  const holders = pids.filter((pid) => holdsConnection(pid, mount));
+  // A keeper holds what a server gets after the one that has died. The server is below it.
+  const lowest = holders.find((pid) => ancestorsOf(pid).some((above) => holders.includes(above)));
+  const serving = lowest ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
   if (serving === undefined) return undefined;
   const server = processStatus(serving);
   return { server, keeper: keeperOf(server) };
+}
+
+function ancestorsOf(pid: number): number[] {
+  const above: number[] = [];
+  try {
+    for (let at = processStatus(pid).parent; at > 0; at = processStatus(at).parent) above.push(at);
+  } catch {
+    // It ended meanwhile.
+  }
+  return above;
 }
 
 function holdsConnection(pid: number, { major, minor }: MountInfo): boolean {
