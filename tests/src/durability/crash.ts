@@ -65,7 +65,7 @@ function kernelVictim(image: string): Victim {
 }
 
 async function servedVictim(image: string): Promise<Victim> {
-  const served = await ServedMount.start(image, scratchDirectory("victim"));
+  const served = await ServedMount.start(image, scratchDirectory("victim"), ["norestart"]);
   return {
     mountPoint: served.mountPoint,
     async kill() {
