@@ -2,15 +2,14 @@ import { Errno } from "./errno.js";
 import { LinuxError, orThrow } from "./error.js";
 import { O_CLOEXEC } from "./file.js";
 import { addressOf, bare, cString, lastErrno, native, type Path, showPath } from "./libc.js";
+import { AT_FDCWD, AT_SYMLINK_FOLLOW, cLink, cRename } from "./links.js";
 
 /*
  * Names relative to an open directory, and inodes known by an O_PATH descriptor alone: for servers that hold a tree by its
  * inodes and must not be led elsewhere by a path that changed meanwhile.
  */
 
-const AT_FDCWD = -100;
 const AT_REMOVEDIR = 0x200;
-const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_AND_BTIME = 0xfff;
 const PATH_MAX = 4096;
@@ -42,20 +41,6 @@ const cReadlinkat = native<[number, Bytes, Bytes, number]>("readlinkat", "int64_
   "void *",
   "void *",
   "size_t",
-]);
-const cRename = native<[number, Bytes, number, Bytes, number]>("renameat2", "int", [
-  "int",
-  "void *",
-  "int",
-  "void *",
-  "uint",
-]);
-const cLink = native<[number, Bytes, number, Bytes, number]>("linkat", "int", [
-  "int",
-  "void *",
-  "int",
-  "void *",
-  "int",
 ]);
 
 /** Where hot calls put a name and its NUL. */

@@ -1,27 +1,9 @@
 import { orThrow } from "./error.js";
-import { cString, native, type Path, showPath } from "./libc.js";
-
-const AT_FDCWD = -100;
-const AT_SYMLINK_FOLLOW = 0x400;
+import { cString, type Path, showPath } from "./libc.js";
+import { AT_FDCWD, AT_SYMLINK_FOLLOW, cLink, cRename } from "./links.js";
 
 /** `RENAME_*` flags of renameat2. */
 export const Rename = { NOREPLACE: 1, EXCHANGE: 2, WHITEOUT: 4 } as const;
-
-type Bytes = Uint8Array;
-const cRename = native<[number, Bytes, number, Bytes, number]>("renameat2", "int", [
-  "int",
-  "void *",
-  "int",
-  "void *",
-  "uint",
-]);
-const cLink = native<[number, Bytes, number, Bytes, number]>("linkat", "int", [
-  "int",
-  "void *",
-  "int",
-  "void *",
-  "int",
-]);
 
 /** renameat2(2) with `Rename` bits. EINVAL: the file system has no such kind of rename. */
 export function rename(from: Path, to: Path, flags = 0): void {
