@@ -12,7 +12,14 @@ export {
 } from "./iomap-device.js";
 export type { ClientFollower, Surroundings } from "./loop/follow.js";
 export { CpuFollower, ThreadLookup, ThreadPlacement } from "./loop/follow.js";
-export { type Handling, type LoopEnd, type LoopOptions, type LoopWakeup, ServingLoop } from "./loop/loop.js";
+export {
+  type Completions,
+  type Handling,
+  type LoopEnd,
+  type LoopOptions,
+  type LoopWakeup,
+  ServingLoop,
+} from "./loop/loop.js";
 export { type Clock, monotonic, Timers } from "./loop/timers.js";
 export { Wakeup, type WakeupHandle } from "./loop/wakeup.js";
 export { detach } from "./mount/detach.js";

@@ -203,9 +203,11 @@ export const createFileSystem = (
           },
         }
       : session,
+    completions: server.durability?.completions,
     handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1)) ?? session,
     close() {
       try {
+        server.durability?.close();
         server.slowReads?.close();
         unmount();
       } finally {

@@ -1,4 +1,4 @@
-/** What the serving thread and the thread of slow reads tell each other. */
+/** What the serving thread and the thread that waits for the device in its place tell each other. */
 import type { DeferredReply } from "@bulkhead/fuse";
 
 /** Cells of the memory that both threads share. */
@@ -11,7 +11,11 @@ export const Counter = {
   errno: 2,
   /** 1 when the thread needs nothing more from the system than what it reads and writes. */
   ready: 3,
-  count: 4,
+  /** Commits that are through, in all; of the last of them, what its first step that failed failed with (an errno, 0: none did), and which it was. */
+  commits: 4,
+  commitErrno: 5,
+  commitStep: 6,
+  count: 7,
 } as const;
 
 /** What the thread is started with. */
@@ -32,4 +36,19 @@ export interface ReadJob {
   readonly pieces: readonly number[];
   /** Bytes in all. */
   readonly length: number;
+}
+
+/** A step of a commit: a write or, without bytes, a flush. */
+export interface CommitStep {
+  readonly fd: number;
+  /** In the file. */
+  readonly offset: number;
+  /** In memory that both threads share. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+export interface CommitJob {
+  readonly steps: readonly CommitStep[];
+  /** An eventfd to signal when it is through. */
+  readonly wakeup: number;
 }

@@ -1,13 +1,15 @@
 import { Worker } from "node:worker_threads";
-import { getAffinity } from "@bulkhead/linux";
-import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+import { close, eventfd, getAffinity } from "@bulkhead/linux";
+import { type CommitJob, Counter, type ReadJob, type ReadSetup } from "./read-job.js";
 
 /** Milliseconds that a thread has to start. */
 const PATIENCE = 10_000;
 
-/** The thread that does slow reads. To be made by the thread that will serve, before that is bound to a CPU. */
+/** The thread that does slow reads, and the I/O of commits. To be made by the thread that will serve, before that is bound to a CPU. */
 export class ReadThread {
   readonly counters = new Int32Array(new SharedArrayBuffer(4 * Counter.count));
+  /** An eventfd that the end of a commit signals. */
+  readonly wakeup = eventfd();
   readonly #setup: ReadSetup;
   #worker: Worker | undefined;
 
@@ -30,11 +32,12 @@ export class ReadThread {
     }
   }
 
-  post(job: ReadJob): void {
+  post(job: ReadJob | CommitJob): void {
     this.start().postMessage(job);
   }
 
   end(): void {
     void this.#worker?.terminate();
+    close(this.wakeup);
   }
 }

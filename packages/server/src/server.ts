@@ -23,6 +23,7 @@ import {
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap/in-process";
 import type { View } from "@bulkhead/linux/struct";
 import { AccessTimer, type AccessTimes } from "./access-times.js";
+import { Durability } from "./durability.js";
 import { EngineMappings } from "./engine-mappings.js";
 import { LookupCounts } from "./lookups.js";
 import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
@@ -39,7 +40,7 @@ import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { type IomapOptions, OutsideHost } from "./outside-host.js";
-import type { ReadThread } from "./read-thread.js";
+import { ReadThread } from "./read-thread.js";
 import { withoutSetId } from "./set-id.js";
 import { SlowReads } from "./slow-reads.js";
 import { StaleAttributes } from "./stale-attributes.js";
@@ -98,7 +99,7 @@ export interface ServerOptions {
   readonly expire?: (nodeid: number) => void;
   /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
   readonly connection?: () => number;
-  /** Who does such reads; default a thread that is started when there is one. */
+  /** Who does such reads, and the I/O of commits; default a thread that is started when there is one. */
   readonly readThread?: ReadThread | undefined;
   /** Counts look-ups. Default: in this process only. */
   readonly lookups?: LookupCounts;
@@ -121,6 +122,8 @@ export class Ext4Server {
   kernelKeepsTimes = false;
   /** Who reads what has to be waited for; undefined where only this thread can read the device. */
   slowReads: SlowReads | undefined = undefined;
+  /** Who makes things durable while others wait; undefined where only this thread can write the device. */
+  durability: Durability | undefined = undefined;
   /** The host that does the file I/O at the other end; undefined when that is done here. */
   outside: OutsideHost | undefined = undefined;
   /** Whether the mode of what is made is final, and who makes it gives it the ACLs that it inherits. */
@@ -156,13 +159,15 @@ export class Ext4Server {
     const limits = { blockSize, maxBytes };
     this.mappings = new EngineMappings(fs, dev, (error) => this.toErrno(error));
     this.host = new IomapHost(this.mappings, devices, limits, (error) => fs.logError(error));
-    const { connection, readThread: thread } = options;
+    const { connection } = options;
     const { file } = fs.device;
     if (connection !== undefined && file !== undefined) {
+      const thread = options.readThread ?? new ReadThread();
       const onError = (error: unknown) => fs.logError(error);
       const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError, thread });
       this.slowReads = reads;
       fs.volume.beforeReuse = () => reads.settle();
+      if (this.writable) this.durability = new Durability(fs, thread, connection);
     }
   }
 
@@ -246,6 +251,15 @@ export class Ext4Server {
   changed(inode: Inode): void {
     if (this.#options.sync === true || inode.has(InodeFlag.sync)) this.#sync();
     this.#options.onChange?.();
+  }
+
+  /** Makes an inode durable, or everything: what a handler returns. @param done called when it is, before the answer */
+  sync(context: Context, inode: Inode | undefined, dataOnly: boolean, done?: () => void): number {
+    if (this.durability !== undefined) return this.durability.sync(context, inode, dataOnly, done);
+    if (inode === undefined) this.fs.sync();
+    else this.fs.fsync(inode, dataOnly);
+    done?.();
+    return 0;
   }
 
   #sync(): void {

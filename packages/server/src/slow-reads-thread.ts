@@ -1,9 +1,10 @@
-/** The thread of slow reads: asks for many at a time, and answers each as it comes. Touches no metadata. */
+/** The thread that waits for the device: asks for many reads at a time and answers each as it comes, and does commits' I/O. Touches no metadata. */
 import { fstat, read, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeReply } from "@bulkhead/fuse";
 import { Policy, setAffinity, setPolicy } from "@bulkhead/linux";
-import { Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+import { runSteps } from "./commit-steps.js";
+import { type CommitJob, Counter, type ReadJob, type ReadSetup } from "./read-job.js";
 
 /** Bytes of a reply before the data. */
 const HEADER = 16;
@@ -79,7 +80,10 @@ try {
 } catch {
   // It reads as well where it was started. Ending here would leave requests without an answer.
 }
-parentPort?.on("message", (job: ReadJob) => serve(setup, job));
+parentPort?.on("message", (job: ReadJob | CommitJob) => {
+  if ("steps" in job) runSteps(setup.counters, job);
+  else serve(setup, job);
+});
 if (setup.lockDown) {
   const { lockDownThread } = await import("./lock-down/index.js");
   lockDownThread();

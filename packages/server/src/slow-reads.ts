@@ -1,9 +1,9 @@
 import { DeviceError, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
-import { Poll, PollSet } from "@bulkhead/linux";
 import { Counter, type ReadJob } from "./read-job.js";
-import { ReadThread } from "./read-thread.js";
+import type { ReadThread } from "./read-thread.js";
+import { othersWait } from "./request-queue.js";
 
 /** Reads under way at most; further ones are waited for by the serving thread, which takes no new requests meanwhile. */
 const MOST_JOBS = 32;
@@ -23,8 +23,7 @@ export interface ReadEnvironment {
   readonly connection: () => number;
   /** Puts on record what the device threw. */
   readonly onError: (error: DeviceError) => void;
-  /** Default: one that is started with the first read. */
-  readonly thread?: ReadThread | undefined;
+  readonly thread: ReadThread;
 }
 
 /**
@@ -36,7 +35,6 @@ export interface ReadEnvironment {
 export class SlowReads {
   readonly #environment: ReadEnvironment;
   readonly #counters: Int32Array;
-  readonly #queue = new PollSet(1);
   readonly #thread: ReadThread;
   #lastInode = 0;
   #lastEnd = 0;
@@ -44,7 +42,7 @@ export class SlowReads {
 
   constructor(environment: ReadEnvironment) {
     this.#environment = environment;
-    this.#thread = environment.thread ?? new ReadThread();
+    this.#thread = environment.thread;
     this.#counters = this.#thread.counters;
   }
 
@@ -59,7 +57,7 @@ export class SlowReads {
     this.#lastEnd = pos + length;
     if (streams) return false;
     const jobs = Atomics.load(this.#counters, Counter.jobs);
-    if (jobs >= MOST_JOBS || (jobs === 0 && !this.#othersWait())) return false;
+    if (jobs >= MOST_JOBS || (jobs === 0 && !othersWait(this.#environment.connection()))) return false;
     this.#report();
     const pieces = this.#pieces(inode, pos, length);
     if (pieces === undefined) return false;
@@ -84,11 +82,6 @@ export class SlowReads {
   close(): void {
     this.settle();
     this.#thread.end();
-  }
-
-  #othersWait(): boolean {
-    this.#queue.set(0, this.#environment.connection(), Poll.IN);
-    return this.#queue.poll(0) > 0;
   }
 
   /** Where the bytes are: address in the file, or −1 for zeros, and length, in turn. Undefined when that is not all on the device. */

@@ -23,6 +23,8 @@ export interface BlockDevice {
   write(offset: number, source: Uint8Array): void;
   /** Bytes that were written since the last call, where a device counts them. */
   takeWritten?(): number;
+  /** Says that somebody writes bytes through `file`. */
+  countWritten?(bytes: number): void;
   /** Returns when all that was written is durable. */
   flush(): void;
   /** A hint that `length` bytes at byte `offset` hold nothing any more, where a device can make use of that. Never throws. */

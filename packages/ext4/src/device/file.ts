@@ -121,6 +121,11 @@ export class FileDevice implements BlockDevice {
     return written;
   }
 
+  countWritten(bytes: number): void {
+    this.#dirty = true;
+    this.#written += bytes;
+  }
+
   /** Costs nothing when nothing was written since the last time. */
   flush(): void {
     if (!this.#dirty) return;

@@ -52,6 +52,10 @@ export class SubRangeDevice implements BlockDevice {
     return this.#base.takeWritten?.() ?? 0;
   }
 
+  countWritten(bytes: number): void {
+    this.#base.countWritten?.(bytes);
+  }
+
   flush(): void {
     this.#base.flush();
   }

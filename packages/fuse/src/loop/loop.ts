@@ -16,6 +16,14 @@ export interface LoopWakeup {
   close(): void;
 }
 
+/** Work that other threads do for the loop's. */
+export interface Completions {
+  /** Readable when something may have been completed. */
+  readonly fd: number;
+  /** Called in the loop's thread, between requests, when it is. Makes it unreadable. */
+  take(): void;
+}
+
 /** What a loop needs of a session: one, or what stands before one. */
 export type Handling = Pick<Session, "handle" | "reply" | "requestCapacity" | "negotiated" | "statistics">;
 
@@ -30,6 +38,7 @@ export interface LoopOptions {
   readonly spin?: number;
   /** Called in the loop's thread, between requests, after another thread's `wakeup.wake()`. */
   readonly onWake?: () => void;
+  readonly completions?: Completions | undefined;
   /** Called once, when the first round of requests has been answered and INIT was agreed on. */
   readonly onServing?: () => void;
   readonly log?: (message: string) => void;
@@ -51,7 +60,7 @@ export class ServingLoop {
   readonly wakeup: LoopWakeup;
   readonly #options: LoopOptions;
   readonly #request: Uint8Array;
-  readonly #ready = new PollSet(2);
+  readonly #ready = new PollSet(3);
   /** Sleeps to come without spinning, and how many there are after the next time in vain. */
   #skip = 0;
   #backoff = 0;
@@ -64,6 +73,7 @@ export class ServingLoop {
     this.#request = new Uint8Array(options.session.requestCapacity).fill(0);
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
+    if (options.completions !== undefined) this.#ready.set(2, options.completions.fd, Poll.IN);
   }
 
   /** Serves until the connection ends or `wakeup.stop()`. @throws what a timer or `onWake` throws */
@@ -112,10 +122,12 @@ export class ServingLoop {
   }
 
   #sleep(): void {
-    const { spin = 30, onWake, follower } = this.#options;
+    const { spin = 30, onWake, completions, follower } = this.#options;
     const ready = this.#ready;
     if (spin > 0 && follower?.following !== true && this.#spin(spin / 1000)) return;
-    if (ready.poll(this.timers.wait()) > 0 && ready.returned(1) !== 0) {
+    if (ready.poll(this.timers.wait()) <= 0) return;
+    if (ready.returned(2) !== 0) completions?.take();
+    if (ready.returned(1) !== 0) {
       this.wakeup.drain();
       ready.set(1, this.wakeup.fd, Poll.IN);
       onWake?.();
@@ -135,7 +147,7 @@ export class ServingLoop {
     do {
       if (this.#ready.poll(0) > 0) {
         this.#backoff = 0;
-        return this.#ready.returned(1) === 0;
+        return this.#ready.returned(1) === 0 && this.#ready.returned(2) === 0;
       }
     } while (performance.now() < until);
     this.#backoff = Math.min(2 * this.#backoff + 1, MAX_BACKOFF);

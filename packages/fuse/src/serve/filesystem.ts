@@ -1,4 +1,5 @@
 import type { View } from "@bulkhead/linux/struct";
+import type { Completions } from "../loop/loop.js";
 import type { Timers } from "../loop/timers.js";
 import type { Notifier } from "../notify.js";
 import type { Handlers } from "../protocol/operations.js";
@@ -28,6 +29,8 @@ export interface FileSystem {
   readonly session?: SessionOptions;
   /** Called between requests after `wake()` in the main thread. */
   onWake?(): void;
+  /** What other threads do for the serving thread. */
+  readonly completions?: Completions | undefined;
   /** Called once, in the serving thread, when serving has ended and the descriptor is closed. */
   close?(): void;
 }

@@ -51,6 +51,7 @@ port.once("message", ({ fd }: MountedMessage) => {
       log,
       onServing: () => tell({ kind: "serving" }),
       onWake: () => fileSystem.onWake?.(),
+      completions: fileSystem.completions,
       ...(task.follow ? { follower: new CpuFollower() } : {}),
     }).run();
   } finally {

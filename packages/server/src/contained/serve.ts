@@ -105,6 +105,7 @@ export async function serve(
       transport,
       timers,
       wakeup,
+      completions: fileSystem.completions,
       log,
       ...(follower === undefined ? {} : { follower }),
     }).run();

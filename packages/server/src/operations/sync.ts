@@ -10,19 +10,16 @@ export function syncOperations(server: Ext4Server) {
   return {
     FSYNC(context, request) {
       const inode = server.inode(context.nodeid);
-      fs.fsync(inode, (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
-      server.settled(inode);
-      return 0;
+      const dataOnly = (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0;
+      return server.sync(context, inode, dataOnly, () => server.settled(inode));
     },
 
     FSYNCDIR(context, request) {
-      fs.fsync(server.inode(context.nodeid), (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
-      return 0;
+      return server.sync(context, server.inode(context.nodeid), (request.fsync_flags & FsyncFlag.FDATASYNC) !== 0);
     },
 
-    SYNCFS() {
-      fs.sync();
-      return 0;
+    SYNCFS(context) {
+      return server.sync(context, undefined, false);
     },
 
     /** Only some connections send it; where it comes, the unmount waits for the answer. */
