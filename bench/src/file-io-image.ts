@@ -2,7 +2,7 @@
  * The host without a mount, as a client of its own process: node file-io-image.js DEVICE CASE FILE
  * Prints how long it took; opening the image, which starts a server, is not part of it.
  */
-import { type ImageNode, openImage } from "@bulkhead/image";
+import { alignedBuffer, type ImageNode, openImage } from "@bulkhead/image";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase } from "./file-io-cases.js";
 import { sequence } from "./workload.js";
 
@@ -46,7 +46,7 @@ async function run(
   data: ReturnType<typeof openImage>["tree"]["data"],
 ): Promise<void> {
   const { depth, blockSize, writes } = one;
-  const buffers = Array.from({ length: depth }, (_, i) => new Uint8Array(blockSize).fill(i + 1));
+  const buffers = Array.from({ length: depth }, (_, i) => alignedBuffer(blockSize).fill(i + 1));
   const at = positions(one);
   if (depth === 1) {
     const [buffer] = buffers;
@@ -66,7 +66,7 @@ async function run(
 const [device = "", name = "", file = ""] = process.argv.slice(2);
 const one = FILE_IO_CASES.find((candidate) => candidate.name === name);
 if (one === undefined) throw new Error(`there is no case ${name}`);
-const image = openImage(device, { writable: one.writes });
+const image = openImage(device, { writable: one.writes, direct: true });
 try {
   const node = image.find(`/${file}`);
   const start = performance.now();

@@ -1,5 +1,5 @@
 export { ImageError, ImageOpenError } from "./errors.js";
-export { ImageFile } from "./file.js";
+export { alignedBuffer, ImageFile } from "./file.js";
 export { type DirectoryEntry, Image, type Owner, type Statistics } from "./image.js";
 export { type FileKind, ImageNode, kindOfMode, type Stats, type Timestamp } from "./node.js";
 export { type ImageOptions, openImage } from "./open.js";

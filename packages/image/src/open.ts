@@ -1,6 +1,7 @@
 import { closeSync, writeSync } from "node:fs";
 import { FuseConnectionError } from "@bulkhead/fuse/client";
 import { openDescriptor } from "@bulkhead/server/descriptor";
+import { DirectIo } from "./data/direct-io.js";
 import type { FileData } from "./data/file-data.js";
 import { FuseData } from "./data/fuse-data.js";
 import { ImageDevice } from "./data/image-device.js";
@@ -34,6 +35,11 @@ export interface ImageOptions {
    * server.
    */
   readonly dataThrough?: "image" | "server";
+  /**
+   * Whether file data goes past the system's page cache (O_DIRECT), where memory, places and lengths are multiples of the disk's sectors:
+   * `alignedBuffer` makes such memory. For who moves much, or has a cache. Default false.
+   */
+  readonly direct?: boolean;
   /** Where the server's warnings and errors go, a line each: standard error (the default), nowhere, or a descriptor. */
   readonly log?: "inherit" | "ignore" | number;
 }
@@ -77,7 +83,8 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
     try {
       let data: FileData = new FuseData(client);
       if (client.has("IOMAP")) {
-        const device = new ImageDevice(descriptor, start, length, !writable);
+        const direct = options.direct === true ? directIo(descriptor, writable, path, log) : undefined;
+        const device = new ImageDevice({ fd: descriptor, start, size: length, readOnly: !writable, direct });
         data = new IomapData(client, device, descriptor, (error) => report(path, log, error));
         isOurs = true;
       }
@@ -90,6 +97,22 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
     }
   } finally {
     if (!isOurs) closeSync(descriptor);
+  }
+}
+
+/** Undefined, and told, where it is not possible: not all file systems can. */
+function directIo(
+  fd: number,
+  writable: boolean,
+  path: string,
+  log: "inherit" | "ignore" | number,
+): DirectIo | undefined {
+  try {
+    return new DirectIo(fd, writable);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    report(path, log, `file data goes through the system's page cache: ${why}`);
+    return undefined;
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { type Image, openImage } from "@bulkhead/image";
+import { alignedBuffer, type Image, openImage } from "@bulkhead/image";
 import { assertClean, makeImage, missingTool, scratch, tool } from "./fixture.js";
 
 const BLOCK = 4096;
@@ -17,9 +17,13 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
   after(() => files.remove());
 
   /** A new image with a file of zeros that are not written yet. */
-  function withFile(name: string, ...options: string[]): { readonly path: string; readonly image: Image } {
+  function withFile(
+    name: string,
+    options: readonly string[] = [],
+    direct = false,
+  ): { readonly path: string; readonly image: Image } {
     const path = makeImage(files.path(name), 32, "-b", String(BLOCK), ...options);
-    const image = openImage(path, { writable: true, log: "ignore" });
+    const image = openImage(path, { writable: true, log: "ignore", direct });
     image.writeFile("/file", "");
     return { path, image };
   }
@@ -32,15 +36,22 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     return (state >>> 8) % below;
   };
 
-  for (const options of [[], ["-O", "^extents,^64bit"], ["-O", "inline_data"]]) {
-    it(`are what was written, into holes, unwritten space and what is there (${options.join(" ") || "extents"}, seed ${seed})`, async () => {
-      const { path, image } = withFile("mixed.img", ...options);
+  const kinds: readonly (readonly [string, readonly string[], boolean])[] = [
+    ["extents", [], false],
+    ["past the page cache", [], true],
+    ["block pointers", ["-O", "^extents,^64bit"], false],
+    ["inline data", ["-O", "inline_data"], false],
+  ];
+  for (const [kind, options, direct] of kinds) {
+    it(`are what was written, into holes, unwritten space and what is there (${kind}, seed ${seed})`, async () => {
+      const { path, image } = withFile("mixed.img", options, direct);
       const model = new Uint8Array(BLOCKS * BLOCK);
       try {
         const file = image.open("/file");
         image.truncate("/file", model.length);
         file.node.size = model.length;
-        if (options.length === 0) assert.equal(image.tree.data.fallocate(file.node, 0, 0, (BLOCKS / 2) * BLOCK), 0);
+        if (kind !== "block pointers")
+          assert.equal(image.tree.data.fallocate(file.node, 0, 0, (BLOCKS / 2) * BLOCK), 0);
         for (let round = 0; round < 12; round++) {
           const under: Promise<unknown>[] = [];
           const free = Array.from({ length: BLOCKS / 4 }, (_, at) => at * 4);
@@ -49,14 +60,16 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
             const [start = 0] = free.splice(random(free.length), 1);
             const whole = random(3) > 0;
             const at = start * BLOCK + (whole ? 0 : random(BLOCK));
-            const bytes = new Uint8Array(whole ? (1 + random(3)) * BLOCK : 1 + random(2 * BLOCK)).fill(1 + random(255));
+            const length = whole ? (1 + random(3)) * BLOCK : 1 + random(2 * BLOCK);
+            const bytes = alignedBuffer(length).fill(1 + random(255));
             model.set(bytes, at);
             under.push(file.write(bytes, at));
           }
           await Promise.all(under);
           const reads = Array.from({ length: DEPTH }, async () => {
-            const at = random(model.length - 1);
-            const target = new Uint8Array(random(5 * BLOCK)).fill(0xa5);
+            const aligned = random(2) === 0;
+            const at = aligned ? random(BLOCKS) * BLOCK : random(model.length - 1);
+            const target = alignedBuffer(aligned ? 2 * BLOCK : random(5 * BLOCK)).fill(0xa5);
             const got = await file.read(target, at);
             assert.equal(got, Math.min(target.length, model.length - at), "short at the end alone");
             assert.ok(Buffer.compare(target.subarray(0, got), model.subarray(at, at + got)) === 0, `round ${round}`);

@@ -1,3 +1,4 @@
+export { AsyncIo } from "./async-io.js";
 export * from "./at.js";
 export * from "./clock.js";
 export * from "./copy.js";

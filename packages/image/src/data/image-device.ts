@@ -1,6 +1,22 @@
 import * as fs from "node:fs";
 import type { HostDevice } from "@bulkhead/iomap";
 import { preadNow, readahead } from "@bulkhead/linux";
+import type { DirectIo } from "./direct-io.js";
+
+type Landed = (error?: unknown) => void;
+
+/** Where in a file an image's file system is. */
+export interface ImagePlace {
+  /** Descriptor of the file; stays the caller's. */
+  readonly fd: number;
+  /** Byte of the file system's first. */
+  readonly start: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly readOnly: boolean;
+  /** For what can go past the system's page cache; none: nothing does. */
+  readonly direct?: DirectIo | undefined;
+}
 
 /** The bytes of an open image, from the file system's first on, as a device for file I/O. */
 export class ImageDevice implements HostDevice {
@@ -8,32 +24,36 @@ export class ImageDevice implements HostDevice {
   readonly readOnly: boolean;
   readonly #fd: number;
   readonly #start: number;
+  readonly #direct: DirectIo | undefined;
 
-  /**
-   * @param fd stays the caller's
-   * @param start byte of the file system's first
-   * @param size bytes
-   */
-  constructor(fd: number, start: number, size: number, readOnly: boolean) {
+  constructor({ fd, start, size, readOnly, direct }: ImagePlace) {
     this.#fd = fd;
     this.#start = start;
     this.size = size;
     this.readOnly = readOnly;
+    this.#direct = direct;
   }
 
   read(offset: number, target: Uint8Array): void {
-    this.#check(offset, target.length);
-    for (let done = 0; done < target.length; ) {
-      const got = fs.readSync(this.#fd, target, done, target.length - done, this.#start + offset + done);
-      if (got === 0) throw new Error(`the image ends at byte ${this.#start + offset + done}`);
+    const position = this.#place(offset, target.length);
+    let done = this.#isDirect(target, position) ? Math.max(this.#direct!.read(target, position), 0) : 0;
+    while (done < target.length) {
+      const got = fs.readSync(this.#fd, target, done, target.length - done, position + done);
+      if (got === 0) throw endsAt(position + done);
       done += got;
     }
   }
 
   /** What is in the system's page cache is there at once; the rest is asked for, and then waited for by libuv's threads. */
-  readLater(offset: number, target: Uint8Array, landed: (error?: unknown) => void): boolean {
-    this.#check(offset, target.length);
-    const position = this.#start + offset;
+  readLater(offset: number, target: Uint8Array, landed: Landed): boolean {
+    const position = this.#place(offset, target.length);
+    if (this.#isDirect(target, position)) {
+      const rest = (got: number) => {
+        if (got === target.length) landed();
+        else this.#readRest(target, Math.max(got, 0), position, landed);
+      };
+      if (this.#direct!.submit(false, target, position, rest)) return false;
+    }
     const got = Math.max(preadNow(this.#fd, target, 0, target.length, position), 0);
     if (got === target.length) return true;
     // There are few threads, and they wait one after another: the disk hears of all that is wanted now.
@@ -42,29 +62,37 @@ export class ImageDevice implements HostDevice {
     return false;
   }
 
-  #readRest(target: Uint8Array, done: number, position: number, landed: (error?: unknown) => void): void {
+  #readRest(target: Uint8Array, done: number, position: number, landed: Landed): void {
     fs.read(this.#fd, target, done, target.length - done, position + done, (error, got) => {
       if (error !== null) landed(error);
-      else if (got === 0) landed(new Error(`the image ends at byte ${position + done}`));
+      else if (got === 0) landed(endsAt(position + done));
       else if (done + got === target.length) landed();
       else this.#readRest(target, done + got, position, landed);
     });
   }
 
   write(offset: number, source: Uint8Array): void {
-    this.#check(offset, source.length);
-    for (let done = 0; done < source.length; ) {
-      done += fs.writeSync(this.#fd, source, done, source.length - done, this.#start + offset + done);
+    const position = this.#place(offset, source.length);
+    let done = this.#isDirect(source, position) ? Math.max(this.#direct!.write(source, position), 0) : 0;
+    while (done < source.length) {
+      done += fs.writeSync(this.#fd, source, done, source.length - done, position + done);
     }
   }
 
-  writeLater(offset: number, source: Uint8Array, landed: (error?: unknown) => void): boolean {
-    this.#check(offset, source.length);
-    this.#writeRest(source, 0, this.#start + offset, landed);
+  writeLater(offset: number, source: Uint8Array, landed: Landed): boolean {
+    const position = this.#place(offset, source.length);
+    if (this.#isDirect(source, position)) {
+      const rest = (put: number) => {
+        if (put === source.length) landed();
+        else this.#writeRest(source, Math.max(put, 0), position, landed);
+      };
+      if (this.#direct!.submit(true, source, position, rest)) return false;
+    }
+    this.#writeRest(source, 0, position, landed);
     return false;
   }
 
-  #writeRest(source: Uint8Array, done: number, position: number, landed: (error?: unknown) => void): void {
+  #writeRest(source: Uint8Array, done: number, position: number, landed: Landed): void {
     fs.write(this.#fd, source, done, source.length - done, position + done, (error, put) => {
       if (error !== null) landed(error);
       else if (done + put === source.length) landed();
@@ -72,8 +100,12 @@ export class ImageDevice implements HostDevice {
     });
   }
 
+  #isDirect(bytes: Uint8Array, position: number): boolean {
+    return this.#direct?.takes(bytes, position) === true;
+  }
+
   /** As `flush`, in one of libuv's threads. */
-  flushLater(landed: (error?: unknown) => void): void {
+  flushLater(landed: Landed): void {
     fs.fdatasync(this.#fd, (error) => landed(error ?? undefined));
   }
 
@@ -81,9 +113,16 @@ export class ImageDevice implements HostDevice {
     fs.fdatasyncSync(this.#fd);
   }
 
-  #check(offset: number, length: number): void {
-    if (!(offset >= 0 && offset + length <= this.size)) {
-      throw new RangeError(`bytes ${offset} to ${offset + length} are outside of the file system's ${this.size}`);
-    }
+  close(): void {
+    this.#direct?.close();
   }
+
+  #place(offset: number, length: number): number {
+    if (offset >= 0 && offset + length <= this.size) return this.#start + offset;
+    throw new RangeError(`bytes ${offset} to ${offset + length} are outside of the file system's ${this.size}`);
+  }
+}
+
+function endsAt(position: number): Error {
+  return new Error(`the image ends at byte ${position}`);
 }

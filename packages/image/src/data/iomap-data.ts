@@ -177,6 +177,7 @@ export class IomapData implements FileData {
 
   close(): void {
     this.connection.abort();
+    this.#device.close();
     closeSync(this.#fd);
   }
 

@@ -1,0 +1,107 @@
+import * as fs from "node:fs";
+import { AsyncIo, addressOf, close, Errno, eventfd, setNonBlocking } from "@bulkhead/linux";
+
+/** Requests under way; further ones go another way. */
+const DEPTH = 64;
+/** Bytes that memory, places and lengths are multiples of: what disks want, or at worst. */
+const SECTOR = 512;
+const LARGEST_SECTOR = 4096;
+
+type Landed = (result: number) => void;
+
+/** I/O on an image past the system's page cache (O_DIRECT), for what is aligned to the disk's sectors. */
+export class DirectIo {
+  readonly #fd: number;
+  readonly #waits: Uint8Array = new Uint8Array(8);
+  readonly #eventFd: number;
+  readonly #io: AsyncIo;
+  readonly #landed: (Landed | undefined)[] = new Array<Landed | undefined>(DEPTH).fill(undefined);
+  #isWaiting = false;
+  #alignment = SECTOR;
+
+  /**
+   * @param fd of the image; stays the caller's
+   * @throws where the file system that the image is on, or the system, cannot
+   */
+  constructor(fd: number, writable: boolean) {
+    const { O_RDWR, O_RDONLY, O_DIRECT } = fs.constants;
+    this.#fd = fs.openSync(`/proc/self/fd/${fd}`, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
+    this.#eventFd = eventfd();
+    try {
+      // One of libuv's threads waits in read(2).
+      setNonBlocking(this.#eventFd, false);
+      this.#io = new AsyncIo(DEPTH, this.#eventFd);
+    } catch (error) {
+      fs.closeSync(this.#fd);
+      close(this.#eventFd);
+      throw error;
+    }
+  }
+
+  /** Whether something can be read or written so. */
+  takes(bytes: Uint8Array, position: number): boolean {
+    const alignment = this.#alignment;
+    const { length } = bytes;
+    if (length === 0 || length % alignment !== 0 || position % alignment !== 0) return false;
+    return addressOf(bytes, 0, length) % alignment === 0;
+  }
+
+  /** Bytes read, fewer at the end; or -1 where it has to go another way. @throws what fs.readSync throws */
+  read(target: Uint8Array, position: number): number {
+    return this.#attempt(() => fs.readSync(this.#fd, target, 0, target.length, position));
+  }
+
+  /** As `read`. */
+  write(source: Uint8Array, position: number): number {
+    return this.#attempt(() => fs.writeSync(this.#fd, source, 0, source.length, position));
+  }
+
+  #attempt(move: () => number): number {
+    try {
+      return move();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+      this.#alignment = this.#alignment === LARGEST_SECTOR ? Number.POSITIVE_INFINITY : LARGEST_SECTOR;
+      return -1;
+    }
+  }
+
+  /**
+   * Starts a read or write.
+   *
+   * @param landed gets its bytes, or a negative errno
+   * @returns whether it is under way; if not, it has to go another way
+   */
+  submit(writes: boolean, bytes: Uint8Array, position: number, landed: Landed): boolean {
+    const slot = this.#io.submit(writes, this.#fd, bytes, 0, bytes.length, position);
+    if (slot === -Errno.EINVAL) this.#alignment = LARGEST_SECTOR;
+    if (slot < 0) return false;
+    this.#landed[slot] = landed;
+    if (!this.#isWaiting) this.#wait();
+    return true;
+  }
+
+  #wait(): void {
+    this.#isWaiting = true;
+    fs.read(this.#eventFd, this.#waits, 0, this.#waits.length, null, this.#harvest);
+  }
+
+  readonly #harvest = (): void => {
+    this.#isWaiting = false;
+    this.#io.harvest(this.#land);
+    if (this.#io.inFlight > 0 && !this.#isWaiting) this.#wait();
+  };
+
+  readonly #land = (slot: number, result: number): void => {
+    const landed = this.#landed[slot];
+    this.#landed[slot] = undefined;
+    landed?.(result);
+  };
+
+  /** Nothing may be under way. */
+  close(): void {
+    this.#io.close();
+    fs.closeSync(this.#fd);
+    close(this.#eventFd);
+  }
+}
