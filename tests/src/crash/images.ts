@@ -16,6 +16,8 @@ export interface CrashImage {
   readonly journal: boolean;
   /** Kind of the journal's checksums that is set by hand; otherwise what follows from metadata_csum. */
   readonly checksum?: 1 | 2;
+  /** Whether fast commits are written. */
+  readonly fastCommits?: boolean;
   /** Block of a copy of the superblock. */
   readonly backup: number;
 }
@@ -71,7 +73,7 @@ export const CRASH_IMAGES: readonly CrashImage[] = [
   small("inline_data", `${MODERN},inline_data`),
   large("4 KiB, inline_data", `${MODERN},inline_data`),
   small("orphan_file", `${MODERN},orphan_file`),
-  small("fast_commit present", `${MODERN},fast_commit`),
+  small("fast_commit", `${MODERN},fast_commit`, { fastCommits: true }),
   small("block pointers", PLAIN),
   small("quota", `${MODERN},quota,project`),
   small("values in inodes", `${MODERN},ea_inode`),

@@ -55,6 +55,22 @@ export function difference(one: Seen, other: Seen): string | undefined {
   return undefined;
 }
 
+/** What a file system shows but for what was put into lost+found that another view of it does not have there. */
+export function withoutLost(one: Seen, other: Seen): Seen {
+  const keep = (text: string, from: string): string => {
+    const known = new Set(from.split("\n"));
+    return text
+      .split("\n")
+      .filter((line) => known.has(line) || !/^\/?lost\+found\/#/.test(line))
+      .join("\n");
+  };
+  return {
+    ...other,
+    signature: keep(other.signature, one.signature),
+    times: keep(other.times, one.times),
+  };
+}
+
 /** What is in one text and not in the other. */
 export function linesThatDiffer(one: string, other: string): string {
   const ones = one.split("\n");
