@@ -47,6 +47,16 @@ describe("the units", { skip: withoutTools("systemd-analyze") }, () => {
     });
   }
 
+  test("have no line that the documentation does not explain", () => {
+    install("--paranoid", "--group", "disk");
+    const text = readFileSync(new URL("../../../docs/systemd.md", import.meta.url), "utf8");
+    for (const name of ["bulkhead.socket", "bulkhead@.service"]) {
+      const [, explained = ""] = read(`${UNITS}/${name}`).split(/^\[(?:Socket|Service)\]$/m);
+      for (const [, directive = ""] of explained.split("[Install]")[0]?.matchAll(/^(\w+)=/gm) ?? [])
+        assert.ok(text.includes(`${directive}=`), `${directive}= of ${name}`);
+    }
+  });
+
   test("differ by the compiler alone", () => {
     install();
     const usual = read(`${UNITS}/bulkhead@.service`);
@@ -54,7 +64,9 @@ describe("the units", { skip: withoutTools("systemd-analyze") }, () => {
     const paranoid = read(`${UNITS}/bulkhead@.service`);
     assert.match(paranoid, /^ExecStart=\S+ --jitless /m);
     assert.match(paranoid, /^MemoryDenyWriteExecute=yes$/m);
-    const rest = paranoid.replace(" --jitless", "").replace(/^# No memory .*\nMemoryDenyWriteExecute=yes\n/m, "");
+    const rest = paranoid
+      .replace(" --jitless --no-expose-wasm", "")
+      .replace(/^# No memory .*\nMemoryDenyWriteExecute=yes\n/m, "");
     assert.equal(rest, usual);
   });
 });
