@@ -91,6 +91,10 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
           why: "At shutdown it has to be there until its mount is gone, and then ends by itself.",
           directives: [["DefaultDependencies", "no"]],
         },
+        {
+          why: "To end it, unmount: stopping it would lose what is not synced.",
+          directives: [["RefuseManualStop", "yes"]],
+        },
         { why: "Failed ones do not pile up.", directives: [["CollectMode", "inactive-or-failed"]] },
       ],
       Service: [
