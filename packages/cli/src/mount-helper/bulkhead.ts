@@ -54,6 +54,8 @@ async function askService(request: MountRequest, noTable: boolean): Promise<void
     });
   const first = await ask(plan.asDevice);
   // A kernel that does not mount the device as its own has a plain mount.
-  const { exitCode } = plan.asDevice && first.refusal !== undefined ? await ask(false) : first;
-  if (exitCode !== 0) throw new CommandError(`cannot mount ${request.source}: the log of the service says why`);
+  const { exitCode, refusal } = plan.asDevice && first.refusal !== undefined ? await ask(false) : first;
+  if (exitCode === 0) return;
+  const why = refusal?.message ?? "the service has logged why: journalctl -t bulkhead";
+  throw new CommandError(`cannot mount ${request.source}: ${why}`);
 }
