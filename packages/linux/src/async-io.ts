@@ -47,7 +47,9 @@ export class AsyncIo {
   readonly #pointers: number;
   readonly #events: Uint32Array<ArrayBuffer>;
   readonly #eventsAddress: number;
-  readonly #noTime: number;
+  /** A struct timespec. */
+  readonly #time: Uint32Array<ArrayBuffer>;
+  readonly #timeAddress: number;
   readonly #free: number[] = [];
   /** Keeps alive what only addresses name. */
   readonly #memory: readonly Uint8Array[];
@@ -67,12 +69,13 @@ export class AsyncIo {
     const pointers = new Uint8Array(depth * POINTER);
     const events = new Uint8Array(depth * EVENT);
     const context = new Uint8Array(POINTER);
-    const noTime = new Uint8Array(2 * POINTER);
-    this.#memory = [iocbs, pointers, events, noTime];
+    const time = new Uint8Array(2 * POINTER);
+    this.#memory = [iocbs, pointers];
+    this.#time = new Uint32Array(time.buffer);
     this.#table = new Uint32Array(iocbs.buffer);
     this.#events = new Uint32Array(events.buffer);
     this.#eventsAddress = addressOf(events, 0, events.length);
-    this.#noTime = addressOf(noTime, 0, noTime.length);
+    this.#timeAddress = addressOf(time, 0, time.length);
     this.#pointers = addressOf(pointers, 0, pointers.length);
     const table = new DataView(pointers.buffer);
     for (let slot = depth - 1; slot >= 0; slot--) {
@@ -118,19 +121,24 @@ export class AsyncIo {
     return -lastErrno();
   }
 
-  /** Calls back with each request that is done: its slot, and its bytes or −errno. Returns how many. */
-  harvest(each: (slot: number, result: number) => void): number {
+  /**
+   * Calls back with each request that is done, to submit others if it likes: its slot, and its bytes or −errno.
+   *
+   * @param wait microseconds to wait for the first, less than a second
+   * @returns how many
+   */
+  harvest(each: (slot: number, result: number) => void, wait = 0): number {
     const [, , getevents] = this.#calls;
-    const count = sysEvents(getevents, this.#context, 0, this.depth, this.#eventsAddress, this.#noTime);
+    this.#time[2] = wait * 1000;
+    const least = wait > 0 ? 1 : 0;
+    const count = sysEvents(getevents, this.#context, least, this.depth, this.#eventsAddress, this.#timeAddress);
     if (count <= 0) return count < 0 ? -lastErrno() : 0;
-    // What is called may submit, which does not change these.
-    const done = this.#events.slice(0, (count * EVENT) / 4);
     for (let i = 0; i < count; i++) {
       const at = (i * EVENT) / 4;
-      const slot = done[at]!;
+      const slot = this.#events[at]!;
       this.#buffers[slot] = undefined;
       this.#free.push(slot);
-      each(slot, done[at + 4]! | 0);
+      each(slot, this.#events[at + 4]! | 0);
     }
     return count;
   }

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
 import type { InitFlagName } from "@bulkhead/fuse/protocol";
 import { SocketType, socketpair } from "@bulkhead/linux";
+import { lockHolder } from "@bulkhead/server/descriptor";
 import { ImageOpenError } from "../errors.js";
 import { LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
@@ -54,7 +55,10 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
   const report = greet(channel, request, Math.max(timeout, OPENING));
   if (report.kind === "failed") {
     channel.close();
-    throw new ImageOpenError(report.message, report.code, report.corruption);
+    // The server sees no other processes.
+    const holder = / is in use:/.test(report.message) ? lockHolder(request.path) : undefined;
+    const message = holder === undefined ? report.message : report.message.replace(" in use:", ` in use by ${holder}:`);
+    throw new ImageOpenError(message, report.code, report.corruption);
   }
   const offer: InitFlagName[] = ["DONT_MASK", "NO_OPEN_SUPPORT", "NO_OPENDIR_SUPPORT"];
   if (request.device !== undefined) offer.push("IOMAP");
