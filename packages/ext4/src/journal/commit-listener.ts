@@ -26,6 +26,8 @@ export interface FastCommitter {
    * that cannot be: nothing is laid down, and a commit follows. All transactions before are durable.
    */
   lay(io: IoSequence, tid: number): boolean;
+  /** Set where a fast commit was not possible because of what the log holds, until it is empty. */
+  wantsEmptyLog: boolean;
   /** What is known of a transaction that is running; of those before it, nothing any more. */
   changesOf(tid: number): FastCommitChanges;
 }

@@ -189,6 +189,12 @@ export class Transactions {
       this.checkAlive();
       this.#orAbort(() => this.#checkpoints.makeRoom());
     }
+    if (this.#running.isEmpty && this.fastCommits?.wantsEmptyLog === true) {
+      this.wait();
+      this.checkAlive();
+      this.#orAbort(() => this.#checkpoints.makeEmpty());
+      this.fastCommits.wantsEmptyLog = false;
+    }
   }
 
   /** Commits without waiting until it is durable, if that can be. */

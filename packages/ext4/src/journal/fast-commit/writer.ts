@@ -53,6 +53,7 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
  */
 export class FastCommitWriter implements FastCommitter {
+  wantsEmptyLog = false;
   readonly #volume: Volume;
   readonly #log: JournalLog;
   readonly #writer: JournalWriter;
@@ -109,7 +110,11 @@ export class FastCommitWriter implements FastCommitter {
       this.#writer.flush(io);
       return true;
     }
-    if (this.#misleadsE2fsck() || !this.#encode()) return false;
+    if (this.#misleadsE2fsck()) {
+      this.wantsEmptyLog = true;
+      return false;
+    }
+    if (!this.#encode()) return false;
     this.#write(io);
     changes.written();
     return true;
