@@ -116,6 +116,22 @@ describe("the installed service", { skip }, () => {
     });
   }
 
+  test("has a user for each mount", async () => {
+    const other = join(folder, "other");
+    shell(`cp ${image} ${other}; mkdir ${other}-mount`);
+    mount("bulkhead");
+    try {
+      assert.equal(system.run("mount", ["-t", "bulkhead", other, `${other}-mount`]).code, 0);
+      const users = shell("systemctl show --property=UID --value 'bulkhead@*'")
+        .split("\n")
+        .filter((uid) => uid !== "");
+      assert.equal(new Set(users).size, 2, users.join());
+      system.run("umount", [`${other}-mount`]);
+    } finally {
+      await unmount();
+    }
+  });
+
   test("serves whoever asks for ext4, by mount.safe", async () => {
     mount("safe.ext4");
     try {

@@ -147,6 +147,8 @@ type Directives = DirectiveGroup["directives"];
 
 const identity: Directives = [
   ["DynamicUser", "yes"],
+  // One for each mount; without a name of its own, all would have the template's. 31 letters at most, of which %i takes 24.
+  ["User", "ext4-%i"],
   ["PrivateUsers", "yes"],
   ["NoNewPrivileges", "yes"],
   ["CapabilityBoundingSet"],
