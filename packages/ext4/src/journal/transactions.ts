@@ -118,7 +118,7 @@ export class Transactions {
     if (Number.isNaN(dirtySince) || this.#aborted !== undefined) return;
     const now = this.#now();
     if (now < this.deadline && now >= dirtySince - this.#commitInterval) return;
-    if (this.background?.busy !== true) this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
+    if (!this.isCommitting) this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
   }
 
   #now(): number {
@@ -181,8 +181,7 @@ export class Transactions {
     if (this.beforeChange !== undefined) this.endFreeze();
     const count = this.#running.blocks.length;
     if (count > 0) {
-      const busy = this.background?.busy === true;
-      if (count + credits > this.#mostBlocks || (this.commitSoon && !busy)) this.#commitAhead();
+      if (count + credits > this.#mostBlocks || (this.commitSoon && !this.isCommitting)) this.#commitAhead();
     }
     if (this.#running.isEmpty && !this.#checkpoints.hasRoom(this.#committing)) {
       this.wait();
@@ -305,7 +304,7 @@ export class Transactions {
     this.poll();
     this.checkAlive();
     this.#queue.add(done, inode === undefined ? Durability.commit : this.#neededFor(inode, dataOnly));
-    if (this.background?.busy !== true) this.#serveQueue();
+    if (!this.isCommitting) this.#serveQueue();
   }
 
   #serveQueue(): void {
@@ -313,14 +312,19 @@ export class Transactions {
     this.#makeDurable(this.background ?? this.#atOnce, wanted, waiters);
   }
 
+  /** Whether something is under way in the background. */
+  get isCommitting(): boolean {
+    return this.background?.busy === true;
+  }
+
   /** Ends what is under way in the background, if its I/O is done. */
   poll(): void {
-    if (this.background?.busy === true) this.background.poll();
+    if (this.isCommitting) this.background?.poll();
   }
 
   /** Waits until nothing is under way in the background. */
   wait(): void {
-    while (this.background?.busy === true) this.background.wait();
+    while (this.isCommitting) this.background?.wait();
   }
 
   #neededFor(inode: Inode, dataOnly: boolean): Durability {
@@ -442,7 +446,11 @@ export class Transactions {
     this.#aborted = error;
     this.wait();
     for (const listener of this.#listeners) listener.afterAbort?.();
-    if (!(error instanceof FileSystemError)) this.#log.noteError(-errno.EIO);
+    if (error instanceof FileSystemError) return;
+    this.#log.noteError(-errno.EIO);
+    const { environment } = this.#volume;
+    if (this.#log.journalled) environment.log("error", "Aborting journal");
+    environment.log("error", "Remounting filesystem read-only");
   }
 }
 

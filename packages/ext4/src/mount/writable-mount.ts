@@ -49,13 +49,18 @@ export class WritableMount {
   /** An error has been put on record in memory: writes the record to the device at once, and ends all changing if `errors` says so. */
   noteError(error: unknown, errors: ErrorsOption): void {
     if (this.#closed) return;
+    const transactions = this.#transactions;
+    if (errors !== "continue") transactions.abort(error instanceof FileSystemError ? new Error(error.message) : error);
+    else transactions.superblockChanged = true;
+    // What is being written may be the superblock: then the record comes with the next commit.
+    if (transactions.isCommitting) return;
     try {
       writeErrors(this.#volume);
     } catch (cause) {
       this.#volume.environment.log("error", `the error could not be put on record on the device: ${String(cause)}`);
+      // Nobody knows what else that was written before has been lost.
+      transactions.abort(cause);
     }
-    if (errors === "continue") this.#transactions.superblockChanged = true;
-    else this.#transactions.abort(error instanceof FileSystemError ? new Error(error.message) : error);
   }
 
   /** See FileSystem.freeze. */

@@ -58,8 +58,13 @@ export function overwrite(mounted: FileSystem, inode: Inode, contents: Uint8Arra
     mounted.iomapBegin(inode, pos, contents.length - pos, OP_WRITE, mapping);
     const count = Math.min(contents.length, mapping.offset + mapping.length) - pos;
     const whole = Math.ceil(count / blockSize) * blockSize;
-    mounted.device.write(mapping.addr + pos - mapping.offset, padded.subarray(pos, pos + whole));
-    mounted.iomapEnd(inode, pos, count, count, OP_WRITE, mapping);
+    let written = 0;
+    try {
+      mounted.device.write(mapping.addr + pos - mapping.offset, padded.subarray(pos, pos + whole));
+      written = count;
+    } finally {
+      mounted.iomapEnd(inode, pos, count, written, OP_WRITE, mapping);
+    }
     pos += count;
   }
 }
@@ -108,7 +113,7 @@ export function contentsOfMount(root: string): string[] {
   return lines.sort();
 }
 
-function hash(bytes: Uint8Array): string {
+export function hash(bytes: Uint8Array): string {
   return `${bytes.length} ${createHash("sha256").update(bytes).digest("hex").slice(0, 16)}`;
 }
 
