@@ -106,6 +106,8 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
             ["StandardOutput", "journal"],
             ["StandardError", "journal"],
             ["SyslogIdentifier", "bulkhead"],
+            ["LogRateLimitIntervalSec", "60"],
+            ["LogRateLimitBurst", "1000"],
           ],
         },
         {
@@ -153,7 +155,7 @@ const identity: Directives = [
   ["NoNewPrivileges", "yes"],
   ["CapabilityBoundingSet"],
   ["AmbientCapabilities"],
-  ["SecureBits", "noroot-locked no-setuid-fixup-locked keep-caps-locked"],
+  ["SecureBits", "noroot noroot-locked no-setuid-fixup no-setuid-fixup-locked keep-caps-locked"],
   ["RestrictSUIDSGID", "yes"],
   ["KeyringMode", "private"],
   ["UMask", "7777"],
@@ -171,7 +173,6 @@ function fileAccess({ visible, executable }: ProgramFiles): Directives {
     ["PrivateMounts", "yes"],
     // There is room for files in the first two.
     ["InaccessiblePaths", "+/dev/shm +/dev/mqueue +/sys"],
-    ["RestrictFileSystems"],
   ];
 }
 
@@ -179,7 +180,10 @@ function bind(source: string, target: string): string {
   return source === target ? plainPath(source) : `${plainPath(source)}:${plainPath(target)}`;
 }
 
-const devices: Directives = [["PrivateDevices", "yes"], ["DevicePolicy", "closed"], ["DeviceAllow"]];
+const devices: Directives = [
+  ["PrivateDevices", "yes"],
+  ["DevicePolicy", "closed"],
+];
 
 const system: Directives = [
   ["ProtectProc", "invisible"],
