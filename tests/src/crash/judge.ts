@@ -219,10 +219,10 @@ export class Judge {
     try {
       const seen = look(new MemoryDevice(theirs, { readOnly: true }), this.#environment());
       if (known.seen !== undefined) {
-        const differs = difference(known.seen, known.fastCommits > 0 ? withoutLost(known.seen, seen) : seen);
+        const differs = difference(known.seen, known.fastCommits > 0 ? withoutLost(seen, known.seen) : seen);
         if (differs !== undefined) fail(`our recovery (-) and e2fsck's (+):\n${differs}`);
       }
-      known.seen ??= seen;
+      known.seen ??= this.#base.image.fastCommits === true ? withoutLost(seen) : seen;
     } catch (error) {
       fail(`e2fsck's repair cannot be read: ${String(error)}`);
       return;

@@ -55,8 +55,10 @@ export function difference(one: Seen, other: Seen): string | undefined {
   return undefined;
 }
 
-/** What a file system shows but for what was put into lost+found that another view of it does not have there. */
-export function withoutLost(one: Seen, other: Seen): Seen {
+const NOTHING: Seen = { signature: "", contents: new Map(), times: "" };
+
+/** What a file system shows but for what was put into lost+found, and another view of it does not have there. */
+export function withoutLost(other: Seen, one: Seen = NOTHING): Seen {
   const keep = (text: string, from: string): string => {
     const known = new Set(from.split("\n"));
     return text

@@ -38,6 +38,8 @@ export class FastCommitChanges {
   readonly #freed = new Set<number>();
   /** Inodes that became orphans since the last full commit: on disk they are none. */
   readonly #orphans = new Set<number>();
+  /** Whether a file has grown: its data is to be there before its size says so. */
+  hasGrown = false;
   #complete = true;
   /** Whether the operation that is going on has said that it can be told. */
   #told = false;
@@ -88,6 +90,10 @@ export class FastCommitChanges {
     if (!inode.isDirectory && !this.inodes.has(inode.ino)) this.inodes.set(inode.ino, { start: 0, end: 0 });
   }
 
+  grow(): void {
+    this.hasGrown = true;
+  }
+
   /** The mapping of file blocks from `start` to `end - 1` has changed. */
   map(inode: Inode, start: number, end: number): void {
     this.touch(inode);
@@ -134,6 +140,7 @@ export class FastCommitChanges {
   /** A fast commit has all that is here. */
   written(): void {
     this.inodes.clear();
+    this.hasGrown = false;
     this.names.length = 0;
     this.#before = 0;
   }

@@ -142,7 +142,7 @@ export class FastCommitWriter implements FastCommitter {
   #encodeWith(isFirst: boolean, apart: boolean): boolean {
     const tags = this.#tags;
     const tid = this.#writer.end.sequence;
-    this.#showsData = false;
+    this.#showsData = this.#changes.hasGrown;
     tags.begin(this.#room);
     if (isFirst && !tags.head(tid)) return false;
     if (apart) tags.tail(tid);
