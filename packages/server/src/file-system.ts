@@ -204,7 +204,7 @@ export const createFileSystem = (
         }
       : session,
     completions: server.durability?.completions,
-    handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1)) ?? session,
+    handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1), log) ?? session,
     close() {
       try {
         server.durability?.close();

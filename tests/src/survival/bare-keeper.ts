@@ -36,7 +36,7 @@ export class BareKeeper {
   }
 
   #start(done: () => void): ChildProcess {
-    const server = spawn(process.execPath, [SERVER, JSON.stringify(this.#life)], {
+    const server = spawn(process.execPath, [SERVER, JSON.stringify(this.#life), String(this.deaths)], {
       stdio: ["ignore", "ignore", "pipe", this.#fuse, this.#image, this.#memory],
     });
     server.stderr?.on("data", (chunk: Buffer) => this.#said.push(chunk.toString()));

@@ -13,8 +13,13 @@ export interface Life {
   /** Options for the engine. */
   readonly engine?: Record<string, unknown>;
   readonly serving?: Record<string, unknown>;
-  /** Die, once, in this operation: before it is handled, or done and kept but not answered. */
-  readonly die?: { readonly opcode: number; readonly when: "before" | "unanswered" };
+  /** Where each server dies, one after the other: before it handles an operation, or when that is done and kept but not answered. */
+  readonly deaths?: readonly Death[];
+}
+
+export interface Death {
+  readonly opcode: number;
+  readonly when: "before" | "unanswered";
 }
 
 /** Descriptors that it is started with. */
@@ -24,10 +29,10 @@ export const Descriptor = { fuse: 3, image: 4, memory: 5 } as const;
 class MortalTransport implements Transport {
   readonly fd: number;
   readonly #base: Transport;
-  readonly #die: NonNullable<Life["die"]>;
+  readonly #die: Death;
   #due = false;
 
-  constructor(base: Transport, die: NonNullable<Life["die"]>) {
+  constructor(base: Transport, die: Death) {
     this.fd = base.fd;
     this.#base = base;
     this.#die = die;
@@ -52,6 +57,7 @@ class MortalTransport implements Transport {
 }
 
 const life = JSON.parse(process.argv[2] ?? "") as Life;
+const die = life.deaths?.[Number(process.argv[3])];
 const log = (text: string) => void process.stderr.write(`${text}\n`);
 const survival = new Survival(Descriptor.memory);
 const device = new DeviceTransport(Descriptor.fuse);
@@ -77,7 +83,6 @@ if (survival.goesOn) {
   const failure = notifier.resend();
   if (failure !== 0) throw new Error(`asking for requests again: ${failure}`);
 }
-const die = survival.goesOn ? undefined : life.die;
 const transport = die === undefined ? device : new MortalTransport(device, die);
 new ServingLoop({ session: handling, transport, timers, log }).run();
 served.close?.();

@@ -1,3 +1,3 @@
-export { createSurvivalMemory } from "./memory.js";
+export { createSurvivalMemory } from "./memory-file.js";
 export { Survival } from "./survival.js";
 export { SurvivingSession } from "./surviving-session.js";

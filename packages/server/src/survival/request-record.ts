@@ -9,6 +9,9 @@ const At = {
   /** The request in whose course servers have died, and how many. */
   suspect: 3,
   deaths: 4,
+  /** Servers so far, and which of them began the request that was begun last. */
+  life: 5,
+  begunIn: 6,
 } as const;
 const INIT = 4096;
 const MOST_INIT = 4096;
@@ -55,6 +58,7 @@ export class RequestRecord {
     const numbers = this.#numbers;
     numbers[At.added] = 0;
     numbers[At.unique] = unique;
+    numbers[At.begunIn] = numbers[At.life]!;
   }
 
   /** The answer to the request that was begun tells the kernel of an inode. */
@@ -71,12 +75,19 @@ export class RequestRecord {
     return { unique: this.#numbers[At.unique]!, added: [...this.#added.subarray(0, count)] };
   }
 
-  /** A server has died: counts that against the request that was begun last. @returns how many have died in its course by now */
+  /**
+   * A server has died, and another one begins its life: counts that against the request that the former was at. One that came to none
+   * died of something else.
+   *
+   * @returns how many have died by now in the course of the request that was begun last
+   */
   countDeath(): number {
     const numbers = this.#numbers;
-    const again = numbers[At.suspect] === numbers[At.unique] && numbers[At.unique] !== 0;
-    numbers[At.deaths] = again ? numbers[At.deaths]! + 1 : 1;
-    numbers[At.suspect] = numbers[At.unique]!;
+    if (numbers[At.begunIn] === numbers[At.life]) {
+      numbers[At.deaths] = numbers[At.suspect] === numbers[At.unique] ? numbers[At.deaths]! + 1 : 1;
+      numbers[At.suspect] = numbers[At.unique]!;
+    }
+    numbers[At.life]!++;
     return numbers[At.deaths]!;
   }
 }

@@ -48,8 +48,13 @@ export class Survival {
    * @param forget takes one look-up of an inode back
    * @throws Error when the mount cannot go on
    */
-  surviving(session: Session, { kept }: FileSystem, forget: (ino: number) => void): SurvivingSession {
-    this.#session = new SurvivingSession(session, this.#record, kept, forget, this.#legacy);
+  surviving(
+    session: Session,
+    { kept }: FileSystem,
+    forget: (ino: number) => void,
+    log: (message: string) => void,
+  ): SurvivingSession {
+    this.#session = new SurvivingSession(session, this.#record, kept, forget, log, this.#legacy);
     if (this.goesOn) this.#session.takeOver();
     return this.#session;
   }

@@ -1,12 +1,23 @@
 import type { KeptChanges } from "@bulkhead/ext4";
 import type { Handling } from "@bulkhead/fuse";
-import { FuseInHeader, FuseInitIn, FuseOutHeader, InitFlag, operations, type Session } from "@bulkhead/fuse/protocol";
+import {
+  FuseInHeader,
+  FuseInitIn,
+  FuseOutHeader,
+  InitFlag,
+  operationName,
+  operations,
+  type Session,
+} from "@bulkhead/fuse/protocol";
 import { answer, answerAgain } from "./answer-again.js";
 import { NoteWriter, Progress, type RequestNote } from "./notes.js";
 import { isResent, type RequestRecord, uniqueOf } from "./request-record.js";
 
-/** So many servers that died in the course of one request are no coincidence: it is answered with an error then. */
-const MOST_DEATHS = 3;
+/**
+ * So many servers that died in the course of one request, one after the other, are no coincidence: it is answered with an error then.
+ * Fewer than a mount stands within a minute by default.
+ */
+const MOST_DEATHS = 8;
 const EIO = -5;
 
 const UNIQUE = FuseInHeader.offset.unique;
@@ -31,6 +42,7 @@ export class SurvivingSession implements Handling {
   readonly #record: RequestRecord;
   readonly #kept: KeptChanges | undefined;
   readonly #forget: (ino: number) => void;
+  readonly #log: (message: string) => void;
   readonly #notes = new NoteWriter();
   #legacy: Legacy | undefined;
   #unique = 0;
@@ -46,12 +58,14 @@ export class SurvivingSession implements Handling {
     record: RequestRecord,
     kept: KeptChanges | undefined,
     forget: (ino: number) => void,
+    log: (message: string) => void,
     legacy?: Legacy,
   ) {
     this.#session = session;
     this.#record = record;
     this.#kept = kept;
     this.#forget = forget;
+    this.#log = log;
     this.#legacy = legacy;
   }
 
@@ -146,7 +160,11 @@ export class SurvivingSession implements Handling {
     }
     if (unique === last.unique) {
       for (const ino of last.added) this.#forget(ino);
-      if (deaths >= MOST_DEATHS) return answer(this.reply, view, EIO);
+      if (deaths >= MOST_DEATHS) {
+        const opcode = view.getUint32(FuseInHeader.offset.opcode, true);
+        this.#log(`${operationName(opcode)}: ${deaths} servers have died in its course: it is answered with EIO`);
+        return answer(this.reply, view, EIO);
+      }
     }
     this.#begin(unique);
     return note === undefined ? 0 : answerAgain(this.#session, request, length, view, note.progress);
