@@ -99,6 +99,9 @@ for (const architecture of ["x64", "arm64"] as const satisfies readonly Architec
     test("lets the helper be spoken to, and nobody else", () => {
       assert.equal(answer("sendmsg", SOCKET, 0, 0), "allow");
       assert.equal(answer("sendmsg", SOCKET + 1, 0, 0), KILL);
+      assert.equal(answer("sendto", SOCKET, 0, 1, 0, 0, 0), "allow");
+      assert.equal(answer("sendto", SOCKET + 1, 0, 1, 0, 0, 0), KILL);
+      for (const address of [4096, 5 * 2 ** 32]) assert.equal(answer("sendto", SOCKET, 0, 1, 0, address, 16), KILL);
       assert.equal(answer("setsockopt", SOCKET, 1, 83, 0, 4), "allow");
       assert.equal(answer("setsockopt", SOCKET, 1, 26, 0, 16), KILL);
       const without = compileFilter(

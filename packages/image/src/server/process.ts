@@ -1,9 +1,10 @@
-/** The process that serves an image: it has a socket and the image, opens nothing, and ends when its client is gone. */
-
+/** The process that serves an image: it has a socket and the image, and no way to anything else, and ends when its client is gone. */
+import * as fs from "node:fs";
 import { readPartitions } from "@bulkhead/ext4";
 import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timers, Wakeup } from "@bulkhead/fuse";
-import { recv, send } from "@bulkhead/linux";
+import { blockDeviceSize, fstat, recv, send } from "@bulkhead/linux";
 import create from "@bulkhead/server/file-system";
+import { lockDown } from "@bulkhead/server/lock-down";
 import { openSource } from "@bulkhead/server/source";
 import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
@@ -12,7 +13,11 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
 
 function log(message: string): void {
   const line = message.replace(UNSAFE, (char) => `\\x${char.codePointAt(0)!.toString(16).padStart(2, "0")}`);
-  process.stderr.write(`bulkhead: ${line}\n`);
+  try {
+    fs.writeSync(2, `bulkhead: ${line}\n`);
+  } catch {
+    // Nobody reads it.
+  }
 }
 
 function receiveRequest(): ServeRequest | undefined {
@@ -28,7 +33,8 @@ function report(message: ServeReport): void {
 
 /** Where in the image the file system is. What is wrong with it, `openSource` says. */
 function placeOf(offset = 0, partition?: number): { readonly start: number; readonly length: number } {
-  const image = openSource({ path: "", descriptor: Descriptor.image });
+  const io = { ...fs, fstatSync: fstat, deviceSize: blockDeviceSize };
+  const image = openSource({ path: "", descriptor: Descriptor.image }, io);
   const table = partition === undefined ? undefined : readPartitions(image)?.partitions;
   const found = table?.find(({ number }) => number === partition);
   return { start: found?.offset ?? offset, length: found?.length ?? image.size - offset };
@@ -45,9 +51,8 @@ function failure(error: unknown): ServeReport {
   };
 }
 
-async function serve({ path, offset, partition, device, engine }: ServeRequest): Promise<void> {
+async function serve({ path, offset, partition, device, engine }: ServeRequest, wakeup: Wakeup): Promise<void> {
   const timers = new Timers();
-  const wakeup = new Wakeup();
   const transport = new SocketTransport(Descriptor.socket);
   const notifier = new Notifier(transport, LONGEST_MESSAGE);
   const noDevice = () => {
@@ -103,5 +108,24 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest):
   }
 }
 
+/** Gives up everything but the socket and the image. @returns whether that worked: only then the image is looked at */
+function contain({ offset = 0, engine }: ServeRequest): boolean {
+  try {
+    const image = fstat(Descriptor.image);
+    lockDown({
+      socket: Descriptor.socket,
+      ...(engine.writable === true ? { device: { fd: Descriptor.image, start: offset } } : {}),
+      ...(image.isFile() ? { fileSize: image.size } : {}),
+    });
+    return true;
+  } catch (error) {
+    report(failure(error));
+    return false;
+  }
+}
+
 const request = receiveRequest();
-if (request !== undefined) await serve(request);
+if (request !== undefined) {
+  const wakeup = new Wakeup();
+  if (contain(request)) await serve(request, wakeup);
+}

@@ -7,6 +7,7 @@ import {
   getLimit,
   ignoreSignal,
   type LandlockReach,
+  LinuxError,
   landlockEverything,
   Prctl,
   prctl,
@@ -71,10 +72,12 @@ export function lockDown(options: LockDownOptions = {}): LockDown {
   if (!(architecture in architectures)) throw new Error(`there is no filter for ${process.arch}`);
   const filter = compileFilter(policy({ socket, pid: process.pid, device, jit }), architecture);
   refuseRings();
-  loseRoot();
+  // A namespace's capabilities are over what is in it, and a thread of Node's may keep them: the filter leaves no call that uses them.
+  const outermost = isOutermost();
+  loseRoot(outermost);
   prctl(Prctl.SET_NO_NEW_PRIVS, 1);
   dropAllCapabilities();
-  requirePowerlessThreads();
+  if (outermost) requirePowerlessThreads();
   limit(memory, fileSize);
   // Node would start its debugger; libc would end us where a write only has to fail.
   ignoreSignal(constants.signals.SIGUSR1);
@@ -105,11 +108,22 @@ function refuseRings(): void {
   }
 }
 
+/** Whether this user namespace is the system's, in which all ids are what they are. */
+function isOutermost(): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"));
+}
+
 /** Capabilities are each thread's own, and Node's threads ask nobody; but a change of user reaches all of them. */
-function loseRoot(): void {
+function loseRoot(outermost: boolean): void {
   const effective = BigInt(`0x${statusOf("self").get("CapEff") ?? "0"}`);
   const may = (capability: number) => ((effective >> BigInt(capability)) & 1n) === 1n;
-  if (process.geteuid?.() === 0 && may(CAP_SETUID) && may(CAP_SETGID)) becomeForGood(NOBODY, NOBODY);
+  if (process.geteuid?.() !== 0 || !may(CAP_SETUID) || !may(CAP_SETGID)) return;
+  try {
+    becomeForGood(NOBODY, NOBODY);
+  } catch (error) {
+    // There may be no nobody in a namespace.
+    if (outermost || !(error instanceof LinuxError)) throw error;
+  }
 }
 
 function requirePowerlessThreads(): void {

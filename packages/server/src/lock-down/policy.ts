@@ -126,6 +126,7 @@ export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Ru
       otherwise: "kill",
     },
     allowWhere(["sendmsg", "recvmsg", "recvfrom", "shutdown"], onSocket, "the helper, until its goodbye"),
+    allowWhere(["sendto"], [...onSocket, { argument: 4, within: 0 }], "the same, to whom it is connected with"),
     allowWhere(["getsockopt"], [...onSocket, { argument: 1, is: [SOL_SOCKET] }], "whether packets fit"),
     allowWhere(
       ["setsockopt"],

@@ -68,6 +68,7 @@ export const systemCalls = {
   exit_group: [231, 94],
   sendmsg: [46, 211],
   recvmsg: [47, 212],
+  sendto: [44, 206],
   recvfrom: [45, 207],
   getsockopt: [55, 209],
   setsockopt: [54, 208],

@@ -63,9 +63,10 @@ export const sockets: AttemptGroup = {
       run: ({ otherSocket }) => call("sendmsg", otherSocket, message(), 0),
     },
     {
-      name: "send with an address",
+      name: "send to an address",
       outcome: "SIGSYS",
-      run: ({ socket }) => call("sendto", socket, new Uint8Array(1), 1, 0, 0, 0),
+      without: "reaches the kernel",
+      run: ({ socket }) => call("sendto", socket, new Uint8Array(1), 1, 0, ABSTRACT, ABSTRACT.length),
     },
     {
       name: "attach a program to the helper's socket",
