@@ -25,8 +25,11 @@ export async function serveInForeground(request: MountRequest): Promise<number> 
 export async function mount(request: MountRequest, log: (message: string) => void): Promise<Serving> {
   try {
     if (request.uncontained) return await mountHere(request, log);
+    // The server starts while the rest of the keeper loads.
+    const { startFirst } = await import("./keeper/launch.js");
+    const waiting = startFirst(request);
     const { keepMount } = await import("./keeper/keeper.js");
-    return await keepMount(request, log);
+    return await keepMount(request, waiting, log);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(`cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));

@@ -26,7 +26,7 @@ import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
 import { type LockDownOptions, lockDown } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
-import { ReadThread } from "../read-thread.js";
+import type { ReadThread } from "../read-thread.js";
 import { Survival } from "../survival/index.js";
 import type { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
@@ -40,23 +40,28 @@ const BUSY_TIMEOUT = 500;
 /** An image that is damaged; other failures are 1. */
 const CORRUPT = 3;
 
+/** What a contained server starts with. */
+export interface Beginnings {
+  /** The connection to the helper. */
+  readonly socket: number;
+  /** To the keeper, if there is one. */
+  readonly line: KeeperLine | undefined;
+  /** Descriptor of a survival memory: if a server with it has died, this one goes on with its mount. */
+  readonly memory: number | undefined;
+  /** Started. */
+  readonly readThread: ReadThread;
+}
+
 /**
  * Serves one mount, from the first word of the helper to the last request of the kernel.
  *
- * @param socket the connection to the helper
- * @param line to the keeper, if there is one
- * @param memory descriptor of a survival memory: if a server with it has died, this one goes on with its mount
  * @throws what kept it from being mounted, or ended it out of order
  */
 export async function serve(
-  socket: number,
-  line: KeeperLine | undefined,
-  memory: number | undefined,
+  { socket, line, memory, readThread }: Beginnings,
   log: (text: string) => void,
 ): Promise<void> {
   const survival = memory === undefined ? undefined : new Survival(memory);
-  const readThread = new ReadThread({ lockDown: true });
-  readThread.start();
   const timers = new Timers();
   let transport: DeviceTransport | undefined;
   let notifier: Notifier | undefined;

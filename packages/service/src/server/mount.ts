@@ -27,8 +27,8 @@ export interface ServiceMountOptions<F> {
   readonly own?: readonly string[];
   readonly source?: Omit<SourceRequest, "tryLoop">;
   /**
-   * Let the kernel do the I/O. `optional`: where it can; this then asks for a loop device if the source is a file. Only with
-   * a helper that understands it; `mandatory` fails with others (EOPNOTSUPP). Default `off`.
+   * Let the kernel do the I/O. `optional`: where it can; `mandatory` asks for a loop device if the source is a file. Only with a
+   * helper that understands it; `mandatory` fails with others (EOPNOTSUPP). Default `off`.
    */
   readonly iomap?: "off" | "optional" | "mandatory";
   /** `MountFlag` bits that the file system honours itself, and that the kernel is not told of. */
@@ -76,7 +76,8 @@ export async function mountAsService<F>(
     const request: SourceRequest = {
       ...options.source,
       ...(access === undefined ? {} : { access }),
-      tryLoop: wantsIomap,
+      // Not for a wish alone: it is one more thing that everybody sees, with a page cache of its own.
+      tryLoop: iomap === "mandatory",
     };
     let source: ServiceSource | undefined;
     if (command.source !== undefined) {

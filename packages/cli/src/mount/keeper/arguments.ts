@@ -39,9 +39,9 @@ export function helperArguments(
 export function planMount({ source, settings }: MountRequest, log: Log): MountPlan {
   const where = sourceOptions(source, settings);
   const writable = isWritable(where, settings.access, log);
-  // An image file gets a loop device then, if root mounts.
-  const isRoot = process.geteuid?.() === 0;
-  const candidate = { source: where, data: settings.data, ...(isRoot ? { blockDevice: true } : {}) };
+  // An image file gets a loop device where iomap=1 insists, and root mounts.
+  const looped = settings.iomap === "required" && process.geteuid?.() === 0;
+  const candidate = { source: where, data: settings.data, ...(looped ? { blockDevice: true } : {}) };
   const iomap = usesIomap(settings, candidate);
   // The kernel that does the file I/O waits for the server anyway.
   return { writable, iomap, asDevice: !iomap && mountsAsDevice(where, writable) };

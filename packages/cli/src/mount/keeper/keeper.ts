@@ -1,15 +1,15 @@
 import { EndingSignals } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
-import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
 import { lockHolder } from "@bulkhead/server/descriptor";
-import { createSurvivalMemory } from "@bulkhead/server/survival";
-import { type HeldMount, HelperExit, launchServer, runHelper } from "@bulkhead/service";
+import { type HeldMount, HelperExit, runHelper } from "@bulkhead/service/helper";
+import type { LaunchedServer } from "@bulkhead/service/launcher";
 import { CommandError } from "../../command-line/errors.js";
 import { ExitCode } from "../../command-line/exit-code.js";
 import type { Log } from "../log.js";
 import type { MountRequest, Serving } from "../request.js";
 import { helperArguments, type MountPlan, planMount } from "./arguments.js";
 import { KeptMount, type Server, type Successors } from "./kept-mount.js";
+import { dismiss, startFirst, startServer, type WaitingServer } from "./launch.js";
 import { ServerLines } from "./server-lines.js";
 import { ThreadQuestions } from "./thread-questions.js";
 
@@ -17,17 +17,19 @@ import { ThreadQuestions } from "./thread-questions.js";
 export const READ_AHEAD_KIB = 1024;
 /** Percent of the kernel's cache for written pages that a mount may take: as much as a disk's. */
 export const DIRTY_SHARE = 100;
+
 /**
  * Mounts with a contained server, and stays for the mount's life: it alone has privileges, and never looks at what is on the source.
  * Resolves when the mount answers.
  *
+ * @param waiting the server, started with `startFirst`
  * @throws CommandError with a line that says what to do
  */
-export async function keepMount(request: MountRequest, log: Log): Promise<Serving> {
+export async function keepMount(request: MountRequest, waiting: WaitingServer, log: Log): Promise<Serving> {
   // Caught from before there is a mount: one that came in between would leave it behind.
   const signals = new EndingSignals();
   try {
-    const mount = await mounted(request, planMount(request, log), log);
+    const mount = await mounted(request, planned(request, waiting, log), log);
     await mount.answers();
     let signalled = false;
     signals.deliverTo(() => {
@@ -43,12 +45,36 @@ export async function keepMount(request: MountRequest, log: Log): Promise<Servin
   }
 }
 
-/** Starts a server and has it mounted. Where the kernel does not mount the device as its own, it is a plain mount. */
-async function mounted(request: MountRequest, plan: MountPlan, log: Log): Promise<KeptMount> {
-  const first = await attempt(request, plan, log);
+interface Planned {
+  readonly plan: MountPlan;
+  readonly waiting: WaitingServer;
+}
+
+/** Looks at the source from outside. The server that waits goes on, unless it has to be started in another way. */
+function planned(request: MountRequest, waiting: WaitingServer, log: Log): Planned {
+  let plan: MountPlan;
+  try {
+    plan = planMount(request, log);
+  } catch (error) {
+    dismiss(waiting);
+    throw error;
+  }
+  // What a kernel that does the file I/O has under way, no other server can know.
+  if (!plan.iomap || waiting.memory === undefined) return { plan, waiting };
+  dismiss(waiting);
+  return { plan, waiting: startFirst(request, false) };
+}
+
+/** Has a server mounted. Where the kernel does not mount the device as its own, it is a plain mount. */
+async function mounted(request: MountRequest, { plan, waiting }: Planned, log: Log): Promise<KeptMount> {
+  const first = await attempt(request, plan, waiting, log);
   if (!plan.asDevice || first.server.result.refusal === undefined) return successful(request, first, log);
   first.successors?.close();
-  const second = successful(request, await attempt(request, { ...plan, asDevice: false }, log), log);
+  const second = successful(
+    request,
+    await attempt(request, { ...plan, asDevice: false }, startFirst(request), log),
+    log,
+  );
   log(
     `${request.source}: the kernel does not mount it as a block device: sync and umount do not wait until all is on it`,
   );
@@ -60,21 +86,18 @@ interface Attempt {
   readonly successors: Successors | undefined;
 }
 
-/** Starts the first server of a mount. */
-async function attempt(request: MountRequest, plan: MountPlan, log: Log): Promise<Attempt> {
+/** Speaks with the first server of a mount. */
+async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingServer, log: Log): Promise<Attempt> {
   const args = helperArguments(request, plan);
-  // What a kernel that does the file I/O has under way, no other server can know.
-  if (request.settings.restarts === 0 || plan.iomap) {
-    return { server: await start(request, args, log, {}), successors: undefined };
-  }
-  const memory = createSurvivalMemory();
-  const server = await start(request, args, log, { memory });
+  const { process, memory } = waiting;
+  const server = await converse(request, args, process, log, { hold: memory !== undefined });
+  if (memory === undefined) return { server, successors: undefined };
   const { held } = server.result;
   return {
     server,
     successors: {
       most: request.settings.restarts,
-      start: () => start(request, args, log, { memory, held }),
+      start: () => converse(request, args, startServer(request, memory), log, { goOn: held }),
       close() {
         held?.close();
         close(memory);
@@ -83,27 +106,16 @@ async function attempt(request: MountRequest, plan: MountPlan, log: Log): Promis
   };
 }
 
-/** What a server gets besides its arguments. */
-interface Inheritance {
-  /** Descriptor of the memory that outlives it; with it, what it has otherwise is held for the next one. */
-  readonly memory?: number;
-  /** What the server before had, with whose mount it goes on. */
-  readonly held?: HeldMount | undefined;
-}
+/** Whether what the server gets is held for the next one, or what the one before had, with whose mount it goes on. */
+type Inheritance = { readonly hold: boolean } | { readonly goOn: HeldMount | undefined };
 
-async function start(
-  { source, mountpoint, settings }: MountRequest,
+async function converse(
+  { settings }: MountRequest,
   args: string[],
+  server: LaunchedServer,
   log: Log,
-  { memory, held }: Inheritance,
+  inheritance: Inheritance,
 ): Promise<Server> {
-  const server = launchServer({
-    command: [process.execPath, serverProgram(), source, mountpoint],
-    environment: serverEnvironment,
-    stderr: "pipe",
-    stream: true,
-    ...(memory === undefined ? {} : { memory }),
-  });
   if (server.stderr === undefined || server.stream === undefined) throw new Error("a server without its streams");
   const questions = new ThreadQuestions(server.stream, () => server.serverPid);
   const lines = new ServerLines(server.stderr, log, settings.debug ? Number.POSITIVE_INFINITY : undefined);
@@ -112,9 +124,9 @@ async function start(
     arguments: args,
     server,
     extensions: true,
-    ...(held === undefined
-      ? { readAheadKb: READ_AHEAD_KIB, dirtyShare: DIRTY_SHARE, hold: memory !== undefined }
-      : { goOn: held }),
+    ...("hold" in inheritance || inheritance.goOn === undefined
+      ? { readAheadKb: READ_AHEAD_KIB, dirtyShare: DIRTY_SHARE, hold: "hold" in inheritance && inheritance.hold }
+      : { goOn: inheritance.goOn }),
     log: (note) => notes.push(note),
   });
   if (result.exitCode !== HelperExit.MOUNTED) await lines.ended;

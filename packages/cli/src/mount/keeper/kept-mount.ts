@@ -1,7 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detach, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
-import { HelperExit, type HelperResult, type LaunchedServer } from "@bulkhead/service";
+import { HelperExit, type HelperResult } from "@bulkhead/service/helper";
+import type { LaunchedServer } from "@bulkhead/service/launcher";
 import { CommandError } from "../../command-line/errors.js";
 import type { Log } from "../log.js";
 import type { ServerLines } from "./server-lines.js";
