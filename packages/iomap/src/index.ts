@@ -27,5 +27,5 @@ export {
   TO_EOF,
   validateMapping,
 } from "./mapping.js";
-export type { FileIdentity, Ioend, IomapServer } from "./server.js";
+export type { FileIdentity, Ioend, IoendQuestion, IomapServer } from "./server.js";
 export type { HostFile, MappingServer } from "./upcalls.js";

@@ -23,6 +23,12 @@ export interface Ioend {
   readonly newAddr: number;
 }
 
+/** One of several ioends. */
+export interface IoendQuestion<F extends FileIdentity> {
+  readonly file: F;
+  readonly ioend: Ioend;
+}
+
 /**
  * A server that speaks all of fuse-iomap, as an in-process object or a socket's other end. Calls block until the answer is
  * there. A transport that loses or gives up on its server answers -ENOTCONN or -ECONNABORTED (or throws): from then on the host
@@ -43,6 +49,10 @@ export interface IomapServer<F extends FileIdentity> {
   end(file: F, pos: number, count: number, written: number, operation: number, mapping: Readonly<Mapping>): number;
   /** IOMAP_IOEND. @returns the size on disk afterwards, or a negative errno */
   ioend(file: F, ioend: Ioend): number;
+  /**
+   * Several at once, in any order, for who would have to be waited for each time. Fills `answers`, one for each.
+   */
+  ioends?(questions: readonly IoendQuestion<F>[], answers: number[]): void;
   /** READ of inline data with fh 0. @returns bytes, fewer at the end of the data */
   readInline(file: F, pos: number, target: Uint8Array): number;
   /** WRITE of inline data with fh 0; the size on disk grows with it. @returns bytes written; 1 to `source.length` */

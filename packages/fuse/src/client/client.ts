@@ -51,6 +51,8 @@ const DEFAULT_TIMEOUT = 120_000;
 const PAGE_SIZE = 4096;
 /** Nodes that one BATCH_FORGET gives back. */
 const FORGOTTEN_AT_ONCE = 1024;
+/** Questions that are sent before their answers are read: a socket holds so many. */
+const ASKED_AT_ONCE = 64;
 /** The kernel's directories end where its patience does; ours after so many entries. */
 const MOST_ENTRIES = 1 << 26;
 /** unique numbers are even, as the kernel's: an INTERRUPT's is its request's and 1. */
@@ -170,13 +172,45 @@ export class FuseClient {
   ): DecodedReply<K> {
     const row: Row = operations[name];
     this.#send(name, nodeid, parts, caller);
-    const uniqueLo = this.#unique % TWO_32;
-    const uniqueHi = Math.floor(this.#unique / TWO_32);
-    const length = this.#receive(name, uniqueLo, uniqueHi);
+    const length = this.#receive(name, this.#unique, this.#unique);
     const limit = typeof row.tail?.limit === "string" ? fieldOf(parts.request, row.tail.limit) : 0;
+    const reply = this.#decode(name, length, limit);
+    if (reply.error === 0 && isEntry(row)) this.nodes.add((reply.out[0] as { readonly nodeid: number }).nodeid);
+    return reply;
+  }
+
+  /**
+   * Asks several small questions of a kind, and then waits for the answers: the server is woken once, not for each.
+   *
+   * @param each gets the index of a question, and its answer; the next one overwrites it
+   * @throws as {@link call}
+   */
+  callAll<K extends OperationName>(
+    name: K,
+    questions: readonly { readonly nodeid: number; readonly parts: RequestParts<K> }[],
+    each: (index: number, reply: DecodedReply<K>) => void,
+  ): void {
+    const start = this.#unique + UNIQUE_STEP;
+    const isAnswered = new Set<number>();
+    while (isAnswered.size < questions.length) {
+      const asked = questions.slice(isAnswered.size, isAnswered.size + ASKED_AT_ONCE);
+      const first = this.#unique + UNIQUE_STEP;
+      for (const { nodeid, parts } of asked) this.#send(name, nodeid, parts, this.#caller);
+      const last = this.#unique;
+      for (const due = isAnswered.size + asked.length; isAnswered.size < due; ) {
+        const length = this.#receive(name, first, last);
+        const { uniqueLo, uniqueHi } = this.#header.at(this.#replyView, 0);
+        const index = (uniqueLo + uniqueHi * TWO_32 - start) / UNIQUE_STEP;
+        if (isAnswered.has(index)) continue;
+        isAnswered.add(index);
+        each(index, this.#decode(name, length, 0));
+      }
+    }
+  }
+
+  #decode<K extends OperationName>(name: K, length: number, limit: number): DecodedReply<K> {
     const reply = decodeReply(name, this.#reply, length, limit);
     if (reply === undefined) throw this.#lose("protocol", `the server's answer to ${name} breaks the protocol`);
-    if (reply.error === 0 && isEntry(row)) this.nodes.add((reply.out[0] as { readonly nodeid: number }).nodeid);
     return reply;
   }
 
@@ -201,7 +235,7 @@ export class FuseClient {
     const failure = this.#channel.send(message, length, this.#timeout);
     if (failure !== 0) throw this.#failed(failure, name);
     if (row?.answer === "never") return this.#reply.subarray(0, 0);
-    const received = this.#receive(name, header.uniqueLo, header.uniqueHi);
+    const received = this.#receive(name, this.#unique, this.#unique);
     const answer = this.#header.at(this.#replyView, 0);
     answer.uniqueLo = uniqueLo;
     answer.uniqueHi = uniqueHi;
@@ -317,8 +351,8 @@ export class FuseClient {
     if (failure !== 0) throw this.#failed(failure, name);
   }
 
-  /** Waits for the reply with this number; what else comes is a notification, or an answer that nobody waits for. */
-  #receive(name: string, uniqueLo: number, uniqueHi: number): number {
+  /** Waits for a reply to one of our requests from `first` to `last`; what else comes is a notification, or an answer that nobody waits for. */
+  #receive(name: string, first: number, last: number): number {
     const until = performance.now() + this.#timeout;
     for (;;) {
       const length = this.#channel.receive(this.#reply, Math.max(0, until - performance.now()));
@@ -328,7 +362,8 @@ export class FuseClient {
       if (header.len !== length) {
         throw this.#lose("protocol", `the server sent ${length} bytes that say that they are ${header.len}`);
       }
-      if (header.uniqueLo === uniqueLo && header.uniqueHi === uniqueHi) return length;
+      const unique = header.uniqueLo + header.uniqueHi * TWO_32;
+      if (unique >= first && unique <= last && unique % UNIQUE_STEP === 0) return length;
       if (header.uniqueLo === 0 && header.uniqueHi === 0) {
         this.onNotify?.(header.error, this.#reply.subarray(FuseOutHeader.size, length));
       }

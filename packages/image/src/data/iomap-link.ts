@@ -1,5 +1,6 @@
 import type { FuseClient } from "@bulkhead/fuse/client";
 import {
+  type DecodedReply,
   Fattr,
   FsyncFlag,
   FuseIomapDevInvalOut,
@@ -12,6 +13,7 @@ import {
   type ConfigReply,
   type FileIdentity,
   type Ioend,
+  type IoendQuestion,
   type IomapConnection,
   type IomapServer,
   Mapping,
@@ -98,11 +100,15 @@ export class IomapLink implements IomapServer<FileIdentity> {
     return this.#client.call("IOMAP_END", nodeid, { request }).error;
   }
 
-  ioend({ nodeid, ino }: FileIdentity, { flags, error, pos, written, dev, newAddr }: Ioend): number {
-    const where = newAddr === NULL_ADDR ? { new_addrLo: 0xffff_ffff, new_addrHi: 0xffff_ffff } : { new_addr: newAddr };
-    const request = { flags, error, attr_ino: ino, pos, written, dev, ...where };
-    const reply = this.#client.call("IOMAP_IOEND", nodeid, { request });
-    return reply.error === 0 ? (reply.out[0]?.newsize ?? 0) : reply.error;
+  ioend(file: FileIdentity, ioend: Ioend): number {
+    return newSize(this.#client.call("IOMAP_IOEND", file.nodeid, ioendParts(file, ioend)));
+  }
+
+  ioends(questions: readonly IoendQuestion<FileIdentity>[], answers: number[]): void {
+    const asked = questions.map(({ file, ioend }) => ({ nodeid: file.nodeid, parts: ioendParts(file, ioend) }));
+    this.#client.callAll("IOMAP_IOEND", asked, (index, reply) => {
+      answers[index] = newSize(reply);
+    });
   }
 
   readInline({ nodeid }: FileIdentity, offset: number, target: Uint8Array): number {
@@ -137,6 +143,15 @@ export class IomapLink implements IomapServer<FileIdentity> {
   syncFs(): number {
     return this.#client.call("SYNCFS", ROOT, {}).error;
   }
+}
+
+function ioendParts({ ino }: FileIdentity, { flags, error, pos, written, dev, newAddr }: Ioend) {
+  const where = newAddr === NULL_ADDR ? { new_addrLo: 0xffff_ffff, new_addrHi: 0xffff_ffff } : { new_addr: newAddr };
+  return { request: { flags, error, attr_ino: ino, pos, written, dev, ...where } };
+}
+
+function newSize({ error, out }: DecodedReply<"IOMAP_IOEND">): number {
+  return error === 0 ? (out[0]?.newsize ?? 0) : error;
 }
 
 function decode(slot: View<typeof FuseIomapIo>, mapping: Mapping): void {

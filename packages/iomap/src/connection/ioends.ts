@@ -17,6 +17,16 @@ class Request implements Ioend {
   newAddr = NULL_ADDR;
 }
 
+/** A direct write that is over, and what became of it: 0, or a negative errno. */
+export interface WriteEnd<F extends FileIdentity> {
+  readonly file: FileState<F> | undefined;
+  readonly flags: number;
+  readonly error: number;
+  readonly pos: number;
+  readonly length: number;
+  result: number;
+}
+
 /** Tells the server what reached the device, and takes what follows from that. */
 export class Ioends<F extends FileIdentity> {
   readonly #context: Context<F>;
@@ -44,12 +54,25 @@ export class Ioends<F extends FileIdentity> {
     dev = 0,
     newAddr = NULL_ADDR,
   ): number {
-    const end = pos + written;
-    const all = end > file.diskSize ? flags | IoendFlag.append : flags;
-    const size = Math.max(file.diskSize, end);
+    const all = pos + written > file.diskSize ? flags | IoendFlag.append : flags;
     const answer = this.#tells(all, error, written)
       ? this.#tell(file, all, error, pos, written, dev, newAddr)
       : -ENOSYS;
+    return this.#settle(file, all, error, pos, written, keepsMappings, answer);
+  }
+
+  /** What follows from the server's answer, -ENOSYS where it was not asked. */
+  #settle(
+    file: FileState<F>,
+    all: number,
+    error: number,
+    pos: number,
+    written: number,
+    keepsMappings: boolean,
+    answer: number,
+  ): number {
+    const end = pos + written;
+    const size = Math.max(file.diskSize, end);
     if (error !== 0) return error;
     if (answer < 0 && answer !== -ENOSYS) return answer;
     if (written <= 0) return 0;
@@ -58,6 +81,45 @@ export class Ioends<F extends FileIdentity> {
     file.size = Math.max(file.size, end);
     if (!keepsMappings || (all & (IoendFlag.shared | IoendFlag.unwritten)) !== 0) file.dropMappings(pos, written);
     return 0;
+  }
+
+  /** Several direct writes to whole blocks inside their files are over; sets each one's `result`. Neighbours are told of as one. */
+  completeAll(writes: WriteEnd<F>[]): void {
+    const asked: WriteEnd<F>[] = [];
+    for (const write of writes) {
+      const { file, flags, error, pos, length } = write;
+      if (this.#tells(flags, error, error !== 0 ? 0 : length)) asked.push(write);
+      else write.result = this.#settle(file!, flags, error, pos, length, true, -ENOSYS);
+    }
+    if (asked.length === 0) return;
+    asked.sort((a, b) => a.file!.identity.nodeid - b.file!.identity.nodeid || a.pos - b.pos);
+    const questions: { readonly file: F; readonly ioend: Request }[] = [];
+    const places: number[] = [];
+    let last: WriteEnd<F> | undefined;
+    for (const write of asked) {
+      const { file, flags, error, pos, length } = write;
+      const ioend = questions.at(-1)?.ioend;
+      const follows = last?.file === file && last?.flags === flags && last.pos + last.length === pos;
+      if (ioend !== undefined && follows && error === 0 && ioend.error === 0) {
+        ioend.written += length;
+      } else {
+        const request = new Request();
+        request.flags = flags;
+        request.error = error;
+        request.pos = pos;
+        request.written = error !== 0 ? 0 : length;
+        questions.push({ file: file!.identity, ioend: request });
+      }
+      places.push(questions.length - 1);
+      last = write;
+    }
+    this.#context.counters.ioends += questions.length;
+    const answers: number[] = [];
+    this.#context.server.ioends(questions, answers);
+    for (const [i, write] of asked.entries()) {
+      const { file, flags, error, pos, length } = write;
+      write.result = this.#settle(file!, flags, error, pos, length, true, answers[places[i]!]!);
+    }
   }
 
   #tells(flags: number, error: number, written: number): boolean {

@@ -1,6 +1,6 @@
 import { ECONNABORTED, EIO, ENOSYS, ENOTCONN, EUCLEAN } from "../errno.js";
 import type { Mapping } from "../mapping.js";
-import type { FileIdentity, Ioend, IomapServer } from "../server.js";
+import type { FileIdentity, Ioend, IoendQuestion, IomapServer } from "../server.js";
 
 /** Largest errno of Linux. */
 const MOST_ERRNO = 4095;
@@ -52,6 +52,24 @@ export class ServerLink<F extends FileIdentity> {
     const answer = this.#ask(() => this.#server.ioend(file, ioend), Number.MAX_SAFE_INTEGER);
     if (answer === -ENOSYS) this.#hasIoend = false;
     return answer;
+  }
+
+  /** Several at once. Fills `answers`, each as `ioend`'s. */
+  ioends(questions: readonly IoendQuestion<F>[], answers: number[]): void {
+    const server = this.#server;
+    if (server.ioends === undefined) {
+      for (const [i, { file, ioend }] of questions.entries()) answers[i] = this.ioend(file, ioend);
+      return;
+    }
+    const failure = this.#ask(() => {
+      server.ioends?.(questions, answers);
+      return 0;
+    }, 0);
+    for (const [i] of questions.entries()) {
+      const answer = failure === 0 ? this.#checked(answers[i] ?? Number.NaN, Number.MAX_SAFE_INTEGER) : failure;
+      answers[i] = answer;
+      if (answer === -ENOSYS) this.#hasIoend = false;
+    }
   }
 
   readInline(file: F, pos: number, target: Uint8Array): number {
@@ -115,6 +133,10 @@ export class ServerLink<F extends FileIdentity> {
     } finally {
       this.isAsking = false;
     }
+    return this.#checked(answer, most);
+  }
+
+  #checked(answer: number, most: number): number {
     if (answer === -ENOTCONN || answer === -ECONNABORTED) this.isAborted = true;
     // An answer to a question after which the server was given up came too late.
     if (this.isAborted) return -EIO;

@@ -28,6 +28,7 @@ class Transfer<F extends FileIdentity> {
   /** IoendFlag. */
   flags = 0;
   error = 0;
+  result = 0;
   /** Pieces that are not done, and 1 while they are submitted. */
   pending = 0;
   done: Done = () => {};
@@ -56,6 +57,8 @@ export class Submitted<F extends FileIdentity> {
   readonly #lengths = new Float64Array(MOST_PIECES);
   #pieces = 0;
   #flags = 0;
+  /** Writes that have landed, of which the server has not heard. */
+  #written: Transfer<F>[] = [];
 
   constructor(context: Context<F>, pages: PageCache, writeback: Writeback<F>, ioends: Ioends<F>) {
     this.#context = context;
@@ -226,22 +229,44 @@ export class Submitted<F extends FileIdentity> {
       this.#context.onError(error);
     }
     if (--transfer.pending > 0) return;
-    const { file, done } = transfer;
-    const result = this.#complete(transfer);
-    this.#proceed(file!);
-    done(result);
+    if (!transfer.writes) {
+      this.#end(transfer, transfer.error);
+      return;
+    }
+    // The server hears of all that have landed by now at once.
+    if (this.#written.push(transfer) === 1) void Promise.resolve().then(this.#tell);
   };
 
-  /** All pieces are done: the server hears of what was written. */
-  #complete(transfer: Transfer<F>): number {
-    const { file, pos, length, writes, flags, error } = transfer;
+  readonly #tell = (): void => {
+    const written = this.#written;
+    this.#written = [];
+    this.#ioends.completeAll(written);
+    for (const transfer of written) this.#end(transfer, transfer.result);
+  };
+
+  #end(transfer: Transfer<F>, failure: number): void {
+    const { file, length, done } = transfer;
+    this.#release(transfer);
+    this.#proceed(file!);
+    done(failure !== 0 ? failure : length);
+  }
+
+  #release(transfer: Transfer<F>): void {
+    const { file, pos, length, writes } = transfer;
+    file!.inFlight--;
+    if (writes) this.#pages.dropRange(file!, pos, pos + length);
     transfer.file = undefined;
     this.#spare.push(transfer);
-    file!.inFlight--;
-    if (!writes) return error !== 0 ? error : length;
-    const answer = this.#ioends.complete(file!, flags, error, pos, error !== 0 ? 0 : length, true);
-    this.#pages.dropRange(file!, pos, pos + length);
-    return answer !== 0 ? answer : length;
+  }
+
+  /** All pieces were done at once. */
+  #complete(transfer: Transfer<F>): number {
+    const { length, writes, error } = transfer;
+    transfer.result = error;
+    if (writes) this.#ioends.completeAll([transfer]);
+    const { result } = transfer;
+    this.#release(transfer);
+    return result !== 0 ? result : length;
   }
 
   /** Lets those who wait go on, in their order. */

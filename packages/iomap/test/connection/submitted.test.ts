@@ -34,12 +34,17 @@ class SlowDevice {
   }
 
   /** Finishes one, in any order. */
-  finish(index = 0, error?: unknown): void {
+  async finish(index = 0, error?: unknown): Promise<void> {
     this.under.splice(index, 1)[0]?.finish(error);
+    await new Promise(setImmediate);
   }
 
-  finishAll(): void {
-    while (this.under.length > 0) this.finish(this.under.length - 1);
+  /** All that is under way lands before anybody hears of it. */
+  async finishAll(): Promise<void> {
+    while (this.under.length > 0) {
+      for (const one of this.under.splice(0)) one.finish();
+      await new Promise(setImmediate);
+    }
   }
 }
 
@@ -60,20 +65,20 @@ function results(): { readonly list: number[]; readonly done: (result: number) =
   return { list, done: (result) => void list.push(result) };
 }
 
-test("sixteen reads are under way at once, and each gets its bytes", () => {
+test("sixteen reads are under way at once, and each gets its bytes", async () => {
   const { at, device } = slow(64);
   const { list, done } = results();
   const targets = Array.from({ length: DEPTH }, () => new Uint8Array(BLOCK));
   for (const [i, target] of targets.entries()) assert.equal(at.file.submitRead(i * 3 * BLOCK, target, done), undefined);
   assert.equal(device.most, DEPTH);
-  device.finishAll();
+  await device.finishAll();
   assert.deepEqual(list, new Array(DEPTH).fill(BLOCK));
   for (const [i, target] of targets.entries()) {
     assert.deepEqual(target, pattern(64 * BLOCK).subarray(i * 3 * BLOCK, (i * 3 + 1) * BLOCK));
   }
 });
 
-test("what needs no device is answered at once: holes, unwritten space, the end of the file", () => {
+test("what needs no device is answered at once: holes, unwritten space, the end of the file", async () => {
   const { at, device } = slow(2);
   assert.equal(at.file.truncate(8 * BLOCK), 0);
   const target = new Uint8Array(4 * BLOCK).fill(STALE);
@@ -85,7 +90,7 @@ test("what needs no device is answered at once: holes, unwritten space, the end 
   assert.equal(device.most, 0);
 });
 
-test("sixteen writes into unwritten space are under way at once; the server hears of each when it has landed", () => {
+test("sixteen writes into unwritten space are under way at once; the server hears of each when it has landed", async () => {
   const { at, device } = slow(0, { caches: true });
   assert.equal(at.file.fallocate(0, 0, 64 * BLOCK), 0);
   const { list, done } = results();
@@ -95,9 +100,10 @@ test("sixteen writes into unwritten space are under way at once; the server hear
   assert.equal(device.most, DEPTH);
   const ioends = () => at.server.calls.filter(({ what }) => what === "ioend").length;
   assert.equal(ioends(), 0, "no data, no ioend");
-  device.finish(3);
+  await device.finish(3);
   assert.equal(ioends(), 1);
-  device.finishAll();
+  await device.finishAll();
+  assert.equal(ioends(), DEPTH, "none of them are neighbours");
   assert.deepEqual(list, new Array(DEPTH).fill(BLOCK));
   const whole = at.server.contents(at.inode);
   for (let i = 0; i < DEPTH; i++) {
@@ -107,7 +113,26 @@ test("sixteen writes into unwritten space are under way at once; the server hear
   assert.deepEqual(at.server.complaints, []);
 });
 
-test("parts of blocks, and what extends the file, wait until they are alone, and those after them wait as well", () => {
+test("neighbours that have landed are told of as one", async () => {
+  const { at, device } = slow(0, { caches: true, run: 64 });
+  assert.equal(at.file.fallocate(0, 0, 64 * BLOCK), 0);
+  const { list, done } = results();
+  for (const i of [3, 0, 2, 1, 8]) assert.equal(at.file.submitWrite(i * BLOCK, pattern(BLOCK, i), done), undefined);
+  await device.finishAll();
+  const told = at.server.calls
+    .filter(({ what }) => what === "ioend")
+    .map(({ pos, count, written }) => [pos, count || written]);
+  assert.deepEqual(told, [
+    [0, 4 * BLOCK],
+    [8 * BLOCK, BLOCK],
+  ]);
+  assert.deepEqual(list, new Array(5).fill(BLOCK));
+  for (const i of [0, 1, 2, 3, 8]) {
+    assert.deepEqual(at.server.contents(at.inode).subarray(i * BLOCK, (i + 1) * BLOCK), pattern(BLOCK, i));
+  }
+});
+
+test("parts of blocks, and what extends the file, wait until they are alone, and those after them wait as well", async () => {
   const { at, device } = slow(8);
   const { list, done } = results();
   assert.equal(at.file.submitWrite(0, pattern(BLOCK, 1), done), undefined);
@@ -117,11 +142,11 @@ test("parts of blocks, and what extends the file, wait until they are alone, and
   const target = new Uint8Array(BLOCK);
   assert.equal(at.file.submitRead(0, target, done), undefined, "so do reads");
   assert.equal(device.under.length, 1);
-  device.finish();
+  await device.finish();
   assert.deepEqual(list.slice(0, 2), [10, BLOCK]);
   assert.equal(at.file.size, 9 * BLOCK);
   assert.equal(device.under.length, 2);
-  device.finishAll();
+  await device.finishAll();
   assert.equal(list.length, 5);
   const first = pattern(BLOCK, 1);
   first.set(pattern(10, 2), 100);
@@ -129,7 +154,7 @@ test("parts of blocks, and what extends the file, wait until they are alone, and
   assert.deepEqual(at.server.complaints, []);
 });
 
-test("while something is under way, what would free its blocks is EBUSY, and reading goes on", () => {
+test("while something is under way, what would free its blocks is EBUSY, and reading goes on", async () => {
   const { at, device } = slow(8);
   const { list, done } = results();
   assert.equal(at.file.submitRead(0, new Uint8Array(BLOCK), done), undefined);
@@ -144,18 +169,18 @@ test("while something is under way, what would free its blocks is EBUSY, and rea
   assert.equal(at.file.evict(), -EBUSY);
   assert.equal(at.file.readDirect(0, new Uint8Array(BLOCK)), BLOCK);
   assert.equal(idle, false);
-  device.finish();
+  await device.finish();
   assert.deepEqual([list, idle, at.file.isBusy], [[BLOCK], true, false]);
   assert.equal(at.file.truncate(0), 0);
 });
 
-test("a write that fails is EIO, and what it should have written reads as before", () => {
+test("a write that fails is EIO, and what it should have written reads as before", async () => {
   const { at, device } = slow(0);
   assert.equal(at.file.fallocate(0, 0, 8 * BLOCK), 0);
   const { list, done } = results();
   assert.equal(at.file.submitWrite(0, pattern(BLOCK), done), undefined);
   assert.equal(at.file.submitRead(BLOCK, new Uint8Array(BLOCK), done), BLOCK);
-  device.finish(0, new Error("worn out"));
+  await device.finish(0, new Error("worn out"));
   assert.deepEqual(list, [-EIO]);
   const target = new Uint8Array(BLOCK).fill(STALE);
   assert.equal(at.file.readDirect(0, target), BLOCK);
@@ -164,19 +189,19 @@ test("a write that fails is EIO, and what it should have written reads as before
   assert.equal(at.file.isBusy, false);
 });
 
-test("copies of blocks and fresh ones are written alone: their blocks move", () => {
+test("copies of blocks and fresh ones are written alone: their blocks move", async () => {
   for (const allocation of ["copy", "new"] as const) {
     const { at, device } = slow(4, { allocation });
     const { list, done } = results();
     const now = at.file.submitWrite(0, pattern(BLOCK, 7), done);
-    if (now === undefined) device.finishAll();
+    if (now === undefined) await device.finishAll();
     assert.equal(now ?? list[0], BLOCK);
     assert.deepEqual(at.server.contents(at.inode).subarray(0, BLOCK), pattern(BLOCK, 7));
     assert.deepEqual(at.server.complaints, []);
   }
 });
 
-test("a device that cannot go on meanwhile is waited for", () => {
+test("a device that cannot go on meanwhile is waited for", async () => {
   const at = bench();
   assert.equal(at.file.writeDirect(0, pattern(4 * BLOCK)), 4 * BLOCK);
   const never = () => assert.fail("answered twice");
