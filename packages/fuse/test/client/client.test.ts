@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import { SocketType, socketpair } from "@bulkhead/linux";
 import {
   type ClientChannel,
+  encodeRequest,
   FuseClient,
   FuseConnectionError,
   operationName,
@@ -230,6 +231,76 @@ describe("nodes", () => {
     assert.deepEqual(wire.seen.slice(-3), ["BATCH_FORGET", "BATCH_FORGET", "DESTROY"]);
     assert.ok(wire.closed);
   });
+});
+
+describe("many questions at once", () => {
+  const handlers: ConstructorParameters<typeof Session>[0] = {
+    LSEEK(context, { offset }, out) {
+      if (offset === 7) return -6;
+      out.offset = context.nodeid * 1000 + offset;
+      return 0;
+    },
+  };
+  const questions = Array.from({ length: 150 }, (_, i) => ({
+    nodeid: 2 + (i % 3),
+    parts: { request: { offset: i, whence: 3 } },
+  }));
+  const expected = questions.map(({ nodeid }, i) => (i === 7 ? -6 : nodeid * 1000 + i));
+
+  test("are answered in any order, an errno among them; a socket need not hold them all", () => {
+    const wire = channel((reply) => reply, handlers);
+    let most = 0;
+    let sent = 0;
+    const held: Buffer[] = [];
+    const backwards: ClientChannel = {
+      send(message, length, milliseconds) {
+        most = Math.max(most, ++sent);
+        return wire.send(message, length, milliseconds);
+      },
+      receive(buffer, milliseconds) {
+        const bytes = Buffer.alloc(buffer.length);
+        for (let n = wire.receive(bytes, milliseconds); n > 0; n = wire.receive(bytes, milliseconds)) {
+          held.push(Buffer.from(bytes.subarray(0, n)));
+        }
+        const last = held.pop();
+        if (last === undefined) return -110;
+        sent--;
+        buffer.set(last);
+        return last.length;
+      },
+      close: () => wire.close(),
+    };
+    const client = new FuseClient({ channel: backwards, timeout: 50 });
+    client.init();
+    const answers: number[] = [];
+    client.callAll("LSEEK", questions, (index, { error, out }) => {
+      answers[index] = error !== 0 ? error : (out[0]?.offset ?? Number.NaN);
+    });
+    assert.deepEqual(answers, expected);
+    assert.ok(most > 1 && most <= 64, `${most} at once`);
+    client.callAll("LSEEK", [], () => assert.fail("nothing was asked"));
+  });
+
+  test("one that is not answered ends the connection", () => {
+    let left = 20;
+    const { client } = tampered((reply) => (left-- > 0 ? reply : undefined), handlers);
+    assert.throws(() => client.callAll("LSEEK", questions, () => {}), { loss: "stalled" });
+  });
+});
+
+test("what somebody else has encoded is passed on, and its answer bears their number", () => {
+  const { client } = tampered((reply) => reply, { LOOKUP: () => -2, FORGET: () => 0 });
+  const message = new Uint8Array(4096);
+  const header = { nodeid: 1, uniqueLo: 77, uniqueHi: 5, uid: 3, gid: 4, pid: 9 };
+  const length = encodeRequest(message, "LOOKUP", header, { names: [text("x")] }, undefined);
+  const answer = Buffer.from(client.relay(message, length));
+  assert.deepEqual(
+    [answer.length, answer.readInt32LE(4), answer.readUInt32LE(8), answer.readUInt32LE(12)],
+    [16, -2, 77, 5],
+  );
+  const forget = encodeRequest(message, "FORGET", header, { request: { nlookup: 1 } }, undefined);
+  assert.equal(client.relay(message, forget).length, 0, "nobody answers");
+  assert.equal(client.nodes.size, 0);
 });
 
 test("a channel whose peer is gone says so, and one whose peer is silent waits no longer than it was told", () => {
