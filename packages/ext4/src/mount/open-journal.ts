@@ -148,9 +148,20 @@ function endOfUnneeded(log: JournalLog): number {
   }
 }
 
-/** Puts a journal's error on the file system's record. */
-export function takeJournalError(volume: Volume, errno: number): void {
+/** What ext4 calls the errors that end a journal. */
+const JOURNAL_ERRORS = new Map([
+  [5, "IO failure"],
+  [12, "Out of memory"],
+  [30, "Journal has aborted"],
+  [74, "Filesystem failed CRC"],
+  [117, "Corrupt filesystem"],
+]);
+
+/** Puts a journal's error on the file system's record, as ext4_clear_journal_err does. */
+export function takeJournalError({ superblock, environment }: Volume, errno: number): void {
   if (errno === 0) return;
-  volume.superblock.state |= SuperblockState.error;
-  volume.environment.log("warning", `the journal was aborted with error ${-errno}; run e2fsck on the image`);
+  superblock.state |= SuperblockState.error;
+  const error = JOURNAL_ERRORS.get(-errno) ?? `error ${-errno}`;
+  environment.log("warning", `Filesystem error recorded from previous mount: ${error}`);
+  environment.log("warning", "Marking fs in need of filesystem check: run e2fsck on the image");
 }
