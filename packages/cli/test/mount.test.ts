@@ -163,6 +163,8 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(mountLine(), undefined);
     user.stdin.end("\n");
     await new Promise((resolve) => user.once("exit", resolve));
+    // The server has the image until it has written everything.
+    assert.equal(spawnSync("flock", ["--timeout", "20", image, "true"]).status, 0);
   });
 
   it("serves an ordinary user through fusermount3", { skip: missingTool("fusermount3", "unshare", "setpriv") }, () => {

@@ -1,13 +1,14 @@
 /** A mount served by our own command in a process that can be watched, signalled and killed. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { mountLoop, unmount } from "../system/loop.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
+import { COMMAND, startMount } from "./ways.js";
 
-export const COMMAND = fileURLToPath(new URL("../../../packages/cli/bin/bulkhead.js", import.meta.url));
+export { COMMAND };
+
 /** For hangs alone: a server that ends waits for its fsync(2), and that for whatever else is written to the disk. */
 const DEADLINE = 60_000;
 const POLL_INTERVAL = 10;
@@ -41,10 +42,9 @@ export class ServedMount {
     image: string,
     mountPoint: string,
     options: readonly string[] = [],
-    command: readonly string[] = [COMMAND, "mount", "--foreground"],
+    command?: readonly string[],
   ): Promise<ServedMount> {
-    const args = [...command, ...options.flatMap((option) => ["-o", option]), image, mountPoint];
-    const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const server = startMount(image, mountPoint, options, command);
     const served = new ServedMount(server, mountPoint);
     for (let waited = 0; !isMounted(mountPoint); waited += POLL_INTERVAL) {
       if (server.exitCode !== null) throw new Error(`bulkhead mount: exit ${server.exitCode}: ${served.output}`);

@@ -1,13 +1,12 @@
 /** An image mounted by our own command, the server in a process of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { startMount } from "../mount/ways.js";
 import { unmount } from "../system/loop.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 
-const COMMAND = fileURLToPath(new URL("../../../packages/cli/bin/bulkhead.js", import.meta.url));
 const MOUNT_DEADLINE = 15_000;
 const END_DEADLINE = 10_000;
 const POLL_INTERVAL = 10;
@@ -29,12 +28,10 @@ export async function withServedMount<T>(
   work: (mountPoint: string) => Promise<T>,
 ): Promise<T> {
   const mountPoint = scratchDirectory("served");
-  const given = (options.options ?? []).flatMap((option) => ["-o", option]);
-  const args = [COMMAND, "mount", "--foreground", "-o", "ro", ...given, image, mountPoint];
-  const server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const server = startMount(image, mountPoint, ["ro", ...(options.options ?? [])]);
   const said: Buffer[] = [];
-  server.stdout.on("data", (chunk: Buffer) => said.push(chunk));
-  server.stderr.on("data", (chunk: Buffer) => said.push(chunk));
+  server.stdout?.on("data", (chunk: Buffer) => said.push(chunk));
+  server.stderr?.on("data", (chunk: Buffer) => said.push(chunk));
   const output = (): string => Buffer.concat(said).toString("utf8").trim();
   try {
     await mounted(server, mountPoint, output);

@@ -157,7 +157,7 @@ describe("the server's end", () => {
     assert.equal(peer.heard().at(-1), "4259454500000001");
   });
 
-  test("asks for iomap only a helper that offers it, and then for a loop device", async () => {
+  test("asks for iomap only a helper that offers it, and for a loop device where it insists", async () => {
     introduce("x", "/i", "/m");
     await assert.rejects(mountAsService(connect(), { ...opening(), iomap: "mandatory" }), { code: "EOPNOTSUPP" });
     peer.leave();
@@ -165,10 +165,16 @@ describe("the server's end", () => {
     introduce("x", "/i", "/m", "-o", "x-bulkhead.extensions");
     giveImage();
     peer.say(OK, OK, OK, OK, OK);
-    const { fuse } = await mountAsService(connect(), { ...opening(), iomap: "optional" });
-    close(fuse);
+    close((await mountAsService(connect(), { ...opening(), iomap: "mandatory" })).fuse);
     const tried = "4f50454e 00000882 00000000 00000002 00000000 2f6900";
-    assert.deepEqual(peer.heard().slice(1, 3), transcript(tried, "494f4d41 503f 0000"));
+    assert.deepEqual(peer.heard().slice(1, 3), transcript(tried, "494f4d41 5021 0000"));
+    peer.leave();
+    peer = new Peer();
+    introduce("x", "/i", "/m", "-o", "x-bulkhead.extensions");
+    giveImage();
+    peer.say(OK, OK, OK, OK, OK);
+    close((await mountAsService(connect(), { ...opening(), iomap: "optional" })).fuse);
+    assert.deepEqual(peer.heard().slice(1, 3), transcript(OPEN_RW, "494f4d41 503f 0000"));
   });
 
   test("never says goodbye with 2, which some helpers take for: start it uncontained", () => {
