@@ -141,7 +141,10 @@ export class Checkpoints {
   makeRoom(): void {
     for (let keep = this.#log.length >> 1; !this.hasRoom(0); keep >>= 2) {
       this.#bringHome(this.#log.end.count - keep);
-      if (keep === 0) return;
+      if (keep > 0) continue;
+      // There may be room from the log's beginning on only.
+      if (!this.hasRoom(0)) this.#log.empty();
+      return;
     }
   }
 

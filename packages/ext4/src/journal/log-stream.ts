@@ -30,9 +30,12 @@ export class LogStream {
     this.#count = 0;
   }
 
-  /** Place of the next block. */
+  /** Place of the next block. To be changed while nothing is gathered. */
   get place(): number {
     return this.#place;
+  }
+  set place(place: number) {
+    this.#place = place;
   }
 
   /** Offset in `data` of the next block's bytes, which the caller fills before it asks for another. They may hold anything. */

@@ -69,7 +69,17 @@ export class JournalWriter implements TransactionLog {
   }
 
   hasRoom(blocks: number, revoked: number): boolean {
-    return this.used + this.#needed(blocks, revoked) <= this.#log.length;
+    const needed = this.#needed(blocks, revoked);
+    return this.used + needed <= this.#log.length && !this.#isSplit(needed);
+  }
+
+  /**
+   * Whether a transaction would go round the log's end where none may: with fast commits. The log ends before them, but e2fsck 1.47
+   * reads on to the end of the journal, and finds nothing of what follows.
+   */
+  #isSplit(needed: number): boolean {
+    const { last, fastCommitFirst, fastCommitEnd } = this.#log;
+    return fastCommitFirst < fastCommitEnd && this.#stream.place + needed > last;
   }
 
   #needed(blocks: number, revoked: number): number {
@@ -95,7 +105,7 @@ export class JournalWriter implements TransactionLog {
     const stream = this.#stream;
     const sequence = this.#sequence;
     const needed = this.#needed(blocks.length, revoked.size);
-    if (this.used + needed > log.length) {
+    if (this.used + needed > log.length || this.#isSplit(needed)) {
       throw new DeviceError("write", 0, needed * log.blockSize, "the transaction is larger than the journal");
     }
     this.#open(io);
@@ -167,6 +177,7 @@ export class JournalWriter implements TransactionLog {
     if (this.#barrier) this.#log.storage.device.flush();
     this.#safeTail = tail;
     this.#tail = this.#head;
+    this.#stream.place = this.#log.first;
   }
 
   /** Forgets why the journal was aborted, once the file system's superblock says that there was an error. */
