@@ -158,7 +158,9 @@ for (const architecture of ["x64", "arm64"] as const satisfies readonly Architec
       for (const request of [0x5412, 0x1277, 0x8004_e500, 0x4008_6602])
         assert.equal(answer("ioctl", 3, request, 0), KILL);
       assert.equal(answer("fallocate", 3, 3, 0, 4096), "allow");
-      assert.equal(answer("fallocate", 3, 1, 0, 4096), KILL);
+      for (const mode of [0, 1, 17]) assert.equal(answer("fallocate", 3, mode, 0, 4096), KILL);
+      assert.equal(answer("madvise", 0, 4096, 4), "allow");
+      assert.equal(answer("madvise", 0, 4096, 12), 22);
       assert.equal(answer("fcntl", 3, 4, 0), "allow");
       assert.equal(answer("fcntl", 3, 1030, 0), KILL);
     });

@@ -44,6 +44,7 @@ const numbers = {
   landlock_create_ruleset: [444, 444],
   listen: [50, 201],
   lseek: [8, 62],
+  madvise: [28, 233],
   memfd_create: [319, 279],
   memfd_secret: [447, 447],
   mkdirat: [258, 34],

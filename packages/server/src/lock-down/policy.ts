@@ -49,6 +49,16 @@ const MAP_ANONYMOUS = 0x20;
 const PRIVATE_MEMORY = 0x12_4032;
 /** Access modes and flags of open(2) that neither write nor make anything: O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW, O_LARGEFILE, O_CLOEXEC. */
 const HARMLESS_OPEN = 0o4000 | 0o200000 | 0o400000 | 0o100000 | 0o2000000 | 0o40000;
+const ADVICE = {
+  WILLNEED: 3,
+  DONTNEED: 4,
+  FREE: 8,
+  DONTFORK: 10,
+  HUGEPAGE: 14,
+  NOHUGEPAGE: 15,
+  DONTDUMP: 16,
+  DODUMP: 17,
+};
 const FCNTL = { GETFD: 1, SETFD: 2, GETFL: 3, SETFL: 4 };
 const SOL_SOCKET = 1;
 const TCGETS = 0x5401;
@@ -88,7 +98,13 @@ export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Ru
     allow(["futex", "sched_yield", "restart_syscall", "membarrier"], "threads that wait for each other"),
     allow(["fsync", "fdatasync", "sync_file_range", "readahead"], "durability, and hints to the page cache"),
     allow(["fstat", "flock", "close"], "descriptors that are there; fstat by its old number takes no name"),
-    allow(["munmap", "mremap", "madvise", "brk"], "own memory, none of which becomes code by it"),
+    allow(["munmap", "mremap", "brk"], "own memory, none of which becomes code by it"),
+    {
+      calls: ["madvise"],
+      why: "memory that V8 gives back; nothing that shares it, even unseen (MERGEABLE), or that V8 could not do without",
+      cases: [{ where: [{ argument: 2, is: Object.values(ADVICE) }], verdict: "allow" }],
+      otherwise: { errno: Errno.EINVAL },
+    },
     allow(["clock_gettime", "clock_getres", "gettimeofday", "getcpu"], "time, where the vDSO does not have it"),
     allow(["clock_nanosleep", "nanosleep", "getrandom"], "pauses; htree seeds and V8's hashes"),
     allow(["getpid", "gettid", "getuid", "geteuid", "getgid", "getegid"], "what the C library asks about itself"),
@@ -171,11 +187,8 @@ export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Ru
 
 /** Where the device may be written at all, the kernel remembers that; where only a part may, it is asked each time. */
 function writing(device: PolicyOptions["device"]): readonly Rule[] {
-  const giveBack: Condition = {
-    argument: 1,
-    is: [Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE, Falloc.ZERO_RANGE | Falloc.KEEP_SIZE],
-  };
-  const why = "blocks that are free are given back; nothing is allocated, and no file grows";
+  const giveBack: Condition = { argument: 1, is: [Falloc.PUNCH_HOLE | Falloc.KEEP_SIZE] };
+  const why = "blocks that are free are given back; nothing is allocated (zeroing would, behind the end as well)";
   if (device === undefined || device.start === 0) {
     return [
       allow(["write", "writev", "pwrite64"], "replies, the device, the log"),

@@ -27,6 +27,11 @@ export const device: AttemptGroup = {
       outcome: "SIGSYS",
       run: ({ image, imageSize }) => call("fallocate", image, 1, imageSize, 4096),
     },
+    {
+      name: "allocate behind its end, as zeros",
+      outcome: "SIGSYS",
+      run: ({ image, imageSize }) => call("fallocate", image, 0x11, imageSize, 4096),
+    },
     { name: "change its mode", outcome: "SIGSYS", run: ({ image }) => call("fchmod", image, 0o666) },
     { name: "give it away", outcome: "SIGSYS", run: ({ image }) => call("fchown", image, 1, 1) },
     {

@@ -17,7 +17,7 @@ function manyTimes(count: number, attempt: () => number): number {
 }
 
 export const exhaustion: AttemptGroup = {
-  name: "Exhaustion",
+  name: "Memory, and exhaustion",
   attempts: [
     {
       name: "allocate memory without end",
@@ -48,6 +48,12 @@ export const exhaustion: AttemptGroup = {
       name: "open descriptors without end (eventfd)",
       outcome: "SIGSYS",
       run: () => manyTimes(MANY, () => call("eventfd2", 0, 0)),
+    },
+    {
+      name: "have its memory compared with that of others (KSM)",
+      outcome: "EINVAL",
+      without: "reaches the kernel",
+      run: () => call("madvise", call("mmap", 0, 4096, READ_WRITE, PRIVATE, -1, 0), 4096, 12),
     },
     { name: "open pipes", outcome: "SIGSYS", run: () => call("pipe2", new Uint8Array(8), 0) },
     {
