@@ -17,6 +17,8 @@ export interface Durable {
 export interface Game {
   readonly events: readonly DeviceEvent[];
   readonly durable: readonly Durable[];
+  /** Fast commits that were written. */
+  readonly fastCommits: number;
   /** What was done, for the message of a failure. */
   readonly moves: readonly string[];
 }
@@ -39,6 +41,14 @@ export function play(base: Uint8Array, seed: number, count: number): Game {
   const twinDevice = new MemoryDevice(base.slice());
   const both = [mountForWriting(recording), mountForWriting(twinDevice)];
   both[1]!.volume.transactions!.fastCommits = undefined;
+  const committer = both[0]!.volume.transactions!.fastCommits!;
+  const lay = committer.lay.bind(committer);
+  let fastCommits = 0;
+  committer.lay = (io, tid) => {
+    const laid = lay(io, tid);
+    if (laid) fastCommits++;
+    return laid;
+  };
   const moves: string[] = [];
   const durable: Durable[] = [];
   const opened: number[][] = [[], []];
@@ -59,7 +69,7 @@ export function play(base: Uint8Array, seed: number, count: number): Game {
     if (results[0] !== results[1]) throw new Error(`the twins differ: ${results.join(", ")}\n${moves.join("\n")}`);
     if (results[0] === "durable") settle();
   }
-  return { events: recording.events, durable, moves };
+  return { events: recording.events, durable, fastCommits, moves };
 }
 
 /** A directory, and files that take the first numbers: of those, fast commits tell only while the log is empty. */
@@ -250,7 +260,8 @@ const MOVES: readonly Move[] = [
     name: "fsync",
     weight: 9,
     run: (fs, choice) => {
-      const inode = file(fs, choice);
+      const named = fs.lookup(directory(fs, choice.inD), bytesOf(choice.name));
+      const inode = fs.inode(named === 0 ? fs.lookup(fs.root, bytesOf("file 7")) : named);
       // So that it is part of the running transaction in either twin.
       fs.setModificationTime(inode);
       if (fs.volume.transactions!.fastCommits === undefined) fs.sync();
