@@ -1,9 +1,14 @@
-import { NAMESPACES, type ProcessStatus } from "./process.js";
+import { NAMESPACES, type Namespace, type ProcessStatus } from "./process.js";
+
+/** Those that systemd gives no service of its own: from outside, other processes are a matter of user, filter and capabilities, too. */
+const DISPENSABLE: readonly Namespace[] = ["pid", "cgroup"];
 
 /** What a contained server would have, and this one lacks; empty: it is contained. */
 export function missingWalls(server: ProcessStatus): string[] {
   const { Inh, Prm, Eff, Bnd, Amb } = server.capabilities;
-  const shared = NAMESPACES.filter((kind) => server.ownNamespaces?.includes(kind) === false);
+  const shared = NAMESPACES.filter(
+    (kind) => server.ownNamespaces?.includes(kind) === false && !DISPENSABLE.includes(kind),
+  );
   return [
     ...(server.uid === 0 ? ["it runs as root"] : []),
     ...([Inh, Prm, Eff, Bnd, Amb].some((set) => set !== "0") ? ["it has capabilities, or can get some"] : []),
