@@ -61,6 +61,8 @@ export interface LaunchedServer extends StartedServer {
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const NAMESPACES = [
   "--mount",
+  // Otherwise what is unmounted outside would live on here.
+  "--propagation=slave",
   "--mount-proc",
   "--pid",
   "--fork",
@@ -163,6 +165,15 @@ function wayTo(command: readonly string[]): string[] {
   return uncover(known ? programFiles(program, node).visible : [{ source: node, target: node }]);
 }
 
+/**
+ * As root, before the namespace in which all mounts are locked: where unmounts are not passed on, a server would keep the mounts of all
+ * other servers alive, and, if it goes on with a mount, its own. What is mounted is not touched.
+ */
+const LET_GO = [
+  ...["unshare", "--mount", "--propagation=slave", "--"],
+  ...["sh", "-c", 'umount -acl -t fuse.bulkhead,fuseblk.bulkhead 2> /dev/null; exec "$0" "$@"'],
+];
+
 /** The whole command line, outermost program first. */
 export function launchCommand(options: LaunchOptions, root: boolean = process.geteuid?.() === 0): string[] {
   const { command, limits = {}, identity = NOBODY } = options;
@@ -170,7 +181,7 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
   const become = root ? [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, "--clear-groups"] : [];
   const { openFiles = 256, processes = 64, core = 0 } = limits;
   return [
-    ...(root ? wayTo(command) : []),
+    ...(root ? [...LET_GO, ...wayTo(command)] : []),
     ...(separate && root ? ["setpriv", ...become, "--"] : []),
     // What is kept of the new namespace's capabilities is needed to drop them for good.
     ...["unshare", ...(separate ? ["--user", "--map-current-user", "--keep-caps"] : []), ...NAMESPACES, "--"],
