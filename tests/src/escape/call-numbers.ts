@@ -78,6 +78,7 @@ const numbers = {
   quotactl: [179, 60],
   readlinkat: [267, 78],
   reboot: [169, 142],
+  recvmsg: [47, 212],
   remap_file_pages: [216, 234],
   renameat2: [316, 276],
   rt_sigqueueinfo: [129, 138],

@@ -39,8 +39,6 @@ export interface LockDown {
 
 /** Default bytes of memory: caches are bounded far below, a file system of many millions of inodes in use is not. */
 export const MEMORY = 2 * 1024 ** 3;
-/** Descriptors that may still come: device, journal, mount, arguments. */
-const DESCRIPTORS_TO_COME = 16;
 /** nobody, on every Linux. */
 const NOBODY = 65_534;
 const CAP_SETUID = 7;
@@ -59,7 +57,8 @@ export function lockDownThread(): LandlockReach {
 /**
  * Takes from this process, for good, everything that serving does not need, in all threads: privileges, files, other processes,
  * the network, further threads, further memory. From here on, whatever an image makes of the parser has the descriptors that are
- * open, and a connection to the helper. Everything must be loaded, and all threads be there: what is not there now never will be.
+ * open, and a connection to the helper. Everything must be loaded, all threads
+ * and descriptors be there: what is not there now never will be.
  *
  * What the kernel does not have is done without (landlock); what it refuses is an error, and the process then must not go on.
  *
@@ -145,7 +144,7 @@ function statusOf(who: string): ReadonlyMap<string, string> {
 
 function limit(memory: number, fileSize: number): void {
   const open = Math.max(...readdirSync("/proc/self/fd").map(Number));
-  lower(Resource.NOFILE, open + DESCRIPTORS_TO_COME);
+  lower(Resource.NOFILE, open + 1);
   lower(Resource.NPROC, 0);
   lower(Resource.CORE, 0);
   lower(Resource.MEMLOCK, 0);

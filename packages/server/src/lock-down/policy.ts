@@ -4,7 +4,7 @@
  * else has no caller among us, so whoever calls it is not us, and the process ends there.
  */
 import { DeviceIoctl } from "@bulkhead/fuse/protocol";
-import { Errno, Falloc, Prctl, Policy as Scheduling, SocketOption } from "@bulkhead/linux";
+import { Errno, Falloc, Prctl, Policy as Scheduling } from "@bulkhead/linux";
 import type { SystemCall } from "./system-calls.js";
 
 /** What holds of an argument: its low 32 bits, and nothing above them where only some bits may be set; or all 64 as a number. */
@@ -141,14 +141,14 @@ export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Ru
       ],
       otherwise: "kill",
     },
-    allowWhere(["sendmsg", "recvmsg", "recvfrom", "shutdown"], onSocket, "the helper, until its goodbye"),
+    allowWhere(
+      ["sendmsg", "recvfrom", "shutdown"],
+      onSocket,
+      "the helper, until its goodbye; not recvmsg: no descriptor comes any more",
+    ),
     allowWhere(["sendto"], [...onSocket, { argument: 4, within: 0 }], "the same, to whom it is connected with"),
     allowWhere(["getsockopt"], [...onSocket, { argument: 1, is: [SOL_SOCKET] }], "whether packets fit"),
-    allowWhere(
-      ["setsockopt"],
-      [...onSocket, { argument: 1, is: [SOL_SOCKET] }, { argument: 2, is: [SocketOption.PASSRIGHTS] }],
-      "no further descriptors are taken",
-    ),
+    refuse(["setsockopt"], Errno.ENOPROTOOPT, "that no descriptors are taken (PASSRIGHTS) is so without it"),
     allowWhere(["sched_setaffinity"], [self], "the serving thread follows its client"),
     allowWhere(
       ["sched_setscheduler"],

@@ -67,7 +67,6 @@ export const systemCalls = {
   exit: [60, 93],
   exit_group: [231, 94],
   sendmsg: [46, 211],
-  recvmsg: [47, 212],
   sendto: [44, 206],
   recvfrom: [45, 207],
   getsockopt: [55, 209],

@@ -4,6 +4,7 @@ const families = { UNIX: 1, INET: 2, INET6: 10, NETLINK: 16, PACKET: 17, ALG: 38
 const STREAM = 1;
 const DATAGRAM = 2;
 const SEQPACKET = 5;
+const DONTWAIT = 0x40;
 const typeOf: Readonly<Record<string, number>> = { NETLINK: 3, PACKET: 3, ALG: SEQPACKET };
 
 const opened = Object.entries(families).map(
@@ -69,8 +70,14 @@ export const sockets: AttemptGroup = {
       run: ({ socket }) => call("sendto", socket, new Uint8Array(1), 1, 0, ABSTRACT, ABSTRACT.length),
     },
     {
-      name: "attach a program to the helper's socket",
+      name: "have the helper send another descriptor, and take it",
       outcome: "SIGSYS",
+      without: "reaches the kernel",
+      run: ({ socket }) => call("recvmsg", socket, message(), DONTWAIT),
+    },
+    {
+      name: "attach a program to the helper's socket",
+      outcome: "ENOPROTOOPT",
       run: ({ socket }) => {
         const returnAll = words(0xffff_ffff_0000_0006n);
         return call("setsockopt", socket, 1, 26, words(1, pointer(returnAll)), 16);
