@@ -3,6 +3,7 @@
  * e2fsck and debugfs for what it wrote.
  */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -13,7 +14,7 @@ import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { BootedSystem, withoutSystemd } from "./booted.js";
 
-const skip = withoutSystemd() || withoutFuse() || withoutTools("mke2fs", "e2fsck", "debugfs");
+const skip = withoutSystemd() || withoutFuse() || withoutTools("mke2fs", "e2fsck", "debugfs", "flock");
 
 describe("the installed service", { skip }, () => {
   let folder: string;
@@ -28,6 +29,9 @@ describe("the installed service", { skip }, () => {
     install();
     const target = "[Unit]\nDefaultDependencies=no\nRequires=bulkhead.socket\nAfter=bulkhead.socket\n";
     writeFileSync(join(folder, "units", "test.target"), target);
+    const bare = "[Unit]\nDefaultDependencies=no\n";
+    for (const name of ["shutdown", "umount"]) writeFileSync(join(folder, "units", `${name}.target`), bare);
+    writeFileSync(join(folder, "units", "down.target"), `${bare}Requires=shutdown.target umount.target\n`);
     // Nobody keeps a journal here, nor needs time to read it.
     const dropIn = join(folder, "units", "bulkhead@.service.d");
     mkdirSync(dropIn);
@@ -148,5 +152,20 @@ describe("the installed service", { skip }, () => {
     const { code } = system.run("mount", ["-t", "bulkhead", bad, mountPoint], { accept: [32] });
     assert.equal(code, 32);
     assert.match(said(), /super|magic/i);
+  });
+
+  test("loses nothing at shutdown: servers are there until their mounts are gone", async () => {
+    mount("bulkhead");
+    shell('head -c 3000000 /dev/urandom | tee "$1/late" | sha256sum > "$1/late.sum"');
+    const sum = shell('cat "$1/late.sum"').split(" ")[0];
+    // All units end, but the system does not: from here on nobody can be asked in there.
+    system.run("systemctl", ["start", "--no-block", "--job-mode=replace-irreversibly", "down.target"]);
+    for (let waited = 0; run("flock", ["--nonblock", image, "true"], { accept: [1] }).code !== 0; waited += 100) {
+      assert.ok(waited < 30_000, "the server does not end");
+      await sleep(100);
+    }
+    run("e2fsck", ["-fn", image]);
+    const late = run("debugfs", ["-R", "cat /late", image]).stdout;
+    assert.equal(createHash("sha256").update(late).digest("hex"), sum);
   });
 });

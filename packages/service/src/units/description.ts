@@ -88,7 +88,7 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
           ],
         },
         {
-          why: "At shutdown it has to be there until its mount is gone, and then ends by itself.",
+          why: "At shutdown it has to be there until its mount is gone, and then ends by itself. (Slice= below is part of that.)",
           directives: [["DefaultDependencies", "no"]],
         },
         {
@@ -105,6 +105,8 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
             ["StandardInput", "null"],
             ["StandardOutput", "journal"],
             ["StandardError", "journal"],
+            // A slice for the instances of a template is stopped at shutdown, with all in it; this one never is.
+            ["Slice", "system.slice"],
             ["SyslogIdentifier", "bulkhead"],
             ["LogRateLimitIntervalSec", "60"],
             ["LogRateLimitBurst", "1000"],
