@@ -6,6 +6,7 @@ import { FailingDevice } from "../../src/device/failing.js";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { isEngineError } from "../../src/errors.js";
 import type { FileSystem, MountOptions } from "../../src/filesystem.js";
+import { BlockMapping } from "../../src/map/mapping.js";
 import { TestEnvironment } from "../images.js";
 import { LaterIo } from "./later-io.js";
 import { bytesOf, contentsOf, hash, mountForWriting, overwrite, remove, writeFile } from "./writing.js";
@@ -81,6 +82,7 @@ export function play(image: Uint8Array, { options, step, lasting, background }: 
   if (background !== undefined && transactions !== undefined) transactions.background = new LaterIo(background);
 
   let pending: Pending[] = [];
+  const mapping = new BlockMapping();
   /** What comes after a file changed: it may be as it was, or as it is to be. */
   const write = (path: string, contents: Uint8Array): void => {
     synced.delete(path);
@@ -95,6 +97,28 @@ export function play(image: Uint8Array, { options, step, lasting, background }: 
         const inode = fileSystem.create(root, bytesOf(path), { mode: 0o100644, uid: 0, gid: 0 });
         put(fileSystem, inode.ino, contents);
       } else writeFile(fileSystem, root, path, contents);
+      pending.push({ path, contents });
+    });
+  };
+  /** In place: no transaction has anything of it, so that a flush is all that fsync does. */
+  const rewrite = (path: string, contents: Uint8Array): void => {
+    synced.delete(path);
+    pending = pending.filter((file) => file.path !== path);
+    attempt(() => {
+      const ino = fileSystem.lookup(root, bytesOf(path));
+      if (ino === 0 || fileSystem.inode(ino).size !== contents.length) return;
+      const inode = fileSystem.inode(ino);
+      if (fileSystem.journalsData(inode)) return;
+      const { blockSize } = fileSystem.geometry;
+      const padded = new Uint8Array(Math.ceil(contents.length / blockSize) * blockSize);
+      padded.set(contents);
+      for (let at = 0; at < padded.length; ) {
+        fileSystem.mapBlocks(inode, at / blockSize, mapping);
+        const end = Math.min(padded.length, (mapping.fileBlock + mapping.length) * blockSize);
+        const block = mapping.block + at / blockSize - mapping.fileBlock;
+        device.write(block * blockSize, padded.subarray(at, end));
+        at = end;
+      }
       pending.push({ path, contents });
     });
   };
@@ -149,6 +173,10 @@ export function play(image: Uint8Array, { options, step, lasting, background }: 
     sync(`b${round}`);
     if (round > 0) unlink(`a${round - 1}`);
     write(`c${round}`, fill(4, 6000));
+    sync(`c${round}`);
+    rewrite(`b${round}`, fill(5, 20_000));
+    rewrite(`c${round}`, fill(6, 6000));
+    sync(`b${round}`);
     sync(`c${round}`);
     attempt(() => fileSystem.tick());
   }
