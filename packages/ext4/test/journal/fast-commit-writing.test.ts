@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import type { FileSystem } from "../../src/filesystem.js";
+import { InodeFlag } from "../../src/format/inode.js";
 import type { Inode } from "../../src/inode/inode.js";
 import { openJournal } from "../../src/journal/journal-inode.js";
 import { recoverLog } from "../../src/journal/replay.js";
@@ -226,6 +227,26 @@ describe("an fsync", { skip: cannotMakeImages }, () => {
       const { crashed, expected } = crash(set);
       assert.equal(fastCommits(crashed), 0);
       assert.deepEqual(treeOf(crashed), expected);
+    });
+  }
+});
+
+describe("an fsync in a directory of whose names not all who replay know enough", { skip: cannotMakeImages }, () => {
+  const kinds: Readonly<Record<string, readonly [options: readonly string[], flag: number]>> = {
+    "names in any case": [["-O", "fast_commit,casefold", "-E", "encoding=utf8"], InodeFlag.casefold],
+    "entries in the inode": [["-O", "fast_commit,inline_data"], 0],
+  };
+  for (const [name, [options, flag]] of Object.entries(kinds)) {
+    it(`makes a full commit: ${name}`, () => {
+      const image = workshop.make("other.img", ["-b", "1024", "-J", "size=4", ...options], 12);
+      const device = new MemoryDevice(new Uint8Array(fs.readFileSync(image)));
+      const mounted = mountForWriting(device);
+      const d = mounted.mkdir(mounted.root, bytesOf("d"), { mode: 0o755, uid: 0, gid: 0 });
+      if (flag !== 0) mounted.setFlags(d, d.flags | flag);
+      mounted.sync();
+      mounted.fsync(mounted.create(d, bytesOf("File"), { mode: 0o100644, uid: 0, gid: 0 }));
+      assert.equal(fastCommits(device.bytes), 0);
+      assert.equal(treeOf(device.bytes).length, 2);
     });
   }
 });

@@ -1,6 +1,10 @@
+import { InodeFlag } from "../../format/inode.js";
 import { FastCommitTag } from "../../format/journal.js";
 import type { Inode } from "../../inode/inode.js";
 import { MAX_FILE_BLOCKS } from "../../map/mapping.js";
+
+/** Directories of whose names nothing is told: which ones they mean, or where they lie, not all who replay know. */
+const UNTOLD = InodeFlag.encrypt | InodeFlag.casefold | InodeFlag.inlineData;
 
 /** A name that was added or removed. */
 export interface NameChange {
@@ -120,6 +124,7 @@ export class FastCommitChanges {
 
   #name(tag: NameChange["tag"], dir: Inode, name: Uint8Array, inode: Inode): void {
     this.#told = true;
+    if (dir.has(UNTOLD)) this.refuse();
     const { ino, generation } = inode;
     this.names.push({ tag, parent: dir.ino, name: name.slice(), ino, generation });
   }

@@ -22,13 +22,17 @@ const SECTOR = 512;
 /** Files of which no fast commit tells: their contents are in the inode or in the journal, or are not the engine's to know. */
 const UNTOLD = InodeFlag.inlineData | InodeFlag.journalData | InodeFlag.encrypt | InodeFlag.verity | InodeFlag.eaInode;
 
-/** Whether fast commits are written to a file system: it has the feature, and whoever replays them makes good all that follows. */
+/**
+ * Whether fast commits are written to a file system: it has the feature and the journal, and whoever replays them makes good all that
+ * follows.
+ */
 export function wantsFastCommits({ features, superblock }: Volume): boolean {
   // A replay by the kernel leaves the usage of quota behind, and marks blocks, not clusters.
   const keepsQuota = (features.roCompat & (roCompatFeature.quota | roCompatFeature.project)) !== 0;
   return (
     (superblock.featureCompat & compatFeature.fast_commit) !== 0 &&
     features.hasJournal &&
+    superblock.journalInode !== 0 &&
     features.extents &&
     !features.bigalloc &&
     !keepsQuota
