@@ -1,6 +1,7 @@
+import { resolve } from "node:path";
 import { stringToName } from "@bulkhead/ext4";
 import { isMountOption, parseMountOptions } from "@bulkhead/server/options";
-import { type HelperResult, hasService, runHelper } from "@bulkhead/service";
+import { type HelperResult, hasService, runHelper, HelperExit as ServiceExit } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { helperArguments, planMount } from "../mount/keeper/arguments.js";
@@ -19,9 +20,8 @@ export async function run(given: GivenArguments): Promise<number> {
   const call = readCall(given);
   const request = requestOf(call);
   if (call.fake) return HelperExit.mounted;
-  const byService = hasService(TYPE, directory);
-  if (byService) await askService(request, given.flag("no-mtab"));
-  else {
+  const byService = hasService(TYPE, directory) && (await askService(request, given.flag("no-mtab")));
+  if (!byService) {
     const { startServer } = await import("../mount/background.js");
     if ((await startServer(request)) !== 0) return HelperExit.interrupted;
   }
@@ -36,11 +36,12 @@ function requestOf({ source, directory, words, sloppy }: MountCall): MountReques
   // As the kernel's ext4: the permissions that are in it decide who may do what.
   if (process.getuid?.() === 0 && !options.includes("allow_other")) options.push("allow_other");
   const settings = parseMountOptions(options);
+  if (settings.journalPath !== undefined) settings.journalPath = resolve(settings.journalPath);
   return { source, mountpoint: directory, settings, options, uncontained: false, logFile: undefined };
 }
 
-/** @throws CommandError unless it mounts */
-async function askService(request: MountRequest, noTable: boolean): Promise<void> {
+/** False when nobody listens any more. @throws CommandError when it does not mount */
+async function askService(request: MountRequest, noTable: boolean): Promise<boolean> {
   const log = (line: string) => void process.stderr.write(`mount.bulkhead: ${line}\n`);
   const plan = planMount(request, log);
   const ask = (asDevice: boolean): Promise<HelperResult> =>
@@ -55,7 +56,8 @@ async function askService(request: MountRequest, noTable: boolean): Promise<void
   const first = await ask(plan.asDevice);
   // A kernel that does not mount the device as its own has a plain mount.
   const { exitCode, refusal } = plan.asDevice && first.refusal !== undefined ? await ask(false) : first;
-  if (exitCode === 0) return;
+  if (exitCode === ServiceExit.MOUNTED) return true;
+  if (exitCode === ServiceExit.NO_SERVICE) return false;
   const why = refusal?.message ?? "the service has logged why: journalctl -t bulkhead";
   throw new CommandError(`cannot mount ${request.source}: ${why}`);
 }

@@ -151,8 +151,8 @@ type Directives = DirectiveGroup["directives"];
 
 const identity: Directives = [
   ["DynamicUser", "yes"],
-  // One for each mount; without a name of its own, all would have the template's. 31 letters at most, of which %i takes 24.
-  ["User", "ext4-%i"],
+  // One for each mount: without a name, all would have the template's. %i (COUNT-PID_ID-UID) can take 29 of 31 letters.
+  ["User", "fs%i"],
   ["PrivateUsers", "yes"],
   ["NoNewPrivileges", "yes"],
   ["CapabilityBoundingSet"],
