@@ -4,7 +4,7 @@ import { readPartitions } from "@bulkhead/ext4";
 import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timers, Wakeup } from "@bulkhead/fuse";
 import { blockDeviceSize, fstat, recv, send } from "@bulkhead/linux";
 import create from "@bulkhead/server/file-system";
-import { lockDown } from "@bulkhead/server/lock-down";
+import { lockDown, MEMORY } from "@bulkhead/server/lock-down";
 import { openSource } from "@bulkhead/server/source";
 import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
@@ -114,6 +114,7 @@ function contain({ offset = 0, engine }: ServeRequest): boolean {
     const image = fstat(Descriptor.image);
     lockDown({
       socket: Descriptor.socket,
+      memory: MEMORY + (engine.cacheBytes ?? 0),
       ...(engine.writable === true ? { device: { fd: Descriptor.image, start: offset } } : {}),
       ...(image.isFile() ? { fileSize: image.size } : {}),
     });

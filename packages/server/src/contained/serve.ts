@@ -23,7 +23,7 @@ import {
 import { reason, SourceError, type SourceOptions } from "../descriptor.js";
 import { createFileSystem, type ServeData, type ServedExt4 } from "../file-system.js";
 import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
-import { type LockDownOptions, lockDown } from "../lock-down/index.js";
+import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
 import type { ReadThread } from "../read-thread.js";
@@ -197,12 +197,13 @@ async function serveData(
   return { ...common, journal, iomap: { required, cacheMappings: iomapCache, claim: source.fd, atomicWrites } };
 }
 
-/** Where the server may write: nothing before the file system, and nothing behind the end of a file. */
-function reach({ source, journal, engine }: ServeData): Pick<LockDownOptions, "device" | "fileSize"> {
+/** Where the server may write: nothing before the file system, and nothing behind the end of a file. And the memory that its user gives it. */
+function reach({ source, journal, engine }: ServeData): Pick<LockDownOptions, "device" | "fileSize" | "memory"> {
   const files = [source, journal].flatMap((it) => it?.descriptor ?? []);
   const sizes = files.map(fstat).flatMap((stat) => (stat.isFile() ? stat.size : []));
   const { descriptor, offset = 0 } = source;
   return {
+    memory: MEMORY + (engine.cacheBytes ?? 0),
     ...(engine.writable === true && descriptor !== undefined ? { device: { fd: descriptor, start: offset } } : {}),
     ...(sizes.length > 0 ? { fileSize: Math.max(...sizes) } : {}),
   };

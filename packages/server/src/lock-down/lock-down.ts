@@ -37,7 +37,7 @@ export interface LockDown {
   readonly landlock: LandlockReach;
 }
 
-/** Default bytes of memory: caches are bounded far below, a file system of many millions of inodes in use is not. */
+/** Default bytes of memory: caches are bounded far below by default, a file system of many millions of inodes in use is not. */
 export const MEMORY = 2 * 1024 ** 3;
 /** nobody, on every Linux. */
 const NOBODY = 65_534;
