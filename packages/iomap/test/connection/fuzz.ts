@@ -203,6 +203,11 @@ export function fuzz(seed: number, operations: number): number {
   return server.mappings;
 }
 
+/** Devices without `readLater` are waited for. */
+function late(): void {
+  assert.fail("answered later");
+}
+
 function operate(file: IomapFile<FileIdentity>, random: Random, what: number, pos: number, length: number): number {
   const data = new Uint8Array(length);
   const flags = random(5) === 0 ? random(256) : 0;
@@ -212,14 +217,16 @@ function operate(file: IomapFile<FileIdentity>, random: Random, what: number, po
     case 2:
       return file.read(pos, data, flags);
     case 3:
-    case 4:
       return file.readDirect(pos, data, flags);
+    case 4:
+      return file.submitRead(pos, data, late) ?? Number.NaN;
     case 5:
     case 6:
     case 7:
       return file.write(pos, data, flags);
     case 8:
     case 9:
+      return file.submitWrite(pos - (pos % BLOCK), new Uint8Array((1 + random(4)) * BLOCK), late, flags) ?? Number.NaN;
     case 10:
       return file.writeDirect(random(4) === 0 ? pos - (pos % BLOCK) : pos, data, flags);
     case 11:

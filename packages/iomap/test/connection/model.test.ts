@@ -11,6 +11,11 @@ const MOST = 60_000;
 const SCARCE = { pageBytes: 4096, bytes: 8 * 4096, dirtyBytes: 4 * 4096 };
 const { keepSize, punchHole, zeroRange } = FallocateMode;
 
+/** The bench's device is waited for. */
+function late(): void {
+  assert.fail("answered later");
+}
+
 /** Random operations on one file, each compared with the model. */
 function live(seed: number, rounds: number, options: BenchOptions & { meddles?: boolean }): void {
   const { server, connection, inode, ...made } = bench(options);
@@ -39,7 +44,7 @@ function live(seed: number, rounds: number, options: BenchOptions & { meddles?: 
     const pos = random(4) === 0 ? random(60) * 1024 : random(MOST);
     const length = 1 + random(random(3) === 0 ? 20_000 : 3000);
     const data = pattern(length, round);
-    const kind = random(14);
+    const kind = random(15);
     trace = `seed ${seed}, round ${round}: ${kind} at ${pos}, ${length}, size ${model.length}`;
     switch (kind) {
       case 0:
@@ -53,6 +58,14 @@ function live(seed: number, rounds: number, options: BenchOptions & { meddles?: 
         assert.equal(file.writeDirect(pos, data, random(8) === 0 ? IoFlag.dataSync : 0), length, trace);
         put(pos, data);
         break;
+      case 14: {
+        const whole = Math.min(Math.ceil(length / file.blockSize), 8) * file.blockSize;
+        const blocks = pattern(whole, round);
+        const at = random(2) === 0 ? pos : pos - (pos % file.blockSize);
+        assert.equal(file.submitWrite(at, blocks, late), whole, trace);
+        put(at, blocks);
+        break;
+      }
       case 5: {
         const at = model.length;
         assert.equal(file.write(0, data, IoFlag.append), length, trace);
@@ -63,7 +76,8 @@ function live(seed: number, rounds: number, options: BenchOptions & { meddles?: 
       case 7: {
         const target = new Uint8Array(length);
         if (kind === 7 && pos % 512 !== 0 && options.device?.blockSize !== undefined) break;
-        const got = kind === 6 ? file.read(pos, target) : file.readDirect(pos, target);
+        const direct = () => (random(2) === 0 ? file.submitRead(pos, target, late) : file.readDirect(pos, target));
+        const got = kind === 6 ? file.read(pos, target) : direct();
         const want = model.subarray(pos, pos + length);
         assert.equal(got, want.length, trace);
         assert.deepEqual(target.subarray(0, got), want, trace);
