@@ -109,6 +109,9 @@ export interface ServerOptions {
   readonly after?: (milliseconds: number, run: () => void) => void;
 }
 
+/** Requests that nobody waits for one by one, which the kernel may have under way. */
+const MOST_BACKGROUND = 64;
+
 export const CAPABILITIES = "security.capability";
 
 /** What the handlers share. */
@@ -417,6 +420,9 @@ export class Ext4Server {
       without: ["AUTO_INVAL_DATA", "ATOMIC_O_TRUNC"],
       // Inodes of 128 bytes hold whole seconds.
       timeGran: this.fs.geometry.inodeSize > 128 ? 1 : 1_000_000_000,
+      // Direct reads and writes of a program that has many under way are among them: the kernel's default holds back all but 12.
+      maxBackground: MOST_BACKGROUND,
+      congestionThreshold: MOST_BACKGROUND,
       toErrno: (error) => this.toErrno(error),
       log(message, error) {
         if (!isExpected(error)) log(message, error);
