@@ -55,6 +55,15 @@ describe("a process that gives up", () => {
     assert.equal(output, "true\nEACCES\nEACCES\nEACCES\nEACCES\n4", errors);
   });
 
+  test("them as older kernels can", { skip: landlock }, () => {
+    const { output, errors } = apart(`
+      linux.prctl(linux.Prctl.SET_NO_NEW_PRIVS, 1);
+      say(linux.landlockEverything(0));
+      for (let version = 1; version <= Math.min(linux.landlockVersion(), 7); version++) say(linux.landlockEverything(version));
+      try { fs.readdirSync("/"); say("read"); } catch (error) { say(error.code); }`);
+    assert.match(output, /^nobody\n(thread\n)+EACCES$/, errors);
+  });
+
   test("a system call (seccomp), fails in it, and in other threads as well", () => {
     // ld nr; jeq getpid, fail, allow; with numbers of both architectures
     const { output, errors } = apart(`

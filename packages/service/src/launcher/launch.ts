@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { isAbsolute } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
@@ -52,7 +53,7 @@ export interface LaunchedServer extends StartedServer {
   readonly stderr: Readable | undefined;
   /** Our end of the stream, if that was asked for; the server finds its own by `findLauncherStream`. */
   readonly stream: Duplex | undefined;
-  /** How it ended: its exit code; 128 and more for signals, −1 if it could not be started. */
+  /** How it ended: its exit code; 128 and the number for signals, −1 if it could not be started. */
   readonly ended: Promise<number>;
   /** Lets this process's event loop end although the server runs on. */
   release(): void;
@@ -115,7 +116,7 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     close(theirs);
   }
   const ended = new Promise<number>((resolve) => {
-    child.on("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 128)));
+    child.on("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
     child.on("error", () => resolve(-1));
   });
   return {
