@@ -75,8 +75,8 @@ describe("the installed service", { skip }, () => {
     run("e2fsck", ["-fn", image]);
   }
 
-  /** The status of the one server there is, and the files that it sees outside of libraries and packages. */
-  function server(): { status: string; files: string[]; command: string } {
+  /** The status of the one server there is, the files that it sees outside of libraries and packages, and what is not mounted read-only. */
+  function server(): { status: string; files: string[]; writable: string[]; command: string } {
     const pid = shell("systemctl show --property=MainPID --value 'bulkhead@*'").trim();
     return {
       status: shell(`cat /proc/${pid}/status`),
@@ -86,6 +86,7 @@ describe("the installed service", { skip }, () => {
         .split("\n")
         .map((path) => path.slice(1))
         .sort(),
+      writable: shell(`awk '$6 ~ /^rw/ { print $5 }' /proc/${pid}/mountinfo`).trim().split("\n").sort(),
       command: shell(`tr '\\0' ' ' < /proc/${pid}/cmdline`),
     };
   }
@@ -99,7 +100,7 @@ describe("the installed service", { skip }, () => {
       const name = `file-${paranoid}`;
       mount("bulkhead");
       try {
-        const { status, files, command } = server();
+        const { status, files, writable, command } = server();
         assert.equal(command.includes("--jitless"), paranoid);
         assert.doesNotMatch(status, /^Uid:\t0/m);
         assert.match(status, /^NoNewPrivs:\t1$/m);
@@ -107,6 +108,8 @@ describe("the installed service", { skip }, () => {
         for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"])
           assert.match(status, new RegExp(`^Cap${set}:\t0+$`, "m"));
         assert.deepEqual(files, ["/etc/ld.so.cache", process.execPath]);
+        // Where nothing can be made: the first and last are no file systems of files, and root's alone may write to the other.
+        assert.deepEqual(writable, ["/dev/pts", "/proc", "/run"]);
         shell(`echo contained > "$1/${name}"; head -c 5000000 /dev/urandom > "$1/random"; sync -f "$1"`);
         assert.equal(shell(`cat "$1/${name}"`), "contained\n");
         assert.match(

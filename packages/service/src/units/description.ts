@@ -173,6 +173,8 @@ function fileAccess({ visible, executable }: ProgramFiles): Directives {
     ["ExecPaths", executable.map((path) => `+${plainPath(path)}`).join(" ")],
     ["ProtectSystem", "strict"],
     ["PrivateMounts", "yes"],
+    // DynamicUser= brings a /tmp that can be written to. Not inaccessible: the product itself may be in there.
+    ["ReadOnlyPaths", "-+/tmp -+/var/tmp"],
     // There is room for files in the first two.
     ["InaccessiblePaths", "+/dev/shm +/dev/mqueue +/sys"],
   ];
