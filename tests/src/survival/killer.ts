@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServedMount } from "../mount/served-mount.js";
 
@@ -29,8 +30,10 @@ export class Killer {
         continue;
       }
       last = pid;
+      // Its preparations do not count, or none would come to serve where the machine has much to do.
       const young = this.#random() * 100 < YOUNG;
-      await sleep(this.#random() * (young ? 100 : LONGEST_LIFE));
+      if (!young) await statfs(this.#served.mountPoint);
+      await sleep(this.#random() * LONGEST_LIFE);
       if (this.#stopped) return;
       try {
         process.kill(pid, "SIGKILL");

@@ -49,10 +49,15 @@ function checksumOf(superblock: SuperblockView): number {
   return crc32c(0xffff_ffff, bytesOf(superblock), 0, SuperblockLayout.offset.checksum);
 }
 
+/** Adds to the superblock in memory what was written to the device. */
+export function countWritten({ device, superblock }: Volume): void {
+  const written = device.takeWritten?.() ?? 0;
+  if (written > 0) superblock.kbytesWritten += Math.ceil(written / 1024);
+}
+
 function prepare(volume: Volume): void {
   const { superblock } = volume;
-  const written = volume.device.takeWritten?.() ?? 0;
-  if (written > 0) superblock.kbytesWritten += Math.ceil(written / 1024);
+  countWritten(volume);
   const now = volume.environment.clock.now().seconds;
   superblock.writeTime = now % 0x1_0000_0000;
   superblock.writeTimeHi = Math.floor(now / 0x1_0000_0000) & 0xff;

@@ -2,7 +2,7 @@ import type { CachedBlock } from "../cache/block-cache.js";
 import { SUPERBLOCK_OFFSET } from "../format/superblock.js";
 import type { CommitListener } from "../journal/transactions.js";
 import { bytesOf } from "../superblock/read-superblock.js";
-import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
+import { countWritten, sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
 import { blocksAt, Header, MAGIC, MOST_NOTE, NOTE_COUNT, Note, noteAt, Slot, slotAt, slotsIn, VOID } from "./layout.js";
 import type { SurvivalRegion } from "./region.js";
@@ -144,6 +144,7 @@ export class KeptChanges implements CommitListener {
   #writeSuperblock(sequence: number): void {
     const volume = this.#volume!;
     const home = superblockHome(volume);
+    countWritten(volume);
     const data = this.#write(home.block, numberOfSeal(sealSuperblock), 0);
     this.#region.write(data, home.data);
     this.#region.write(data + (SUPERBLOCK_OFFSET % this.#blockSize), bytesOf(volume.superblock));
