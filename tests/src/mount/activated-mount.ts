@@ -40,6 +40,8 @@ try {
     await sleep(20);
   }
 } finally {
+  // The listener takes its servers along: they have the image until they have written everything.
+  spawnSync("flock", ["--timeout", "60", image, "true"]);
   await activation.stop();
   // Lines come with their priorities.
   process.stderr.write(activation.said.replace(/^(?!<\d>).*\n?/gm, "").replace(/^<\d>/gm, ""));
