@@ -51,7 +51,8 @@ export function uncover(files: readonly VisiblePath[]): string[] {
 function closedAbove(path: string): string | undefined {
   const above: string[] = [];
   for (let at = dirname(path); at !== dirname(at); at = dirname(at)) above.unshift(at);
-  return above.find((directory) => (statSync(directory).mode & 0o1) === 0);
+  // What is not there is somebody else's to complain about.
+  return above.find((directory) => ((statSync(directory, { throwIfNoEntry: false })?.mode ?? 0o1) & 0o1) === 0);
 }
 
 function quoted(path: string): string {
