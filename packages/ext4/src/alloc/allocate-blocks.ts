@@ -179,7 +179,10 @@ export function take(handle: Handle, allocator: Allocator, group: number, from: 
   const bitmap = blockBitmap(volume, groupDescriptor(volume, group));
   handle.modify(bitmap);
   const descriptor = handle.modifyGroup(group);
-  if (isBlockUninit(volume, descriptor)) descriptor.flags &= ~GroupFlag.blockUninit;
+  if (isBlockUninit(volume, descriptor)) {
+    descriptor.flags &= ~GroupFlag.blockUninit;
+    handle.changes?.initGroup();
+  }
   setBits(bitmap.view, from, end);
   descriptor.freeClusters -= end - from;
   allocator.took(allocator.space(group), from, end);

@@ -159,10 +159,12 @@ function bringBlocksIntoUse(
       }
       descriptor.unusedInodes = inodesPerGroup - 1 - index;
     }
+    if (isInodeUninit(volume, descriptor)) handle.changes?.initGroup();
     descriptor.flags &= ~GroupFlag.inodeUninit;
     if (isBlockUninit(volume, descriptor)) {
       handle.modify(blockBitmap(volume, descriptor));
       descriptor.flags &= ~GroupFlag.blockUninit;
+      handle.changes?.initGroup();
       allocator.blockBitmapInUse(group);
     }
   }

@@ -6,6 +6,9 @@ import { MAX_FILE_BLOCKS } from "../../map/mapping.js";
 /** Directories of whose names nothing is told: which ones they mean, or where they lie, not all who replay know. */
 const UNTOLD = InodeFlag.encrypt | InodeFlag.casefold | InodeFlag.inlineData;
 
+/** Inodes and names that are kept in mind: more than a fast commit holds. */
+const MOST_CHANGES = 8192;
+
 /** A name that was added or removed. */
 export interface NameChange {
   readonly tag: typeof FastCommitTag.create | typeof FastCommitTag.link | typeof FastCommitTag.unlink;
@@ -44,6 +47,8 @@ export class FastCommitChanges {
   readonly #orphans = new Set<number>();
   /** Whether a file has grown: its data is to be there before its size says so. */
   hasGrown = false;
+  /** Whether a bitmap came into use, of blocks or inodes; see ReadEarly. */
+  hasInitGroup = false;
   #complete = true;
   /** Whether the operation that is going on has said that it can be told. */
   #told = false;
@@ -71,7 +76,8 @@ export class FastCommitChanges {
 
   /** It ends, or the part of it before a restart does. @param changed whether it changed any block */
   end(changed: boolean): void {
-    if (changed && !this.#told) this.#complete = false;
+    const count = this.inodes.size + this.names.length + this.#freed.size;
+    if ((changed && !this.#told) || count > MOST_CHANGES) this.refuse();
     this.#before = this.names.length;
   }
 
@@ -88,10 +94,16 @@ export class FastCommitChanges {
   /** Something changes that no fast commit tells of. */
   refuse(): void {
     this.#complete = false;
+    this.written();
   }
 
   touch(inode: Inode): void {
-    if (!inode.isDirectory && !this.inodes.has(inode.ino)) this.inodes.set(inode.ino, { start: 0, end: 0 });
+    if (this.#complete && !inode.isDirectory && !this.inodes.has(inode.ino))
+      this.inodes.set(inode.ino, { start: 0, end: 0 });
+  }
+
+  initGroup(): void {
+    this.hasInitGroup = true;
   }
 
   grow(): void {
@@ -125,12 +137,13 @@ export class FastCommitChanges {
   #name(tag: NameChange["tag"], dir: Inode, name: Uint8Array, inode: Inode): void {
     this.#told = true;
     if (dir.has(UNTOLD)) this.refuse();
+    if (!this.#complete) return;
     const { ino, generation } = inode;
     this.names.push({ tag, parent: dir.ino, name: name.slice(), ino, generation });
   }
 
   addOrphan(ino: number): void {
-    this.#orphans.add(ino);
+    if (this.#complete) this.#orphans.add(ino);
   }
 
   /** On disk, the list of orphans may lead through the inode: nothing but a full commit mends that. */
@@ -139,7 +152,7 @@ export class FastCommitChanges {
   }
 
   freeInode(ino: number): void {
-    this.#freed.add(ino);
+    if (this.#complete) this.#freed.add(ino);
   }
 
   /** A fast commit has all that is here. */

@@ -18,6 +18,8 @@ const FIELDS: readonly (readonly [offset: number, length: number])[] = [
  * What e2fsck 1.47 reads before it replays the log, and takes for the present when it replays fast commits. Where the log has something
  * newer, that ends badly:
  * - With another first orphan in the superblock, it writes a superblock with a wrong checksum, whatever the fast commits tell.
+ * - Likewise where groups have a bitmap since (BLOCK_UNINIT, INODE_UNINIT are off in the log): it counts what is free by the
+ *   descriptors as they were. So the log is emptied after a transaction that brought one into use; see FastCommitWriter.changesOf.
  * - Of inodes in the block of the table that holds the journal's, it sees and writes back what they were before. With blocks of
  *   4 KiB these are the root, and the first files that were made.
  */

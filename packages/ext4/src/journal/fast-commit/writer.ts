@@ -100,6 +100,7 @@ export class FastCommitWriter implements FastCommitter {
 
   changesOf(tid: number): FastCommitChanges {
     if (this.#changes.tid !== tid) {
+      if (this.#changes.hasInitGroup) this.wantsEmptyLog = true;
       this.#changes = new FastCommitChanges(tid, this.#volume.superblock.lastOrphan);
       this.#place = this.#log.fastCommitFirst;
     }
@@ -109,7 +110,7 @@ export class FastCommitWriter implements FastCommitter {
   /** @throws CorruptionError, DeviceError where `io` does at once what is laid down */
   lay(io: IoSequence, tid: number): boolean {
     const changes = this.changesOf(tid);
-    if (!changes.complete) return false;
+    if (!changes.complete || this.wantsEmptyLog) return false;
     if (changes.isEmpty) {
       this.#writer.flush(io);
       return true;
