@@ -12,7 +12,7 @@ interface Logged {
   blocks: CachedBlock[];
 }
 
-/** Shares of the log: how full it is when commits begin to take old transactions home with them, and when they stop. */
+/** Shares of the log, or of the cache if that is smaller: how much is logged when commits begin to take old transactions home with them, and when they stop. */
 const FULL = 1 / 4;
 const RELAXED = 1 / 8;
 
@@ -37,6 +37,10 @@ export class Checkpoints {
   constructor(cache: BlockCache, log: TransactionLog) {
     this.#cache = cache;
     this.#log = log;
+  }
+
+  get #most(): number {
+    return Math.min(this.#log.length, this.#cache.capacity);
   }
 
   /** Whether a recovery would find a copy of a block in the log, or soon will. */
@@ -84,10 +88,13 @@ export class Checkpoints {
    * @returns the tail that is right when these writes are durable
    */
   layHome(io: IoSequence, most: number): LogPosition | undefined {
-    const { used, length, end } = this.#log;
-    if (used > length * FULL || this.#waiting > this.#cache.capacity >> 2) this.#draining = true;
-    else if (used <= length * RELAXED) this.#draining = false;
-    return this.#draining ? this.#lay(io, most, end.count - length * RELAXED) : undefined;
+    const { used, end } = this.#log;
+    if (used > this.#most * FULL) this.#draining = true;
+    if (!this.#draining) return undefined;
+    const goal = end.count - this.#most * RELAXED;
+    const tail = this.#lay(io, most, goal);
+    if (tail.count >= goal) this.#draining = false;
+    return tail;
   }
 
   /** @param goal where to stop, in blocks written to the log since the mount: LogPosition.count */
@@ -139,7 +146,7 @@ export class Checkpoints {
 
   /** Writes home at once what is needed for `hasRoom`. No transaction is running or committing. */
   makeRoom(): void {
-    for (let keep = this.#log.length >> 1; !this.hasRoom(0); keep >>= 2) {
+    for (let keep = this.#most >> 1; !this.hasRoom(0); keep >>= 2) {
       this.#bringHome(this.#log.end.count - keep);
       if (keep > 0) continue;
       // There may be room from the log's beginning on only.
