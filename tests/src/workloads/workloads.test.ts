@@ -10,7 +10,7 @@ import { WORKLOADS } from "./software.js";
 import { tryWorkload } from "./trial.js";
 
 /** What the host without a mount is asked here; the others have their turn in workloads.long.test.ts. */
-const BRIDGED = ["untar", "fsx"];
+const BRIDGED = ["fsx"];
 
 for (const subject of [...MOUNTED, "bridged"] as const) {
   describe(`workloads on ${subject}`, { skip: withoutLoopMounts() || withoutFuse(), concurrency: 2 }, () => {
