@@ -2,7 +2,8 @@
 import { close } from "@bulkhead/linux";
 import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
 import { createSurvivalMemory } from "@bulkhead/server/survival/memory-file";
-import { type LaunchedServer, launchServer } from "@bulkhead/service/launcher";
+import { type LaunchedServer, launchServer, userNamespacesAllowed } from "@bulkhead/service/launcher";
+import { CommandError } from "../../command-line/errors.js";
 import type { MountRequest } from "../request.js";
 
 /** A server that waits for its helper. */
@@ -30,8 +31,13 @@ export function dismiss({ process, memory }: WaitingServer): void {
   if (memory !== undefined) close(memory);
 }
 
-/** Starts a server. @param memory as left by the one before, if there was one */
+/** Starts a server. @throws CommandError where nothing would contain it @param memory as left by the one before, if there was one */
 export function startServer({ source, mountpoint }: MountRequest, memory: number | undefined): LaunchedServer {
+  if (process.geteuid?.() !== 0 && !userNamespacesAllowed()) {
+    throw new CommandError(
+      `cannot mount ${source}: this system lets users make no user namespaces, and without them nothing contains a server: have root mount it, or allow them (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or mount it --uncontained`,
+    );
+  }
   return launchServer({
     command: [process.execPath, serverProgram(), source, mountpoint],
     environment: serverEnvironment,
