@@ -121,6 +121,22 @@ describe("a mount whose server dies", { skip }, () => {
     );
   });
 
+  it("is given up after too many deaths within a minute, with a word", async () => {
+    const image = bench.path("given-up");
+    makeWorkloadImage(image, 64 * 1024 * 1024);
+    const served = await bench.serve(image, ["restarts=1"]);
+    process.kill(served.serverPid, "SIGKILL");
+    await run("mkdir", ["made"], { cwd: served.mountPoint });
+    process.kill(served.serverPid, "SIGKILL");
+    const { code } = await served.end();
+    assert.notEqual(code, 0);
+    assert.match(served.output, /Another one goes on[\s\S]*: 2 deaths within a minute. It is given up/);
+    await assert.rejects(run("ls", [served.mountPoint]), /Transport endpoint is not connected/);
+    await served.clear();
+    await run("e2fsck", ["-fy", image]).catch(() => {});
+    checkImage(image);
+  });
+
   it("writes what was in the kernel's cache, and counts one mount", async () => {
     const image = bench.path("image");
     await mounted({}, async (keeper) => {

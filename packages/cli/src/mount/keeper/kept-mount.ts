@@ -83,7 +83,7 @@ export class KeptMount {
     this.#deaths = [...this.#deaths.filter((then) => then > now - MINUTE), now];
     if (this.#deaths.length > successors.most) {
       this.#log(
-        `${mountpoint}: ${why}. It is given up, after ${successors.most} others within a minute: the mount answers ` +
+        `${mountpoint}: ${why}: ${this.#deaths.length} deaths within a minute. It is given up: the mount answers ` +
           "ENOTCONN until it is unmounted",
       );
       return false;
