@@ -14,6 +14,7 @@ import { makeWorkloadImage } from "../workloads/trial.js";
 import { Killer } from "./killer.js";
 
 const SOFTWARE = fileURLToPath(new URL("./software.js", import.meta.url));
+const HELD = fileURLToPath(new URL("../../src/survival/held.py", import.meta.url));
 const WORKLOADS = ["fsx", "git", "sqlite", "untar"] as const;
 const KILLS = Number(process.env["SURVIVAL_KILLS"] ?? 200);
 /** Milliseconds that a round of killing takes, at least; it is repeated until there were enough. */
@@ -59,6 +60,22 @@ describe("software on a mount whose server is killed again and again", { skip },
       checkImage(image);
     });
   }
+
+  it("a directory of 100,000 names is read to its end, whoever serves", { timeout: 600_000 }, async () => {
+    const image = bench.path("names");
+    makeWorkloadImage(image, 2 ** 29, ["-N", "120000"]);
+    const served = await bench.serve(image);
+    const holder = spawn("python3", [HELD, served.mountPoint, "100000"], { stdio: ["pipe", "pipe", "inherit"] });
+    const ended = new Promise((resolve) => holder.on("close", resolve));
+    await new Promise((resolve) => holder.stdout.once("data", resolve));
+    process.kill(served.serverPid, "SIGKILL");
+    holder.stdin.end("\n");
+    assert.equal(await ended, 0, served.output);
+    assert.match(served.output, /Another one goes on/);
+    unmount(served.mountPoint);
+    assert.deepEqual(await served.end(600_000), { code: 0, signal: null }, served.output);
+    checkImage(image);
+  });
 });
 
 /** Runs a workload again and again; what it had to say when it failed. */
