@@ -22,10 +22,19 @@ async function inside({ pid }: LaunchedServer, name: string): Promise<number> {
   for (let waited = 0; waited < 10_000; waited += 5) {
     const children = pid === undefined ? "" : childrenOf(pid);
     const child = Number(children.trim().split(" ")[0]);
-    if (child > 0 && readFileSync(`/proc/${child}/comm`, "latin1").trim() === name) return child;
+    if (child > 0 && nameOf(child) === name) return child;
     await sleep(5);
   }
   throw new Error(`${name} was not started`);
+}
+
+/** Empty when it has ended: others come before it. */
+function nameOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "latin1").trim();
+  } catch {
+    return "";
+  }
 }
 
 function childrenOf(pid: number): string {
