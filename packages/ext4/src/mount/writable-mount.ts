@@ -96,6 +96,8 @@ export class WritableMount {
     if (this.#closed) return;
     this.#closed = true;
     try {
+      // What is under way may fail yet.
+      this.#transactions.wait();
       const aborted = this.#transactions.aborted !== undefined;
       this.#transactions.close();
       if (!aborted) this.#markUnmounted();

@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { RecordingDevice } from "../../src/device/recording.js";
+import { DeviceError, FileSystemError } from "../../src/errors.js";
 import type { FileSystem } from "../../src/filesystem.js";
 import type { Transactions } from "../../src/journal/transactions.js";
 import { BlockMapping } from "../../src/map/mapping.js";
@@ -101,6 +102,27 @@ describe("a commit in the background", { skip }, () => {
     transactions.syncLater(undefined, false, answers.done);
     assert.equal(finish(on).length, 3);
     assert.equal(answers.count, 2);
+  });
+
+  it("that fails while the file system is unmounted leaves the journal to be replayed", () => {
+    const on = stage();
+    const { mounted, transactions, create, device } = on;
+    create("synced");
+    mounted.sync();
+    create("lost");
+    const errors: unknown[] = [];
+    transactions.syncLater(undefined, false, (error) => errors.push(error));
+    device.flush = () => {
+      throw new DeviceError("flush", 0, 0, "a test");
+    };
+    mounted.unmount();
+    assert.equal(errors.length, 1);
+    assert.ok(errors[0] instanceof FileSystemError);
+    const found = contentsOf(new MemoryDevice(on.memory.bytes.slice()));
+    assert.ok(
+      found.some((line) => line.startsWith("/synced")),
+      found.join(),
+    );
   });
 
   it("is made by the clock, and nobody waits", () => {
