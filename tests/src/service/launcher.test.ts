@@ -22,7 +22,7 @@ async function inside({ pid }: LaunchedServer, name: string): Promise<number> {
   for (let waited = 0; waited < 10_000; waited += 5) {
     const children = pid === undefined ? "" : childrenOf(pid);
     const child = Number(children.trim().split(" ")[0]);
-    if (child > 0 && nameOf(child) === name) return child;
+    if (child > 0 && nameOf(child) === name && isAsleep(child)) return child;
     await sleep(5);
   }
   throw new Error(`${name} was not started`);
@@ -34,6 +34,15 @@ function nameOf(pid: number): string {
     return readFileSync(`/proc/${pid}/comm`, "latin1").trim();
   } catch {
     return "";
+  }
+}
+
+/** Whether it has loaded what it is made of, and waits for its time to come. */
+function isAsleep(pid: number): boolean {
+  try {
+    return /nanosleep/.test(readFileSync(`/proc/${pid}/wchan`, "latin1"));
+  } catch {
+    return false;
   }
 }
 
