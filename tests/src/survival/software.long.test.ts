@@ -8,6 +8,7 @@ import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { checkImage } from "../images/build.js";
 import { Random } from "../images/random.js";
 import { seedOf } from "../model/generate.js";
+import { FEATURES } from "../model/variants.js";
 import { Bench } from "../mount/served-mount.js";
 import { unmount } from "../system/loop.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
@@ -32,7 +33,7 @@ describe("software on a mount whose server is killed again and again", { skip },
 
   const variants: readonly [name: string, kills: number, options: readonly string[], mke2fs?: readonly string[]][] = [
     ["with a journal", KILLS, []],
-    ["without a journal", KILLS / 5, [], ["-O", "^has_journal", "-b", "4096"]],
+    ["without a journal", KILLS / 5, [], ["-O", `${FEATURES},^has_journal`, "-b", "4096"]],
   ];
   for (const [name, wanted, options, mke2fs] of variants) {
     it(`${name}: notices nothing`, { timeout: 3_600_000 }, async (context) => {

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { operations } from "@bulkhead/fuse/protocol";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { checkImage } from "../images/build.js";
+import { FEATURES } from "../model/variants.js";
 import { Bench } from "../mount/served-mount.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
 import { BareKeeper } from "./bare-keeper.js";
@@ -117,7 +118,7 @@ describe("a mount whose server dies", { skip }, () => {
         const numbers = Array.from({ length: 100 }, (_, n) => `${n + 1}\n`).join("");
         assert.equal((await running).stdout, `${numbers}done\n`, keeper.output);
       },
-      ["-O", "^has_journal"],
+      ["-O", `${FEATURES},^has_journal`],
     );
   });
 
