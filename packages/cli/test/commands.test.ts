@@ -138,8 +138,9 @@ describe("commands without a mount", () => {
       assert.match(succeeds("ls", option, disk), /^README\n/);
     }
     const choice =
-      /starts with a partition table.*which partition is meant:\n {2}--partition 1 .*\n {2}--partition 2 +8\.0 MiB at 1048576\n$/;
+      /starts with a partition table.* by partition=N: 1 \(50 KiB at 32768\), 2 \(8192 KiB at 1048576\)\n$/;
     fails(1, choice, "ls", disk);
+    fails(1, choice, "info", disk);
     fails(1, /has no partition 3; there are 1, 2/, "info", "--partition", "3", disk);
     fails(1, /has no partition table/, "info", "--partition", "1", image);
     fails(2, /exclude each other/, "info", "--partition", "1", "--offset", "1", disk);

@@ -79,6 +79,12 @@ describe("mount", { skip: withoutFuse() }, () => {
   it("refuses what it cannot mount, with one line and nothing left behind", () => {
     fs.writeFileSync(path("junk"), Buffer.alloc(100_000, 0x5a));
     fs.writeFileSync(path("file"), "");
+    const disk = Buffer.alloc(2 << 20);
+    disk[446 + 4] = 0x83;
+    disk.writeUInt32LE(64, 446 + 8);
+    disk.writeUInt32LE(2048, 446 + 12);
+    disk.writeUInt16LE(0xaa55, 510);
+    fs.writeFileSync(path("disk"), disk);
     const cases: [string[], number, RegExp][] = [
       [[path("junk"), mountpoint], 3, /^bulkhead mount: cannot mount .*junk: corrupt: .*0xEF53\n$/],
       [[path("none"), mountpoint], 1, /^bulkhead mount: cannot open .*none: there is no such file or directory\n$/],
@@ -101,6 +107,11 @@ describe("mount", { skip: withoutFuse() }, () => {
       ],
       [["-o", "sb=3", image, mountpoint], 3, /^bulkhead mount: cannot mount .*demo\.img: corrupt: /],
       [["-o", "partition=1", image, mountpoint], 1, /has no partition/],
+      [
+        [path("disk"), mountpoint],
+        1,
+        /disk starts with a partition table.* by partition=N: 1 \(1024 KiB at 32768\)\n$/,
+      ],
       [["-o", "offset=1T", image, mountpoint], 1, /offset/],
     ];
     for (const [args, expected, message] of cases) {

@@ -17,6 +17,7 @@ import {
   writeBehind,
 } from "@bulkhead/linux";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
+import { orPartitionChoice } from "./partition-choice.js";
 import type { ReadThread } from "./read-thread.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
@@ -131,9 +132,10 @@ export const createFileSystem = (
     };
     filesystem = FileSystem.mount(device, options, environment);
   } catch (error) {
+    const explained = orPartitionChoice(error, device, source);
     journalDevice?.close();
     device.close();
-    throw error;
+    throw explained;
   }
   const ours = iomap === undefined ? "it is switched off" : whyOurs(filesystem, iomap.device === undefined);
   if (iomap?.required === true && ours !== undefined) {

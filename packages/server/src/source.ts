@@ -3,6 +3,7 @@ import { type BlockDevice, FileDevice, type FileIo, readPartitions, SubRangeDevi
 import { lockHolder, openDescriptor, SourceError, type SourceOptions, sysfs } from "./descriptor.js";
 
 export { SourceError, type SourceOptions } from "./descriptor.js";
+export { orPartitionChoice } from "./partition-choice.js";
 
 const SECTOR = 512;
 

@@ -39,13 +39,7 @@ export async function mount(request: MountRequest, log: (message: string) => voi
 /** Serves from this process, which looks at the file system itself. */
 async function mountHere(request: MountRequest, log: (message: string) => void): Promise<Serving> {
   const { mountImage } = await import("@bulkhead/server/mount");
-  try {
-    return await mountImage({ ...mountImageOptions(request), log });
-  } catch (error) {
-    const choice = await partitionChoice(request);
-    if (choice !== undefined) throw new CommandError(choice);
-    throw error;
-  }
+  return await mountImage({ ...mountImageOptions(request), log });
 }
 
 function mountImageOptions({ source, mountpoint, settings }: MountRequest): MountImageOptions {
@@ -82,10 +76,4 @@ function explain(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   const message = messageOf(error);
   return code === "ENOENT" && message.includes("/dev/fuse") ? `${message}; is FUSE there? (modprobe fuse)` : message;
-}
-
-/** Looks at the source again for what the message alone cannot say. */
-async function partitionChoice({ source, settings }: MountRequest): Promise<string | undefined> {
-  const { partitionChoiceOf } = await import("../source/open-image.js");
-  return partitionChoiceOf(source, settings);
 }

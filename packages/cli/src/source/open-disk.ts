@@ -67,11 +67,6 @@ export async function openDisk(path: string, settings: SourceSettings, writable:
     if (error instanceof SourceError) throw new CommandError(error.message);
     if (!(error instanceof ImageOpenError)) throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
     if (error.code === "ERR_BULKHEAD_SOURCE") throw new CommandError(error.message);
-    if (error.corruption === "superblock-magic") {
-      const { partitionsToChoose } = await import("./open-image.js");
-      const choice = partitionsToChoose(path, settings);
-      if (choice !== undefined) throw new CommandError(choice);
-    }
     const about = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
     throw new CommandError(about, exitCodeOf(error));
   }
