@@ -119,6 +119,7 @@ export const createFileSystem = (
     // A timer's exception ends the serving thread, and the mount with it: what a kernel's panic is to its machine.
     const onPanic = () =>
       timers.after(0, () => {
+        possible?.endMount();
         throw new Error(`${source.path}: the file system is corrupt and was mounted with errors=panic`);
       });
     if (journal !== undefined) journalDevice = openSource(journal, io, engine.writable);

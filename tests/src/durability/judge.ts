@@ -14,11 +14,16 @@ export interface Verdict {
   readonly journal: boolean;
 }
 
-/** Corrections by e2fsck that are no damage: counts in the superblock that ext4 brings up to date lazily, orphans it deletes. */
+/**
+ * Corrections by e2fsck that are no damage: counts in the superblock that ext4 brings up to date lazily, orphans it deletes, trees
+ * of extents that the kernel leaves higher than they need to be.
+ */
 const HARMLESS = [
   /^Free (blocks|inodes) count wrong \(\d+, counted=\d+\)\.$/,
   /^Fix\? yes$/,
   /^(Clearing|Truncating) orphaned inode/,
+  /^Inode \d+ extent tree \(at level \d\) could be (shorter|narrower)\.$/,
+  /^Optimize\? yes$/,
 ];
 
 /**

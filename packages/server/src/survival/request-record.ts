@@ -12,6 +12,8 @@ const At = {
   /** Servers so far, and which of them began the request that was begun last. */
   life: 5,
   begunIn: 6,
+  /** 1 when the mount has been ended. */
+  ended: 7,
 } as const;
 const INIT = 4096;
 const MOST_INIT = 4096;
@@ -45,6 +47,15 @@ export class RequestRecord {
   get init(): Uint8Array | undefined {
     const length = this.#numbers[At.initLength]!;
     return length > 0 && length <= MOST_INIT ? this.#bytes.slice(INIT, INIT + length) : undefined;
+  }
+
+  /** Whether a server has ended the mount: nobody is to go on with it. */
+  get isEnded(): boolean {
+    return this.#numbers[At.ended] === 1;
+  }
+
+  end(): void {
+    this.#numbers[At.ended] = 1;
   }
 
   keepInit(request: Uint8Array): void {

@@ -23,6 +23,7 @@ export class Survival {
   /**
    * @param descriptor a survival memory, see createSurvivalMemory
    * @throws LinuxError when it cannot be mapped
+   * @throws Error when the server before has ended the mount
    */
   constructor(descriptor: number) {
     const { requests, lookups, changes } = new SurvivalMemory(descriptor);
@@ -31,6 +32,7 @@ export class Survival {
     this.#record = record;
     this.lookups = counts;
     this.options = { region: changes, isInUse: (ino) => counts.mayBeKnown(ino) };
+    if (record.isEnded) throw new Error("the server that had the mount before has ended it");
     if (record.init === undefined) return;
     const notes = readNotes(KeptState.of(changes)?.notes ?? []);
     this.#legacy = { notes, last: record.last, deaths: record.countDeath() };
@@ -57,6 +59,11 @@ export class Survival {
     this.#session = new SurvivingSession(session, this.#record, kept, forget, log, this.#legacy);
     if (this.goesOn) this.#session.takeOver();
     return this.#session;
+  }
+
+  /** This server is about to die on purpose: nobody is to go on with its mount. */
+  endMount(): void {
+    this.#record.end();
   }
 
   /** Before something is made durable in the course of a request that has done all it does. */
