@@ -6,14 +6,22 @@ import { fileURLToPath } from "node:url";
 
 const bulkhead = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
 
-export type ContenderName = "kernel" | "kernel-direct" | "kernel-device" | "fuse2fs" | "bulkhead";
+/** `uncontained` and `norestart` are ours without the wall, and without a memory that outlives the server: what they cost. */
+export type ContenderName =
+  | "kernel"
+  | "kernel-direct"
+  | "kernel-device"
+  | "fuse2fs"
+  | "bulkhead"
+  | "uncontained"
+  | "norestart";
 
 /** A mounted image. */
 export interface Mounted {
   readonly directory: string;
   /** Milliseconds from the command's start until the mount answered. */
   readonly mountMilliseconds: number;
-  /** Highest resident memory of the server so far in KiB; undefined when the kernel serves. */
+  /** Highest resident memory of the server process so far in KiB; undefined when the kernel serves. */
   peakMemory(): number | undefined;
   unmount(): void;
 }
@@ -25,16 +33,26 @@ function run(command: string, args: string[]): void {
     throw new Error(`${command} ${args.join(" ")}: ${result.stderr.trim() || `exit ${result.status}`}`);
 }
 
-/** Processes whose command line contains all of `words`. */
-function findServer(words: readonly string[]): number | undefined {
+/** Processes whose command line contains `word`: the server, and of ours its keeper and what started it. */
+function findProcesses(word: string): number[] {
+  const found: number[] = [];
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
     try {
       const line = readFileSync(`/proc/${entry}/cmdline`, "utf8");
-      if (words.every((word) => line.includes(word))) return Number(entry);
+      if (line.includes(word)) found.push(Number(entry));
     } catch {} // the process ended meanwhile
   }
-  return undefined;
+  return found;
+}
+
+/** Highest resident memory of the largest of some processes, in KiB. */
+function peakOf(processes: readonly number[]): number {
+  const peaks = processes.map((pid) => {
+    const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return match === null ? 0 : Number(match[1]);
+  });
+  return Math.max(...peaks);
 }
 
 /** Mounts `image`, for `kernel-device` a block device, the way one of the contenders does, read-only unless it is to be written. */
@@ -66,23 +84,27 @@ export function mount(name: ContenderName, image: string, writable: boolean): Mo
     case "bulkhead":
       run(process.execPath, [bulkhead, "mount", "-o", access, image, directory]);
       break;
+    case "uncontained":
+      run(process.execPath, [bulkhead, "mount", "--uncontained", "-o", access, image, directory]);
+      break;
+    case "norestart":
+      run(process.execPath, [bulkhead, "mount", "-o", `${access},norestart`, image, directory]);
+      break;
   }
   const mountMilliseconds = performance.now() - start;
-  const server = name === "fuse2fs" || name === "bulkhead" ? findServer([directory]) : undefined;
+  const servers = name.startsWith("kernel") ? [] : findProcesses(directory);
   return {
     directory,
     mountMilliseconds,
     peakMemory() {
-      if (server === undefined) return undefined;
-      const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server}/status`, "utf8"));
-      return match === null ? undefined : Number(match[1]);
+      return servers.length === 0 ? undefined : peakOf(servers);
     },
     unmount() {
       run("umount", [directory]);
       if (loop !== undefined) run("losetup", ["--detach", loop]);
       rmdirSync(directory);
       // The image may be checked and mounted again only when its server is gone.
-      for (let i = 0; i < 6000 && server !== undefined && isAlive(server); i++) Atomics.wait(pause, 0, 0, 10);
+      for (let i = 0; i < 6000 && servers.some(isAlive); i++) Atomics.wait(pause, 0, 0, 10);
     },
   };
 }

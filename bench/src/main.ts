@@ -1,4 +1,4 @@
-// npm run bench [-- --rounds N] [--only WORD …]
+// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart]
 //
 // Kernel ext4 on a loop device, fuse2fs and Bulkhead, one after another in every round, on the same image and with the same
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
@@ -18,6 +18,8 @@ const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     only: { type: "string", multiple: true, default: [] },
+    // Instead of the others: ourselves in another way, to see what a way costs.
+    against: { type: "string", multiple: true },
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
@@ -86,9 +88,11 @@ const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
 const report = [];
 let peak = 0;
 for (const benchmark of chosen) {
-  const samples = new Map<ContenderName, number[]>(benchmark.contenders.map((name) => [name, []]));
+  const contenders: readonly ContenderName[] =
+    values.against === undefined ? benchmark.contenders : [...(values.against as ContenderName[]), "bulkhead"];
+  const samples = new Map<ContenderName, number[]>(contenders.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const contender of benchmark.contenders) {
+    for (const contender of contenders) {
       const { seconds, memory } = measure(benchmark, contender, images);
       samples.get(contender)!.push(seconds);
       if (contender === "bulkhead") peak = Math.max(peak, memory ?? 0);
@@ -97,7 +101,7 @@ for (const benchmark of chosen) {
   const ours = median(samples.get("bulkhead")!);
   const line = [`${benchmark.name.padEnd(42)} ${(ours * 1000).toFixed(0).padStart(7)} ms`];
   const ratios: Partial<Record<ContenderName, number>> = {};
-  for (const contender of benchmark.contenders) {
+  for (const contender of contenders) {
     if (contender === "bulkhead") continue;
     const ratio = median(samples.get(contender)!) / ours;
     const goal = benchmark.goals[contender];
