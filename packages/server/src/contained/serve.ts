@@ -34,8 +34,11 @@ import { sayWhy } from "./log.js";
 /** What ext4 honours itself, and the kernel is not told: nobody but root could mount with it. */
 const OURS = MountFlag.SYNCHRONOUS | MountFlag.DIRSYNC | MountFlag.NODIRATIME;
 
-/** Milliseconds that somebody may look at a device that appeared just now. */
-const BUSY_TIMEOUT = 500;
+/**
+ * Milliseconds that a device may be busy: somebody looks at it because it appeared just now, or a server that is being started has
+ * yet to let go of its copy of a mount that is gone already (where unmounts are not passed on to other mount namespaces).
+ */
+const BUSY_TIMEOUT = 2000;
 
 /** An image that is damaged; other failures are 1. */
 const CORRUPT = 3;
