@@ -96,8 +96,10 @@ describe("dirty journals", { skip: withoutLoopMounts(), concurrency: 2 }, () => 
         assert.notDeepEqual(compareWalks(truth, stale), [], "without the journal the image would read otherwise");
         const library = await libraryWalk(image);
         assert.deepEqual(compareWalks(truth, library, { timesUntil: replayStart }), []);
-        const unreplayed = await libraryWalk(image, { loadJournal: false });
-        assert.deepEqual(compareWalks(stale, unreplayed), [], "noload reads the stale state");
+        if (capture.how === "copied") {
+          const unreplayed = await libraryWalk(image, { loadJournal: false });
+          assert.deepEqual(compareWalks(stale, unreplayed), [], "noload reads the stale state");
+        }
         assert.deepEqual(stampOf(image), before, "reading left the image as it was");
         const written = await writtenHome(image);
         if (!leavesOrphans(capture)) {

@@ -12,7 +12,7 @@ import { exploreAll } from "./watch.js";
 import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
 /** Damages of one specimen, others each time; a thousand in damage.long.test.ts. */
-const COUNT = 40;
+const COUNT = 25;
 const MOST_MILLISECONDS = 6000;
 
 async function damage(context: TestContext, image: Uint8Array): Promise<void> {

@@ -33,11 +33,10 @@ function named(part: string): Specimen {
 
 describe("damage", { skip: withoutLoopMounts() || withoutTools("setfattr", "setfacl"), concurrency: 2 }, () => {
   for (const specimen of specimens) {
-    // Every byte of one of them; of the others a part, another one each time.
-    const stride = specimen.name.includes("no checksums") ? 1 : SAMPLE;
-    const first = Math.floor(Math.random() * stride);
-    it(`of the metadata, ${stride === 1 ? "every byte" : `one byte in ${stride}`}: ${specimen.name}`, async (context) => {
-      const tally = await examine(context, makeSpecimen(specimen), { kind: "bytes", stride, first });
+    // Another part each time.
+    const first = Math.floor(Math.random() * SAMPLE);
+    it(`of the metadata, one byte in ${SAMPLE}: ${specimen.name}`, async (context) => {
+      const tally = await examine(context, makeSpecimen(specimen), { kind: "bytes", stride: SAMPLE, first });
       // Most bytes with a rule break it: with checksums nearly all metadata has one.
       const share = specimen.name.includes("metadata_csum") ? 0.5 : 0.08;
       assert.ok(tally.noticed > tally.cases * share, `${tally.noticed} of ${tally.cases}, from byte ${first} on`);

@@ -9,7 +9,7 @@ import { generate, seedOf } from "./generate.js";
 import { mustPlay } from "./referee.js";
 import { playable, READY } from "./variants.js";
 
-const OPERATIONS = 1000;
+const OPERATIONS = 600;
 const TIMEOUT = 60_000;
 /** The other images have their turn in the long tests. */
 const ALTERNATING: Readonly<Record<SubjectName, readonly string[]>> = {
