@@ -1,6 +1,6 @@
 import { type BlockDevice, DeviceError, type IoSequence } from "@bulkhead/ext4";
-import { type CommitStep, Counter } from "./read-job.js";
-import type { ReadThread } from "./read-thread.js";
+import { type CommitStep, Counter } from "./io-job.js";
+import type { IoThread } from "./io-thread.js";
 
 /** Bytes of a buffer, and buffers that are kept for the next commit. */
 const BUFFER = 512 * 1024;
@@ -8,7 +8,7 @@ const MOST_KEPT = 4;
 
 /** Commits' I/O on the thread that waits for the device, which finds what to write in memory that both share. */
 export class BackgroundIo implements IoSequence {
-  readonly #thread: ReadThread;
+  readonly #thread: IoThread;
   readonly #counters: Int32Array;
   #steps: CommitStep[] = [];
   /** Buffers of the sequence in hand, and those that are free. The last of the former is filled up to `#filled`. */
@@ -19,7 +19,7 @@ export class BackgroundIo implements IoSequence {
   #before = 0;
   #done: ((error: unknown) => void) | undefined;
 
-  constructor(thread: ReadThread) {
+  constructor(thread: IoThread) {
     this.#thread = thread;
     this.#counters = thread.counters;
   }

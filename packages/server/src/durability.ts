@@ -2,7 +2,7 @@ import { errnoOf, type FileSystem, type Inode } from "@bulkhead/ext4";
 import { type Completions, type Context, DEFERRED, type DeferredReply, encodeReply } from "@bulkhead/fuse";
 import { Errno, eventfdDrain, write } from "@bulkhead/linux";
 import { BackgroundIo } from "./background-io.js";
-import type { ReadThread } from "./read-thread.js";
+import type { IoThread } from "./io-thread.js";
 import { othersWait } from "./request-queue.js";
 
 const REPLY = 16;
@@ -16,14 +16,16 @@ export class Durability {
   /** For the serving loop. */
   readonly completions: Completions;
   readonly #fs: FileSystem;
+  readonly #thread: IoThread;
   readonly #io: BackgroundIo;
   readonly #connection: () => number;
   readonly #reply = new Uint8Array(REPLY);
   readonly #view = new DataView(this.#reply.buffer);
 
   /** @param connection where requests come from and replies go */
-  constructor(fs: FileSystem, thread: ReadThread, connection: () => number) {
+  constructor(fs: FileSystem, thread: IoThread, connection: () => number) {
     this.#fs = fs;
+    this.#thread = thread;
     this.#io = new BackgroundIo(thread);
     this.#connection = connection;
     const { transactions } = fs.volume;
@@ -62,6 +64,11 @@ export class Durability {
     const size = encodeReply(this.#reply, this.#view, token, result);
     // Who asked may have been interrupted, and the mount may be gone: nobody waits then.
     if (size > 0) write(this.#connection(), this.#reply, 0, size);
+  }
+
+  /** The kernel at the other end does the file I/O: see IoThread.keepFromRecursion. */
+  keepFromRecursion(): void {
+    this.#thread.keepFromRecursion(this.#connection());
   }
 
   /** Commits are this thread's from here on. */

@@ -16,9 +16,9 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
+import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import { orPartitionChoice } from "./partition-choice.js";
-import type { ReadThread } from "./read-thread.js";
 import { Ext4Server, type ServerOptions } from "./server.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 import type { Survival } from "./survival/index.js";
@@ -74,7 +74,7 @@ const LEAST_WAIT = 50;
 /** What cannot be handed to another thread. */
 export interface ServeExtras {
   /** Does slow reads; default one that is started when there is one. */
-  readonly readThread?: ReadThread;
+  readonly ioThread?: IoThread;
   /** Has the mount outlive the process. Without effect where the other end does the file I/O. */
   readonly survival?: Survival;
 }
@@ -100,7 +100,7 @@ export const createFileSystem = (
     iomap,
   }: ServeData,
   { log, timers, notifier, transport }: Services,
-  { readThread, survival: possible }: ServeExtras = {},
+  { ioThread, survival: possible }: ServeExtras = {},
 ): ServedExt4 => {
   const survival = iomap === undefined ? possible : undefined;
   const device = openSource(source, io, engine.writable, claimed);
@@ -160,7 +160,7 @@ export const createFileSystem = (
           },
         }),
     onChange: () => deadlines.arm(),
-    ...(oneByOne ? {} : { connection: () => transport().fd, readThread }),
+    ...(oneByOne ? {} : { connection: () => transport().fd, ioThread }),
     ...(survival === undefined ? {} : { lookups: survival.lookups, beforeSync: () => survival.noteDone() }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
@@ -175,7 +175,9 @@ export const createFileSystem = (
     const { path, descriptor } = source;
     const { blockSize } = filesystem.geometry;
     const what = { path, descriptor, writable: engine.writable === true, claim, blockSize };
-    return registerWithKernel(transport().fd, what, log);
+    const id = registerWithKernel(transport().fd, what, log);
+    server.durability?.keepFromRecursion();
+    return id;
   }
   /** 0, or the errno of what went wrong. */
   function attempt(failure: string, work: () => void): number {

@@ -25,6 +25,7 @@ import type { View } from "@bulkhead/linux/struct";
 import { AccessTimer, type AccessTimes } from "./access-times.js";
 import { Durability } from "./durability.js";
 import { EngineMappings } from "./engine-mappings.js";
+import { IoThread } from "./io-thread.js";
 import { LookupCounts } from "./lookups.js";
 import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
 import { creationOperations } from "./operations/creation.js";
@@ -40,7 +41,6 @@ import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { type IomapOptions, OutsideHost } from "./outside-host.js";
-import { ReadThread } from "./read-thread.js";
 import { withoutSetId } from "./set-id.js";
 import { SlowReads } from "./slow-reads.js";
 import { StaleAttributes } from "./stale-attributes.js";
@@ -100,7 +100,7 @@ export interface ServerOptions {
   /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
   readonly connection?: () => number;
   /** Who does such reads, and the I/O of commits; default a thread that is started when there is one. */
-  readonly readThread?: ReadThread | undefined;
+  readonly ioThread?: IoThread | undefined;
   /** Counts look-ups. Default: in this process only. */
   readonly lookups?: LookupCounts;
   /** Told, before something is made durable at the end of a request, that the request has done all it does. */
@@ -165,7 +165,7 @@ export class Ext4Server {
     const { connection } = options;
     const { file } = fs.device;
     if (connection !== undefined && file !== undefined) {
-      const thread = options.readThread ?? new ReadThread();
+      const thread = options.ioThread ?? new IoThread();
       const onError = (error: unknown) => fs.logError(error);
       const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError, thread });
       this.slowReads = reads;

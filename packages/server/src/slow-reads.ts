@@ -1,8 +1,8 @@
 import { DeviceError, type Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
-import { Counter, type ReadJob } from "./read-job.js";
-import type { ReadThread } from "./read-thread.js";
+import { Counter, type ReadJob } from "./io-job.js";
+import type { IoThread } from "./io-thread.js";
 import { othersWait } from "./request-queue.js";
 
 /** Reads under way at most; further ones are waited for by the serving thread, which takes no new requests meanwhile. */
@@ -23,7 +23,7 @@ export interface ReadEnvironment {
   readonly connection: () => number;
   /** Puts on record what the device threw. */
   readonly onError: (error: DeviceError) => void;
-  readonly thread: ReadThread;
+  readonly thread: IoThread;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface ReadEnvironment {
 export class SlowReads {
   readonly #environment: ReadEnvironment;
   readonly #counters: Int32Array;
-  readonly #thread: ReadThread;
+  readonly #thread: IoThread;
   #lastInode = 0;
   #lastEnd = 0;
   #errors = 0;

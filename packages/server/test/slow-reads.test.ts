@@ -6,7 +6,7 @@ import type { Inode } from "@bulkhead/ext4";
 import type { Context } from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost, type Mapping, MappingType, NULL_ADDR } from "@bulkhead/iomap/in-process";
 import { eventfd, eventfdSignal } from "@bulkhead/linux";
-import { ReadThread } from "../src/read-thread.js";
+import { IoThread } from "../src/io-thread.js";
 import { SlowReads } from "../src/slow-reads.js";
 
 const BLOCK = 4096;
@@ -35,7 +35,7 @@ it("reads that other clients wait behind are handed over up to the device's end,
       size,
       connection: () => waiting,
       onError: () => {},
-      thread: new ReadThread(),
+      thread: new IoThread(),
     });
     const inode = { ino: 12, size: 2 * BLOCK } as Inode;
     const context = {

@@ -4,21 +4,21 @@
  * needed meanwhile. Arguments are for whoever reads the process list.
  */
 import { exitService, findLauncherMemory, findLauncherStream, findServiceSocket } from "@bulkhead/service/server";
-import { ReadThread } from "../read-thread.js";
+import { IoThread } from "../io-thread.js";
 import { KeeperLine } from "./keeper-line.js";
 import { Priority, say, sayWhy } from "./log.js";
 
 let failure: unknown;
 try {
   // It loads what it needs while this thread does.
-  const readThread = new ReadThread({ lockDown: true });
-  readThread.start();
+  const ioThread = new IoThread({ lockDown: true });
+  ioThread.start();
   const { serve } = await import("./serve.js");
   const socket = findServiceSocket();
   if (socket === undefined) throw new Error("this program is started on the socket of a mount service");
   const stream = findLauncherStream();
   const line = stream === undefined ? undefined : new KeeperLine(stream);
-  await serve({ socket, line, memory: findLauncherMemory(), readThread }, (text) => say(Priority.WARNING, text));
+  await serve({ socket, line, memory: findLauncherMemory(), ioThread }, (text) => say(Priority.WARNING, text));
 } catch (error) {
   failure = error;
   sayWhy(error);

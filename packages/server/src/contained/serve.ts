@@ -22,11 +22,11 @@ import {
 } from "@bulkhead/service/server";
 import { reason, SourceError, type SourceOptions } from "../descriptor.js";
 import { createFileSystem, type ServeData, type ServedExt4 } from "../file-system.js";
+import type { IoThread } from "../io-thread.js";
 import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
 import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
-import type { ReadThread } from "../read-thread.js";
 import { Survival } from "../survival/index.js";
 import type { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
@@ -52,7 +52,7 @@ export interface Beginnings {
   /** Descriptor of a survival memory: if a server with it has died, this one goes on with its mount. */
   readonly memory: number | undefined;
   /** Started. */
-  readonly readThread: ReadThread;
+  readonly ioThread: IoThread;
 }
 
 /**
@@ -61,7 +61,7 @@ export interface Beginnings {
  * @throws what kept it from being mounted, or ended it out of order
  */
 export async function serve(
-  { socket, line, memory, readThread }: Beginnings,
+  { socket, line, memory, ioThread }: Beginnings,
   log: (text: string) => void,
 ): Promise<void> {
   const survival = memory === undefined ? undefined : new Survival(memory);
@@ -89,10 +89,10 @@ export async function serve(
     async open(context) {
       const data = await serveData(context, settings, log);
       connection.finishFileRequests();
-      readThread.settle();
+      ioThread.settle();
       lockDown({ socket, ...reach(data) });
       return opened(
-        createFileSystem(data, services, { readThread, ...(survival === undefined ? {} : { survival }) }),
+        createFileSystem(data, services, { ioThread, ...(survival === undefined ? {} : { survival }) }),
         data,
       );
     },

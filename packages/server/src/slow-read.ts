@@ -1,10 +1,6 @@
-/** The thread that waits for the device: asks for many reads at a time and answers each as it comes, and does commits' I/O. Touches no metadata. */
-import { fstat, read, writeSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { read, writeSync } from "node:fs";
 import { encodeReply } from "@bulkhead/fuse";
-import { Policy, setAffinity, setPolicy } from "@bulkhead/linux";
-import { runSteps } from "./commit-steps.js";
-import { type CommitJob, Counter, type ReadJob, type ReadSetup } from "./read-job.js";
+import { Counter, type ReadJob } from "./io-job.js";
 
 /** Bytes of a reply before the data. */
 const HEADER = 16;
@@ -14,7 +10,8 @@ const GONE = ["ENOENT", "ENODEV", "ECONNABORTED"];
 /** Of jobs that are done; each as long as the longest that it was needed for. */
 const buffers: Uint8Array[] = [];
 
-function serve({ counters }: ReadSetup, job: ReadJob): void {
+/** Asks for the pieces of a read, one after another, and answers when they are there; others are under way meanwhile. */
+export function serveRead(counters: Int32Array, job: ReadJob): void {
   const { fd, connection, token, pieces, length } = job;
   let bytes = buffers.pop();
   if (bytes === undefined || bytes.length < HEADER + length) bytes = new Uint8Array(HEADER + length);
@@ -72,24 +69,3 @@ function serve({ counters }: ReadSetup, job: ReadJob): void {
   };
   next();
 }
-
-const setup = workerData as ReadSetup;
-try {
-  setPolicy(0, Policy.OTHER);
-  setAffinity(0, setup.cpus);
-} catch {
-  // It reads as well where it was started. Ending here would leave requests without an answer.
-}
-parentPort?.on("message", (job: ReadJob | CommitJob) => {
-  if ("steps" in job) runSteps(setup.counters, job);
-  else serve(setup, job);
-});
-if (setup.lockDown) {
-  const { lockDownThread } = await import("./lock-down/index.js");
-  lockDownThread();
-}
-// Node starts the threads of its pool with the first call that needs one.
-fstat(2, () => {
-  Atomics.store(setup.counters, Counter.ready, 1);
-  Atomics.notify(setup.counters, Counter.ready);
-});

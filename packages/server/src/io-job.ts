@@ -15,11 +15,13 @@ export const Counter = {
   commits: 4,
   commitErrno: 5,
   commitStep: 6,
-  count: 7,
+  /** 1 when the kernel keeps the thread from waiting for what its process serves; the negative errno when it does not; 0 when nobody asked. */
+  recursion: 7,
+  count: 8,
 } as const;
 
 /** What the thread is started with. */
-export interface ReadSetup {
+export interface IoSetup {
   readonly counters: Int32Array;
   /** CPUs that the thread may run on: it is started by one that may be bound to its client's. */
   readonly cpus: readonly number[];
@@ -52,3 +54,11 @@ export interface CommitJob {
   /** An eventfd to signal when it is through. */
   readonly wakeup: number;
 }
+
+/** From here on a kernel does this process's file I/O, which may wait for commits. */
+export interface RecursionJob {
+  /** The mounted /dev/fuse. */
+  readonly connection: number;
+}
+
+export type IoJob = ReadJob | CommitJob | RecursionJob;
