@@ -20,7 +20,6 @@ const COPY_BUFFER = 1024 * 1024;
 export class IomapHost<F extends HostFile> {
   readonly #upcalls: Upcalls<F>;
   readonly #writer: Writer<F>;
-  readonly #onDeviceError: (error: unknown) => void;
   /** Through which `copy` moves bytes; made when it is first called. */
   #buffer: Uint8Array | undefined;
   /** Address at which the last read ended: a read that begins there continues a stream. */
@@ -35,9 +34,8 @@ export class IomapHost<F extends HostFile> {
     limits: MappingLimits,
     onDeviceError: (error: unknown) => void = () => {},
   ) {
-    this.#upcalls = new Upcalls(server, devices, limits);
-    this.#writer = new Writer(this.#upcalls, onDeviceError);
-    this.#onDeviceError = onDeviceError;
+    this.#upcalls = new Upcalls(server, devices, limits, onDeviceError);
+    this.#writer = new Writer(this.#upcalls);
   }
 
   /**
@@ -81,24 +79,8 @@ export class IomapHost<F extends HostFile> {
     const length = Math.min(count, mapping.end - pos);
     const window = at === 0 && length === target.length ? target : target.subarray(at, at + length);
     switch (mapping.type) {
-      case MappingType.mapped: {
-        const device = this.#upcalls.deviceOf(mapping);
-        const addr = mapping.addr + (pos - mapping.offset);
-        if (addr + length > device.size) return -EIO;
-        try {
-          if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
-          if (!this.#waits && device.readNow !== undefined) {
-            const got = device.readNow(addr, window);
-            this.#starved = got < length;
-            return got;
-          }
-          device.read(addr, window);
-        } catch (error) {
-          this.#onDeviceError(error);
-          return -EIO;
-        }
-        return length;
-      }
+      case MappingType.mapped:
+        return this.#fromDevice(mapping, pos, window);
       case MappingType.inline: {
         const got = this.#upcalls.server.readInline(file, pos, window);
         if (got <= 0) return got < 0 ? got : -EIO;
@@ -112,6 +94,21 @@ export class IomapHost<F extends HostFile> {
         window.fill(0);
         return length;
     }
+  }
+
+  #fromDevice(mapping: Mapping, pos: number, window: Uint8Array): number {
+    const { io } = this.#upcalls;
+    const { length } = window;
+    const device = io.deviceFor(mapping, pos, length);
+    if (device === undefined) return -EIO;
+    const addr = mapping.addr + (pos - mapping.offset);
+    if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
+    if (!this.#waits && device.readNow !== undefined) {
+      const got = device.readNow(addr, window);
+      this.#starved = got < length;
+      return got;
+    }
+    return io.readAt(device, addr, window) || length;
   }
 
   /**

@@ -1,6 +1,7 @@
-import type { DeviceRegistry, HostDevice } from "./devices.js";
-import { EACCES, EUCLEAN } from "./errno.js";
-import { Mapping, type MappingLimits, MappingType, NULL_ADDR, validateMapping, WRITING } from "./mapping.js";
+import { type DeviceCounters, DeviceIo } from "./device-io.js";
+import type { DeviceRegistry } from "./devices.js";
+import { type Mapping, type MappingLimits, WRITING } from "./mapping.js";
+import { checkDevice, Slots } from "./slots.js";
 
 /** What the host must know of a file. */
 export interface HostFile {
@@ -46,60 +47,54 @@ export interface MappingServer<F extends HostFile> {
   writeInline(file: F, pos: number, source: Uint8Array): number;
 }
 
-/** Begin calls: both slots, and the checks that every answer goes through. */
+/** Begin calls, and the I/O that follows from their answers. */
 export class Upcalls<F extends HostFile> {
   readonly server: MappingServer<F>;
   readonly limits: MappingLimits;
   /** So far. */
   begins = 0;
-  readonly read = new Mapping();
-  readonly write = new Mapping();
+  readonly slots = new Slots();
+  readonly io: DeviceIo;
   readonly #devices: DeviceRegistry;
 
-  constructor(server: MappingServer<F>, devices: DeviceRegistry, limits: MappingLimits) {
+  constructor(
+    server: MappingServer<F>,
+    devices: DeviceRegistry,
+    limits: MappingLimits,
+    onDeviceError: (error: unknown) => void,
+  ) {
+    const counters: DeviceCounters = { deviceReads: 0, deviceWrites: 0, bytesRead: 0, bytesWritten: 0 };
     this.server = server;
     this.limits = limits;
     this.#devices = devices;
+    this.io = new DeviceIo(devices, counters, onDeviceError);
   }
 
   /**
-   * Asks for `pos` and validates the answer, which is in the slots afterwards.
+   * Asks for `pos` and checks the answer, which is in the slots afterwards.
    *
    * @returns 0, or a negative errno: what the server answered, EUCLEAN for an answer that breaks the rules, EACCES for a
-   *   device that cannot be written and would have to be
+   *   device that cannot be read, or written, and would have to be
    */
   begin(file: F, pos: number, count: number, operation: number): number {
+    const { slots } = this;
+    const { read, write } = slots;
     this.begins++;
-    // What an earlier request left in the slots must not pass for an answer.
-    this.read.set(MappingType.hole, 0, 0, NULL_ADDR, 0);
-    this.write.set(MappingType.pureOverwrite, 0, 0, NULL_ADDR, 0);
-    const answer = this.server.begin(file, pos, count, operation, this.read, this.write);
+    slots.clear();
+    const answer = this.server.begin(file, pos, count, operation, read, write);
     if (answer !== 0) return answer;
-    if (validateMapping(this.read, this.limits, false, pos) !== 0) return -EUCLEAN;
-    if (validateMapping(this.write, this.limits, true, pos) !== 0) return -EUCLEAN;
-    if (isOnDevice(this.read) && this.#devices.get(this.read.dev) === undefined) return -EUCLEAN;
-    return (operation & WRITING) === 0 ? 0 : this.#checkWritable();
+    const failure = slots.check(this.limits, pos, false) || checkDevice(this.#devices, read, false);
+    if (failure !== 0) return -failure;
+    return (operation & WRITING) === 0 ? 0 : -checkDevice(this.#devices, slots.target, true);
   }
 
-  #checkWritable(): number {
-    const target = this.target;
-    if (!isOnDevice(target)) return 0;
-    const device = this.#devices.get(target.dev);
-    if (device === undefined) return -EUCLEAN;
-    return device.write === undefined || device.readOnly === true ? -EACCES : 0;
+  /** What `begin` said of what is read. */
+  get read(): Mapping {
+    return this.slots.read;
   }
 
   /** Where an operation that writes goes. */
   get target(): Mapping {
-    return this.write.type === MappingType.pureOverwrite ? this.read : this.write;
+    return this.slots.target;
   }
-
-  /** The device of a mapping that was validated. */
-  deviceOf(mapping: Mapping): HostDevice {
-    return this.#devices.get(mapping.dev)!;
-  }
-}
-
-export function isOnDevice({ type }: Mapping): boolean {
-  return type === MappingType.mapped || type === MappingType.unwritten;
 }

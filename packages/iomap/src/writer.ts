@@ -1,13 +1,16 @@
-import type { HostDevice } from "./devices.js";
+import { BlockEdges, isFresh } from "./block-edges.js";
 import { EFBIG, EIO } from "./errno.js";
-import { type Mapping, MappingFlag, MappingType, Operation } from "./mapping.js";
-import { type HostFile, isOnDevice, type Upcalls } from "./upcalls.js";
+import { Mapping, MappingFlag, MappingType, Operation } from "./mapping.js";
+import type { HostFile, Upcalls } from "./upcalls.js";
 
 /** Begin calls in a row that may come to nothing: inline data may move out instead of growing, and the next call knows where. */
 const MAX_STILL = 4;
 
-/** Bytes of zeros that one write of zeros takes. */
+/** Bytes of zeros that are written inline at once: what an inode, or a block of one that goes through the journal, takes. */
 const ZEROS = 64 * 1024;
+
+/** Where the old data of blocks is that have none. */
+const NOWHERE: Readonly<Mapping> = new Mapping();
 
 /**
  * The writing half of the host. What it writes into fresh or unwritten space it writes in whole blocks, zeros around the
@@ -15,20 +18,20 @@ const ZEROS = 64 * 1024;
  */
 export class Writer<F extends HostFile> {
   readonly #upcalls: Upcalls<F>;
-  readonly #onDeviceError: (error: unknown) => void;
+  readonly #edges: BlockEdges<F>;
   readonly #blockSize: number;
-  /** One block, for those that are written in part. */
-  readonly #block: Uint8Array;
-  readonly #zeros: Uint8Array;
+  /** Made when inline data is first zeroed. */
+  #zeros: Uint8Array | undefined;
   /** Bytes of the current mapping that have reached the device. */
   #written = 0;
 
-  constructor(upcalls: Upcalls<F>, onDeviceError: (error: unknown) => void) {
+  constructor(upcalls: Upcalls<F>) {
+    const { server, limits, io } = upcalls;
     this.#upcalls = upcalls;
-    this.#onDeviceError = onDeviceError;
-    this.#blockSize = upcalls.limits.blockSize;
-    this.#block = new Uint8Array(this.#blockSize);
-    this.#zeros = new Uint8Array(Math.max(ZEROS, this.#blockSize));
+    this.#edges = new BlockEdges(io, (file, _mapping, start, block) =>
+      Math.min(server.readInline(file, start, block), 0),
+    );
+    this.#blockSize = limits.blockSize;
   }
 
   /** See IomapHost.write. */
@@ -73,14 +76,12 @@ export class Writer<F extends HostFile> {
       const put = upcalls.server.writeInline(file, pos, window);
       return put > length ? -EIO : put;
     }
-    if (!isOnDevice(mapping)) return -EIO;
-    this.#written = 0;
-    const error = this.#toDevice(mapping, pos, window);
+    if (!mapping.isOnDevice) return -EIO;
+    const error = this.#toDevice(file, mapping, pos, window);
     const written = this.#written;
     const grows = pos + written > file.size;
     if (grows) mapping.flags |= MappingFlag.sizeChanged;
-    const overwrite = mapping.type === MappingType.mapped && (mapping.flags & MappingFlag.new) === 0;
-    if (!overwrite || grows || error !== 0 || mapping !== upcalls.read) {
+    if (isFresh(mapping) || grows || error !== 0 || mapping !== upcalls.read) {
       const answer = upcalls.server.end(file, pos, length, written, operation, mapping);
       if (answer < 0) return answer;
     }
@@ -89,69 +90,18 @@ export class Writer<F extends HostFile> {
   }
 
   /** Writes `data`, file bytes from `pos` on, where `mapping` says; counts what arrived in `#written`. 0, or a negative errno. */
-  #toDevice(mapping: Mapping, pos: number, data: Uint8Array): number {
-    const device = this.#upcalls.deviceOf(mapping);
-    const addr = mapping.addr + (pos - mapping.offset);
-    const { length } = data;
-    if (addr + length > device.size) return -EIO;
-    const copied = mapping !== this.#upcalls.read;
-    try {
-      if (mapping.type === MappingType.mapped && (mapping.flags & MappingFlag.new) === 0 && !copied) {
-        device.write!(addr, data);
-        this.#written = length;
-      } else {
-        this.#wholeBlocks(device, mapping, pos, data);
-      }
-    } catch (error) {
-      this.#onDeviceError(error);
-      return -EIO;
+  #toDevice(file: F, mapping: Mapping, pos: number, data: Uint8Array): number {
+    const { io, read } = this.#upcalls;
+    const copied = mapping !== read;
+    if (copied || isFresh(mapping)) {
+      const old = copied ? read : NOWHERE;
+      const failure = this.#edges.write(file, this.#blockSize, mapping, old, pos, data);
+      this.#written = this.#edges.written;
+      return failure;
     }
-    return 0;
-  }
-
-  /** Writes into blocks that hold nothing yet: the first and the last are completed. */
-  #wholeBlocks(device: HostDevice, mapping: Mapping, pos: number, data: Uint8Array): void {
-    const blockSize = this.#blockSize;
-    const { length } = data;
-    const head = pos % blockSize;
-    let done = 0;
-    if (head !== 0 || length < blockSize) {
-      done = Math.min(blockSize - head, length);
-      this.#partBlock(device, mapping, pos - head, head, data, 0, done);
-      this.#written = done;
-    }
-    const whole = Math.floor((length - done) / blockSize) * blockSize;
-    if (whole > 0) {
-      const body = done === 0 && whole === length ? data : data.subarray(done, done + whole);
-      device.write!(mapping.addr + (pos + done - mapping.offset), body);
-      done += whole;
-      this.#written = done;
-    }
-    if (done < length) {
-      this.#partBlock(device, mapping, pos + done, 0, data, done, length);
-      this.#written = length;
-    }
-  }
-
-  /** Writes the block at file byte `start` with `data[from, until)` at its byte `at`, around it zeros or the old data. */
-  #partBlock(
-    device: HostDevice,
-    mapping: Mapping,
-    start: number,
-    at: number,
-    data: Uint8Array,
-    from: number,
-    until: number,
-  ): void {
-    const block = this.#block;
-    const { read } = this.#upcalls;
-    if (mapping !== read && read.type === MappingType.mapped) {
-      this.#upcalls.deviceOf(read).read(read.addr + (start - read.offset), block);
-    } else {
-      block.fill(0);
-    }
-    block.set(from === 0 && until === data.length ? data : data.subarray(from, until), at);
-    device.write!(mapping.addr + (start - mapping.offset), block);
+    const failure = io.write(mapping, pos, data);
+    this.#written = failure === 0 ? data.length : 0;
+    return failure;
   }
 
   /** See IomapHost.zero. */
@@ -182,24 +132,12 @@ export class Writer<F extends HostFile> {
       default:
         return -EIO;
     }
-    const device = this.#upcalls.deviceOf(mapping);
-    const shift = mapping.addr - mapping.offset;
-    if (until + shift > device.size) return -EIO;
-    try {
-      for (let at = from; at < until; ) {
-        const length = Math.min(until - at, this.#zeros.length);
-        device.write!(at + shift, length === this.#zeros.length ? this.#zeros : this.#zeros.subarray(0, length));
-        at += length;
-      }
-    } catch (error) {
-      this.#onDeviceError(error);
-      return -EIO;
-    }
-    return 0;
+    return this.#upcalls.io.writeZeros(mapping, from, until);
   }
 
   /** What lies past the end of inline data reads as zeros anyway. */
   #zeroInline(file: F, from: number, until: number): number {
+    this.#zeros ??= new Uint8Array(ZEROS);
     for (let at = from; at < until; ) {
       const put = this.#upcalls.server.writeInline(file, at, this.#zeros.subarray(0, Math.min(until - at, ZEROS)));
       if (put <= 0) return put < 0 ? put : -EIO;

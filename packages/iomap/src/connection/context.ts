@@ -1,8 +1,8 @@
 import type { Configuration } from "../config.js";
+import { DeviceIo } from "../device-io.js";
 import type { DeviceRegistry } from "../devices.js";
 import type { Counters, IomapOptions } from "../door.js";
 import type { FileIdentity, IomapServer } from "../server.js";
-import { DeviceIo } from "./device-io.js";
 import { ServerLink } from "./server-link.js";
 
 /** Largest file size that numbers can say. */

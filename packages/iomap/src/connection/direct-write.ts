@@ -1,8 +1,8 @@
+import { BlockEdges, isFresh } from "../block-edges.js";
 import { IoFlag } from "../door.js";
 import { EAGAIN, EINVAL, EIO, ENOMEM, ENOSYS, ENOTBLK } from "../errno.js";
 import { IoendFlag, type Mapping, MappingFlag, MappingType, Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
-import { BlockEdges } from "./block-edges.js";
 import type { Context } from "./context.js";
 import type { FileState } from "./file-state.js";
 import type { InlineData } from "./inline.js";
@@ -27,7 +27,7 @@ export class DirectWriter<F extends FileIdentity> {
   readonly #writeback: Writeback<F>;
   readonly #ioends: Ioends<F>;
   readonly #iteration: Iteration<F>;
-  readonly #edges: BlockEdges<F>;
+  readonly #edges: BlockEdges<FileState<F>>;
   #flags = 0;
   #keepsMappings = true;
   #ended = false;
@@ -48,7 +48,7 @@ export class DirectWriter<F extends FileIdentity> {
     this.#writeback = writeback;
     this.#ioends = ioends;
     this.#iteration = new Iteration(context);
-    this.#edges = new BlockEdges(context, inline);
+    this.#edges = new BlockEdges(context.io, (file, mapping, start, block) => inline.load(file, mapping, start, block));
   }
 
   /**
@@ -148,12 +148,28 @@ export class DirectWriter<F extends FileIdentity> {
       const bytes = this.#next(source, until - at, at);
       if (typeof bytes === "number") return bytes;
       if (bytes.length === 0) break;
-      const failure = this.#edges.write(file, this.#iteration, at, bytes);
+      const failure = this.#put(file, at, bytes);
       if (failure !== 0) return failure;
       this.done += bytes.length;
       at += bytes.length;
     }
     return 0;
+  }
+
+  #put(file: FileState<F>, pos: number, bytes: Uint8Array): number {
+    const { target, source, hasSource } = this.#iteration;
+    const { io } = this.#context;
+    const { blockSize } = file.limits;
+    const fresh = hasSource || isFresh(target);
+    if (fresh || io.alignment(target) > 1)
+      return this.#edges.write(file, blockSize, target, fresh ? source : target, pos, bytes);
+    const end = pos + bytes.length;
+    const tail = end % blockSize;
+    const failure = io.write(target, pos, bytes);
+    // What lies behind the end of the file is not to be seen when it grows.
+    return failure !== 0 || tail === 0 || end < file.size
+      ? failure
+      : io.writeZeros(target, end, end - tail + blockSize);
   }
 
   /** What the ioend, and a data sync, must know of a mapping that is written to. */

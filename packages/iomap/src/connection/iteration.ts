@@ -1,6 +1,7 @@
-import { EACCES, EAGAIN, EINTR, EIO, EUCLEAN } from "../errno.js";
-import { Mapping, MappingFlag, MappingType, NULL_ADDR, Operation, validateMapping, WRITING } from "../mapping.js";
+import { EAGAIN, EINTR, EIO, EUCLEAN } from "../errno.js";
+import { Mapping, MappingFlag, MappingType, NULL_ADDR, Operation, WRITING } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
+import { checkDevice, Slots } from "../slots.js";
 import type { Context } from "./context.js";
 import type { FileState } from "./file-state.js";
 import { Lookup } from "./mapping-cache.js";
@@ -15,7 +16,6 @@ export const MAX_STILL = 32;
 export const MAX_STEPS = 1 << 20;
 
 const UNCACHEABLE = Operation.atomic | Operation.swapfile;
-const LARGEST_DEV = 2 ** 31 - 1;
 
 /** One mapping at a time: begin, then the caller acts, then end. */
 export class Iteration<F extends FileIdentity> {
@@ -24,8 +24,7 @@ export class Iteration<F extends FileIdentity> {
   /** Where the old data is that a write does not replace; a hole for "nowhere". */
   readonly source = new Mapping();
   readonly #context: Context<F>;
-  readonly #read = new Mapping();
-  readonly #write = new Mapping();
+  readonly #slots = new Slots();
   #file: FileState<F> | undefined;
   #isForgotten = false;
   #operation = 0;
@@ -81,18 +80,13 @@ export class Iteration<F extends FileIdentity> {
 
   #ask(file: FileState<F>): number {
     const context = this.#context;
-    const read = this.#read;
-    const write = this.#write;
+    const slots = this.#slots;
+    const { read, write } = slots;
     context.counters.begins++;
-    // What an earlier request left in the slots must not pass for an answer.
-    read.set(MappingType.hole, 0, 0, NULL_ADDR, 0);
-    write.set(MappingType.pureOverwrite, 0, 0, NULL_ADDR, 0);
+    slots.clear();
     const answer = context.server.begin(file.identity, this.#pos, this.#count, this.#operation, read, write);
     if (answer !== 0) return answer;
-    const hasCache = file.cache !== undefined;
-    const failure =
-      validateMapping(read, file.limits, false, this.#pos, hasCache) ||
-      validateMapping(write, file.limits, true, this.#pos, hasCache);
+    const failure = slots.check(file.limits, this.#pos, file.cache !== undefined);
     if (failure !== 0) return context.refuse(failure, `no mapping for byte ${this.#pos}: ${say(read)}, ${say(write)}`);
     return this.#checkUncacheable();
   }
@@ -102,41 +96,36 @@ export class Iteration<F extends FileIdentity> {
     if ((this.#operation & UNCACHEABLE) === 0) return 0;
     if (this.#saysRetry) return context.refuse(EUCLEAN, `byte ${this.#pos} is not to be cached for this operation`);
     if ((this.#operation & Operation.atomic) === 0) return 0;
-    const effective = this.#write.type === MappingType.pureOverwrite ? this.#read : this.#write;
+    const effective = this.#slots.target;
     if (effective.isOnDevice && (effective.flags & MappingFlag.atomicBio) !== 0) return 0;
     return context.refuse(EIO, `byte ${this.#pos} cannot be written untorn: ${say(effective)}`);
   }
 
   get #saysRetry(): boolean {
-    return this.#read.type === MappingType.retryCache || this.#write.type === MappingType.retryCache;
+    const { read, write } = this.#slots;
+    return read.type === MappingType.retryCache || write.type === MappingType.retryCache;
   }
 
   /** Takes from the slots what the operation uses. */
   #choose(): number {
     this.#cookie = 0;
     this.#generation = this.#file!.generation;
-    if (this.#writes && this.#write.type !== MappingType.pureOverwrite) {
-      this.target.copy(this.#write);
-      this.source.copy(this.#read);
+    const { read, target } = this.#slots;
+    if (this.#writes && target !== read) {
+      this.target.copy(target);
+      this.source.copy(read);
     } else {
-      this.target.copy(this.#read);
+      this.target.copy(read);
       this.#noSource();
     }
     return this.#checkDevices();
   }
 
   #checkDevices(): number {
-    const failure = this.#checkDevice(this.source, false) || this.#checkDevice(this.target, this.#writes);
+    const { devices } = this.#context;
+    const failure = checkDevice(devices, this.source, false) || checkDevice(devices, this.target, this.#writes);
     if (failure === 0) return 0;
     return this.#context.refuse(failure, `no such device for byte ${this.#pos}: ${say(this.target)}`);
-  }
-
-  #checkDevice(mapping: Mapping, writes: boolean): number {
-    if (!mapping.isOnDevice) return 0;
-    const device = mapping.dev < LARGEST_DEV ? this.#context.devices.get(mapping.dev) : undefined;
-    if (device === undefined) return EUCLEAN;
-    if (device.writeOnly === true) return EACCES;
-    return writes && (device.write === undefined || device.readOnly === true) ? EACCES : 0;
   }
 
   #noSource(): void {
@@ -200,11 +189,12 @@ export class Iteration<F extends FileIdentity> {
     const unfinished = this.#writes && ((flags & MappingFlag.sizeChanged) !== 0 || written < count);
     if ((target.flags & MappingFlag.wantEnd) === 0 && !unfinished) return 0;
     counters.ends++;
-    this.#read.copy(target);
-    this.#read.flags |= flags;
+    const said = this.#slots.read;
+    said.copy(target);
+    said.flags |= flags;
     const device = devices.get(target.dev);
-    if (device !== undefined) this.#read.dev = devices.firstId(device);
-    const answer = server.end(this.#file!.identity, this.#pos, count, written, this.#operation, this.#read);
+    if (device !== undefined) said.dev = devices.firstId(device);
+    const answer = server.end(this.#file!.identity, this.#pos, count, written, this.#operation, said);
     return answer < 0 && written === 0 ? answer : 0;
   }
 }

@@ -1,7 +1,10 @@
-import type { DeviceRegistry, HostDevice } from "../devices.js";
-import type { Counters } from "../door.js";
-import { EIO } from "../errno.js";
-import type { Mapping } from "../mapping.js";
+import type { DeviceRegistry, HostDevice } from "./devices.js";
+import type { Counters } from "./door.js";
+import { EIO } from "./errno.js";
+import type { Mapping } from "./mapping.js";
+
+/** What has gone to and from devices. */
+export type DeviceCounters = Pick<Counters, "deviceReads" | "deviceWrites" | "bytesRead" | "bytesWritten">;
 
 /** Bytes of zeros that one write of zeros takes. */
 const ZEROS = 64 * 1024;
@@ -9,11 +12,11 @@ const ZEROS = 64 * 1024;
 /** All that the host reads and writes on devices goes through here: never outside the mapping, never outside the device. */
 export class DeviceIo {
   readonly #devices: DeviceRegistry;
-  readonly #counters: Counters;
+  readonly #counters: DeviceCounters;
   readonly #onError: (error: unknown) => void;
   #zeros: Uint8Array | undefined;
 
-  constructor(devices: DeviceRegistry, counters: Counters, onError: (error: unknown) => void) {
+  constructor(devices: DeviceRegistry, counters: DeviceCounters, onError: (error: unknown) => void) {
     this.#devices = devices;
     this.#counters = counters;
     this.#onError = onError;
@@ -22,10 +25,14 @@ export class DeviceIo {
   /** Reads file bytes from `pos` on, which lie in `mapping`. @returns 0, or -EIO */
   read(mapping: Readonly<Mapping>, pos: number, target: Uint8Array): number {
     const device = this.deviceFor(mapping, pos, target.length);
-    if (device === undefined) return -EIO;
+    return device === undefined ? -EIO : this.readAt(device, mapping.addr + (pos - mapping.offset), target);
+  }
+
+  /** Reads from byte `addr` of a device on, where {@link deviceFor} has found that to be. @returns 0, or -EIO */
+  readAt(device: HostDevice, addr: number, target: Uint8Array): number {
     this.#counters.deviceReads++;
     try {
-      device.read(mapping.addr + (pos - mapping.offset), target);
+      device.read(addr, target);
     } catch (error) {
       this.#onError(error);
       return -EIO;
