@@ -47,11 +47,21 @@ export function run(command: string, args: readonly string[], options: RunOption
 }
 
 /**
+ * Lets go of a new namespace's copies of what other tests have mounted: such mounts would live on in it, and whoever asks something
+ * of all mounts, as stress-ng does, would get errors that other tests are about.
+ */
+const LET_GO =
+  "cut -d' ' -f5 /proc/self/mountinfo | grep /bulkhead- | while read -r at; do umount --lazy \"$at\" 2>/dev/null; done; " +
+  'exec "$0" "$@"';
+
+/**
  * Runs one of our own scripts in a Node process with a mount namespace of its own: whatever it mounts goes away with
- * it, also when it is killed. Resolves when it exits with 0; rejects with what it wrote to standard error otherwise.
+ * it, also when it is killed, and what other tests have mounted is not there. Resolves when it exits with 0; rejects with what it
+ * wrote to standard error otherwise.
  */
 export function runApart(script: string, args: readonly string[], timeout: number): Promise<void> {
-  return runChild("unshare", ["--mount", "--propagation", "private", process.execPath, script, ...args], timeout);
+  const apart = ["--mount", "--propagation", "private", "sh", "-c", LET_GO];
+  return runChild("unshare", [...apart, process.execPath, script, ...args], timeout);
 }
 
 /** Runs a command asynchronously, standard output discarded, killed (with its whole group) after `timeout` ms. */
