@@ -9,8 +9,8 @@ const SOL_SOCKET = 1;
 /** Families of socket addresses. */
 export const AddressFamily = { UNIX: 1 } as const;
 
-/** Options at the socket level whose value is an int. PASSRIGHTS: Linux 6.16; 0 makes the peer's SCM_RIGHTS fail (EPERM). */
-export const SocketOption = { TYPE: 3, SNDBUF: 7, RCVBUF: 8, PASSRIGHTS: 83 } as const;
+/** Options at the socket level whose value is an int. PASSRIGHTS: Linux 6.16; 0 makes the peer's SCM_RIGHTS fail (EPERM). PASSCRED: see `senderOf`. */
+export const SocketOption = { TYPE: 3, SNDBUF: 7, RCVBUF: 8, PASSCRED: 16, PASSRIGHTS: 83 } as const;
 
 /** Bytes of a path in `struct sockaddr_un`, its NUL included. */
 export const SOCKET_PATH_MAX = 108;

@@ -46,6 +46,28 @@ export function setThreadName(name: string): void {
   orThrow(cPrctlBytes(Prctl.SET_NAME, bytes, 0, 0, 0), "prctl", "PR_SET_NAME");
 }
 
+/** The same numbers on all architectures. */
+const PIDFD_SEND_SIGNAL = 424;
+const PIDFD_OPEN = 434;
+const sysPidfdOpen = native<[number, number, number]>("syscall", "int64_t", ["long", "int", "uint"]);
+const sysPidfdSignal = native<[number, number, number, null, number]>("syscall", "int64_t", [
+  "long",
+  "int",
+  "int",
+  "void *",
+  "uint",
+]);
+
+/** A descriptor of a process, close-on-exec: it polls as readable when that has ended. @throws {LinuxError} ESRCH: there is none */
+export function openProcess(pid: number): number {
+  return orThrow(sysPidfdOpen(PIDFD_OPEN, pid, 0), "pidfd_open", pid);
+}
+
+/** Sends a signal (a number of `os.constants.signals`) to a process by its descriptor. 0 or −errno: EPERM, ESRCH. */
+export function signalProcess(fd: number, signal: number): number {
+  return sysPidfdSignal(PIDFD_SEND_SIGNAL, fd, signal, null, 0);
+}
+
 const cSignal = native<[number, number]>("signal", "int64_t", ["int", "uintptr_t"]);
 
 /** Has the kernel drop a signal (a number of `os.constants.signals`) that is sent to this process, whatever Node would do. */

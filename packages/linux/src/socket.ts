@@ -9,6 +9,7 @@ export const SocketType = { STREAM: 1, SEQPACKET: 5 } as const;
 /** Flags of sendmsg and recvmsg. */
 export const MessageFlag = {
   DONTWAIT: 0x40,
+  PEEK: 0x02,
   TRUNC: 0x20,
   CTRUNC: 0x08,
   EOR: 0x80,
@@ -20,6 +21,9 @@ const AF_UNIX = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
+const SCM_CREDENTIALS = 2;
+/** `struct ucred`. */
+const UCRED = 12;
 /** What the kernel accepts in one message (SCM_MAX_FD). */
 const MAX_FDS = 253;
 const MSGHDR = 56;
@@ -73,6 +77,21 @@ export function receiveMessage(fd: number, bytes: Uint8Array, maxDescriptors: nu
   if (length < 0) return { length, descriptors: [], flags: 0 };
   const view = new DataView(message.buffer);
   return { length, descriptors: rights(control, view.getUint32(40, true)), flags: view.getInt32(48, true) };
+}
+
+/**
+ * The process that sent the message which a socket with PASSCRED has next, by its number in this process's namespace; undefined without
+ * a message, and for processes that are not to be seen from here. The message stays.
+ */
+export function senderOf(fd: number): number | undefined {
+  const control = new Uint8Array(CMSGHDR + UCRED);
+  const vector = new IoVector(1);
+  const message = header(vector, control);
+  if (cRecvmsg(fd, message, MessageFlag.PEEK | MessageFlag.DONTWAIT | MessageFlag.CMSG_CLOEXEC) < 0) return undefined;
+  const view = new DataView(control.buffer);
+  if (view.getInt32(8, true) !== SOL_SOCKET || view.getInt32(12, true) !== SCM_CREDENTIALS) return undefined;
+  const pid = view.getInt32(CMSGHDR, true);
+  return pid > 0 ? pid : undefined;
 }
 
 /** The descriptors in a control buffer that the kernel filled with `filled` bytes. */

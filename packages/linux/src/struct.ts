@@ -75,6 +75,8 @@ export interface AnyStruct {
   readonly fields: Fields;
   readonly offset: Readonly<Record<string, number>>;
   view(): Positioned;
+  /** Writes members alone. @throws {TypeError} for a member that it does not have */
+  set(dataView: DataView, byteOffset: number, values: object): void;
 }
 
 export interface Struct<F extends Fields> extends AnyStruct {
@@ -83,7 +85,7 @@ export interface Struct<F extends Fields> extends AnyStruct {
   readonly offset: { readonly [K in keyof F]: number };
   /** A new view, standing nowhere until `at` is called unless a position is given. */
   view(dataView?: DataView, byteOffset?: number): ViewOf<F>;
-  /** Writes the whole structure: zeros first, then `values`. Not for hot paths. */
+  /** Writes the whole structure: zeros first, then `values`. */
   write(dataView: DataView, byteOffset: number, values: ValuesOf<F>): void;
 }
 export type View<S extends AnyStruct> = S extends Struct<infer F> ? ViewOf<F> : never;
@@ -312,10 +314,31 @@ function window(offset: number, length: number): PropertyDescriptor & ThisType<B
   };
 }
 
+/** Writes one member of the structure that stands at `at`. */
+type Writer = (to: DataView, at: number, value: unknown) => void;
+
+function numberWriter(kind: ElementKind, offset: number): Writer {
+  const write = WRITE[kind];
+  return (to, at, value) => write(to, at + offset, value as number);
+}
+
+function bytesWriter({ offset, size }: BytesField): Writer {
+  return (to, at, value) => new Uint8Array(to.buffer, to.byteOffset + at + offset, size).set(value as Uint8Array);
+}
+
+function arrayWriter(field: ArrayField): Writer {
+  const view = new FixedArrayView(field);
+  return (to, at, value) => {
+    view.at(to, at + field.offset);
+    for (const [index, item] of (value as readonly number[]).entries()) view.set(index, item);
+  };
+}
+
 /** Declares a structure of `size` bytes. Throws TypeError when the declaration breaks a layout rule. */
 export function struct<const F extends Fields>(name: string, size: number, fields: F): Struct<F> {
   check(name, size, fields);
   const makers: (() => Positioned)[] = [];
+  const writers = new Map<string, Writer>();
   class StructView extends BaseView {}
   const define = (key: string, descriptor: PropertyDescriptor & ThisType<BaseView>) =>
     Object.defineProperty(StructView.prototype, key, { ...descriptor, enumerable: true });
@@ -325,26 +348,42 @@ export function struct<const F extends Fields>(name: string, size: number, field
     switch (field.kind) {
       case "bytes":
         define(key, window(field.offset, field.size));
+        writers.set(key, bytesWriter(field));
         break;
       case "array":
         define(key, part(makers.length, field.offset));
         makers.push(() => new FixedArrayView(field));
+        writers.set(key, arrayWriter(field));
         break;
       case "nested":
         define(key, part(makers.length, field.offset));
         makers.push(() => field.struct.view());
+        writers.set(key, (to, at, value) => field.struct.set(to, at + field.offset, value as object));
         break;
       case "u64":
       case "i64":
       case "opaque64":
-        if (field.kind !== "opaque64") define(key, wide(field.kind, field.offset));
+        if (field.kind !== "opaque64") {
+          define(key, wide(field.kind, field.offset));
+          writers.set(key, numberWriter(field.kind, field.offset));
+        }
         define(`${key}Lo`, narrow("u32", field.offset + LOW));
         define(`${key}Hi`, narrow("u32", field.offset + HIGH));
+        writers.set(`${key}Lo`, numberWriter("u32", field.offset + LOW));
+        writers.set(`${key}Hi`, numberWriter("u32", field.offset + HIGH));
         break;
       default:
         define(key, narrow(field.kind, field.offset));
+        writers.set(key, numberWriter(field.kind, field.offset));
     }
   }
+  const set = (dataView: DataView, byteOffset: number, values: object) => {
+    for (const key of Object.keys(values)) {
+      const writer = writers.get(key);
+      if (writer === undefined) throw new TypeError(`${name} has no field ${key}`);
+      writer(dataView, byteOffset, values[key as keyof typeof values]);
+    }
+  };
   const view = (dataView: DataView = EMPTY, byteOffset = 0) =>
     // The class was given exactly the members that ViewOf<F> computes from the same declaration.
     new StructView(makers.map((make) => make())).at(dataView, byteOffset) as unknown as ViewOf<F>;
@@ -354,22 +393,10 @@ export function struct<const F extends Fields>(name: string, size: number, field
     fields,
     offset: Object.freeze(offset) as { readonly [K in keyof F]: number },
     view,
+    set,
     write(dataView: DataView, byteOffset: number, values: ValuesOf<F>) {
       new Uint8Array(dataView.buffer, dataView.byteOffset + byteOffset, size).fill(0);
-      assign(view(dataView, byteOffset), values);
+      set(dataView, byteOffset, values);
     },
   });
-}
-
-/** Sets members of a view from plain values; nested values recurse, arrays and bytes are copied. */
-function assign(view: object, values: object): void {
-  for (const [key, value] of Object.entries(values) as [string, unknown][]) {
-    const target: unknown = Reflect.get(view, key);
-    if (target === undefined) throw new TypeError(`no field ${key}`);
-    if (target instanceof Uint8Array && value instanceof Uint8Array) target.set(value);
-    else if (target instanceof FixedArrayView && Array.isArray(value)) {
-      for (const [index, item] of value.entries()) target.set(index, item);
-    } else if (target instanceof BaseView) assign(target, value as object);
-    else Reflect.set(view, key, value);
-  }
 }

@@ -67,8 +67,8 @@ export class ServedMount {
   get serverPid(): number {
     const connection = connectionOf(this.mountPoint);
     const holders = holdersOf(connection);
-    // The command holds it as well, for the next server.
-    const holder = holders.find((pid) => pid !== this.pid) ?? holders[0];
+    // A keeper holds it as well, for the next server.
+    const holder = holders.find(isContained) ?? holders.find((pid) => pid === this.pid);
     if (holder === undefined) throw new Error(`nobody serves ${this.mountPoint}`);
     return holder;
   }
@@ -132,6 +132,14 @@ export function holdersOf(connection: string): number[] {
     .stdout.split("\n")
     .filter((pid) => pid !== "")
     .map(Number);
+}
+
+function isContained(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/contained-server.js\0");
+  } catch {
+    return false; // it ended
+  }
 }
 
 /** mountinfo's fifth field is the mount point; those of tests hold nothing that it would escape. */

@@ -1,11 +1,9 @@
 import { resolve } from "node:path";
-import { stringToName } from "@bulkhead/ext4";
 import { isMountOption, parseMountOptions } from "@bulkhead/server/options";
-import { type HelperResult, hasService, runHelper, HelperExit as ServiceExit } from "@bulkhead/service";
+import { hasService, HelperExit as ServiceExit } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
-import { helperArguments, planMount } from "../mount/keeper/arguments.js";
-import { DIRTY_SHARE, READ_AHEAD_KIB } from "../mount/keeper/keeper.js";
+import { startServer } from "../mount/background.js";
 import type { MountRequest } from "../mount/request.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
@@ -20,13 +18,14 @@ export async function run(given: GivenArguments): Promise<number> {
   const call = readCall(given);
   const request = requestOf(call);
   if (call.fake) return HelperExit.mounted;
-  const byService = hasService(TYPE, directory) && (await askService(request, given.flag("no-mtab")));
-  if (!byService) {
-    const { startServer } = await import("../mount/background.js");
-    if ((await startServer(request)) !== 0) return HelperExit.interrupted;
+  const service = { directory, noTable: given.flag("no-mtab") };
+  const byService = hasService(TYPE, directory) ? await started({ ...request, service }) : "no service";
+  const outcome = byService === "no service" ? await started(request) : byService;
+  if (outcome === "interrupted") return HelperExit.interrupted;
+  if (call.verbose) {
+    const by = byService === "no service" ? "its own server" : "the service";
+    process.stdout.write(`mount.bulkhead: mounted by ${by}\n`);
   }
-  if (call.verbose)
-    process.stdout.write(`mount.bulkhead: mounted by ${byService ? "the service" : "its own server"}\n`);
   return HelperExit.mounted;
 }
 
@@ -40,24 +39,13 @@ function requestOf({ source, directory, words, sloppy }: MountCall): MountReques
   return { source, mountpoint: directory, settings, options, uncontained: false, logFile: undefined };
 }
 
-/** False when nobody listens any more. @throws CommandError when it does not mount */
-async function askService(request: MountRequest, noTable: boolean): Promise<boolean> {
-  const log = (line: string) => void process.stderr.write(`mount.bulkhead: ${line}\n`);
-  const plan = planMount(request, log);
-  const ask = (asDevice: boolean): Promise<HelperResult> =>
-    runHelper({
-      arguments: [...helperArguments(request, { ...plan, asDevice }).map(stringToName), ...(noTable ? ["-n"] : [])],
-      ...socketDirectory(),
-      extensions: true,
-      readAheadKb: READ_AHEAD_KIB,
-      dirtyShare: DIRTY_SHARE,
-      log,
-    });
-  const first = await ask(plan.asDevice);
-  // A kernel that does not mount the device as its own has a plain mount.
-  const { exitCode, refusal } = plan.asDevice && first.refusal !== undefined ? await ask(false) : first;
-  if (exitCode === ServiceExit.MOUNTED) return true;
-  if (exitCode === ServiceExit.NO_SERVICE) return false;
-  const why = refusal?.message ?? "the service has logged why: journalctl -t bulkhead";
-  throw new CommandError(`cannot mount ${request.source}: ${why}`);
+/** `no service`: nobody listens any more, and nothing has happened. @throws CommandError when it does not mount */
+async function started(request: MountRequest): Promise<"mounted" | "interrupted" | "no service"> {
+  try {
+    return (await startServer(request)) === 0 ? "mounted" : "interrupted";
+  } catch (error) {
+    const nobody = error instanceof CommandError && error.exitCode === ServiceExit.NO_SERVICE;
+    if (request.service !== undefined && nobody) return "no service";
+    throw error;
+  }
 }

@@ -13,6 +13,15 @@ export interface MountRequest {
   readonly uncontained: boolean;
   /** Absolute; log lines go there instead of the system log. */
   readonly logFile: string | undefined;
+  /** Servers are those of the service; default: they are launched. */
+  readonly service?: ServiceRequest;
+}
+
+export interface ServiceRequest {
+  /** Where it listens, if not at the usual place. */
+  readonly directory: string | undefined;
+  /** Write nothing to /run/mount/utab. */
+  readonly noTable: boolean;
 }
 
 /** What the server's process tells the one that started it, once. */

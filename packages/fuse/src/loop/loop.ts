@@ -39,13 +39,15 @@ export interface LoopOptions {
   /** Called in the loop's thread, between requests, after another thread's `wakeup.wake()`. */
   readonly onWake?: () => void;
   readonly completions?: Completions | undefined;
+  /** Readable when the thread has to see to something else: `run` then returns, and is to be called again. See `eventLoopDescriptor`. */
+  readonly events?: number;
   /** Called once, when the first round of requests has been answered and INIT was agreed on. */
   readonly onServing?: () => void;
   readonly log?: (message: string) => void;
 }
 
-/** Why a loop returned. `refused`: INIT was answered with an error. */
-export type LoopEnd = "unmounted" | "stopped" | "refused";
+/** Why a loop returned. `refused`: INIT was answered with an error; `interrupted`: by `events`, and it has not ended. */
+export type LoopEnd = "unmounted" | "stopped" | "refused" | "interrupted";
 
 /** Requests in a row without a look at timers and wake-ups. */
 const BURST = 256;
@@ -60,10 +62,11 @@ export class ServingLoop {
   readonly wakeup: LoopWakeup;
   readonly #options: LoopOptions;
   readonly #request: Uint8Array;
-  readonly #ready = new PollSet(3);
+  readonly #ready = new PollSet(4);
   /** Sleeps to come without spinning, and how many there are after the next time in vain. */
   #skip = 0;
   #backoff = 0;
+  #isInterrupted = false;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -74,19 +77,26 @@ export class ServingLoop {
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
     if (options.completions !== undefined) this.#ready.set(2, options.completions.fd, Poll.IN);
+    if (options.events !== undefined) this.#ready.set(3, options.events, Poll.IN);
   }
 
-  /** Serves until the connection ends or `wakeup.stop()`. @throws what a timer or `onWake` throws */
+  /** Serves until the connection ends, `wakeup.stop()`, or `events`. @throws what a timer or `onWake` throws */
   run(): LoopEnd {
     const { session, onServing, follower } = this.#options;
     let announced = false;
+    this.#isInterrupted = false;
     try {
       for (;;) {
         const outcome = this.#burst();
         this.timers.runDue();
         if (this.wakeup.stopped) return "stopped";
         if (outcome === -Errno.ENODEV) return "unmounted";
-        if (outcome !== -Errno.EAGAIN) continue;
+        if (this.#isInterrupted) return "interrupted";
+        if (outcome !== -Errno.EAGAIN) {
+          // Whoever never sleeps looks up now and then.
+          this.#wait(0);
+          continue;
+        }
         if (!announced && session.negotiated !== undefined) {
           announced = true;
           onServing?.();
@@ -95,8 +105,13 @@ export class ServingLoop {
         this.#sleep();
       }
     } finally {
-      follower?.release();
+      if (!this.#isInterrupted) follower?.release();
     }
+  }
+
+  /** After `interrupted`, for whoever does not go on. */
+  release(): void {
+    this.#options.follower?.release();
   }
 
   /** Answers what is queued, up to a burst. 0: more may be there; else −EAGAIN or −ENODEV. */
@@ -122,10 +137,16 @@ export class ServingLoop {
   }
 
   #sleep(): void {
-    const { spin = 30, onWake, completions, follower } = this.#options;
-    const ready = this.#ready;
+    const { spin = 30, follower } = this.#options;
     if (spin > 0 && follower?.following !== true && this.#spin(spin / 1000)) return;
-    if (ready.poll(this.timers.wait()) <= 0) return;
+    this.#wait(this.timers.wait());
+  }
+
+  #wait(milliseconds: number): void {
+    const { onWake, completions } = this.#options;
+    const ready = this.#ready;
+    if (ready.poll(milliseconds) <= 0) return;
+    if (ready.returned(3) !== 0) this.#isInterrupted = true;
     if (ready.returned(2) !== 0) completions?.take();
     if (ready.returned(1) !== 0) {
       this.wakeup.drain();
@@ -147,7 +168,7 @@ export class ServingLoop {
     do {
       if (this.#ready.poll(0) > 0) {
         this.#backoff = 0;
-        return this.#ready.returned(1) === 0 && this.#ready.returned(2) === 0;
+        return (this.#ready.returned(1) | this.#ready.returned(2) | this.#ready.returned(3)) === 0;
       }
     } while (performance.now() < until);
     this.#backoff = Math.min(2 * this.#backoff + 1, MAX_BACKOFF);

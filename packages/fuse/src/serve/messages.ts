@@ -1,3 +1,4 @@
+import type { LoopEnd } from "../loop/loop.js";
 import type { WakeupHandle } from "../loop/wakeup.js";
 
 /** What the main thread gives the serving thread at birth. */
@@ -20,5 +21,5 @@ export interface MountedMessage {
 export type ServeMessage =
   | { readonly kind: "created" }
   | { readonly kind: "serving" }
-  | { readonly kind: "ended"; readonly end: "unmounted" | "stopped" | "refused" }
+  | { readonly kind: "ended"; readonly end: LoopEnd }
   | { readonly kind: "log"; readonly text: string };

@@ -3,9 +3,8 @@
  * for the open source, gives up everything else, and only then looks at what is on it. This thread serves; its event loop is not
  * needed meanwhile. Arguments are for whoever reads the process list.
  */
-import { exitService, findLauncherMemory, findLauncherStream, findServiceSocket } from "@bulkhead/service/server";
+import { exitService, findServiceSocket } from "@bulkhead/service/server";
 import { IoThread } from "../io-thread.js";
-import { KeeperLine } from "./keeper-line.js";
 import { Priority, say, sayWhy } from "./log.js";
 
 let failure: unknown;
@@ -16,9 +15,7 @@ try {
   const { serve } = await import("./serve.js");
   const socket = findServiceSocket();
   if (socket === undefined) throw new Error("this program is started on the socket of a mount service");
-  const stream = findLauncherStream();
-  const line = stream === undefined ? undefined : new KeeperLine(stream);
-  await serve({ socket, line, memory: findLauncherMemory(), ioThread }, (text) => say(Priority.WARNING, text));
+  await serve({ socket, ioThread }, (text) => say(Priority.WARNING, text));
 } catch (error) {
   failure = error;
   sayWhy(error);

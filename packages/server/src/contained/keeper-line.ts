@@ -4,11 +4,15 @@ import { close, Errno, Poll, PollSet, read, setNonBlocking, write } from "@bulkh
 /*
  * What a contained server and its keeper have to say to each other while the mount lives, on a stream socket. The server asks, in 4
  * bytes: on which CPU did this thread run last? The keeper answers, in 8: thread, and CPU or −1. LEAVE_IDLE instead of a thread asks for
- * the serving thread to be a normal one again, for which it has no right itself, and has no answer. Thread STOP, unasked: stop serving.
+ * the serving thread to be a normal one again, for which it has no right itself, and has no answer. TOLD_TO_END: somebody has told the
+ * server to end (SIGTERM), and it goes on until the keeper has unmounted. ENDED: everything is where it belongs, and nobody is to go on.
+ * Thread STOP, unasked: stop serving.
  */
 export const QUESTION = 4;
 export const ANSWER = 8;
 export const LEAVE_IDLE = -1;
+export const TOLD_TO_END = -2;
+export const ENDED = -3;
 export const STOP = 0;
 
 /** Milliseconds to wait for an answer; after one in vain none is waited for, until one comes. */
@@ -26,9 +30,12 @@ export class KeeperLine implements LoopWakeup, Surroundings {
   readonly #answerView = new DataView(this.#answer.buffer);
   #patience = PATIENCE;
   #stopped = false;
+  readonly #gone: () => void;
 
-  constructor(fd: number) {
+  /** @param gone called when the keeper has ended, once */
+  constructor(fd: number, gone: () => void = () => {}) {
     this.#fd = fd;
+    this.#gone = gone;
     setNonBlocking(fd, true);
   }
 
@@ -60,6 +67,23 @@ export class KeeperLine implements LoopWakeup, Surroundings {
     this.#ask(LEAVE_IDLE);
   }
 
+  /** Has the keeper unmount. Whether there is one to hear it. */
+  tellToEnd(): boolean {
+    this.drain();
+    return this.#ask(TOLD_TO_END);
+  }
+
+  /** Serving stops, as if the keeper had said so. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Says that all is done, and ends the line. */
+  end(): void {
+    this.#ask(ENDED);
+    this.#close();
+  }
+
   #ask(question: number): boolean {
     if (this.#fd < 0) return false;
     this.#questionView.setInt32(0, question, true);
@@ -71,7 +95,10 @@ export class KeeperLine implements LoopWakeup, Surroundings {
     while (this.#take());
   }
 
-  close(): void {
+  /** Whoever follows clients is done with it; the line stays, for what is to be said in the end. */
+  close(): void {}
+
+  #close(): void {
     if (this.#fd >= 0) close(this.#fd);
     this.#fd = -1;
   }
@@ -85,7 +112,9 @@ export class KeeperLine implements LoopWakeup, Surroundings {
       if (this.#answerView.getInt32(0, true) === STOP) this.#stopped = true;
       return true;
     }
-    if (length !== -Errno.EAGAIN && length !== -Errno.EINTR) this.close();
+    if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
+    this.#close();
+    this.#gone();
     return false;
   }
 }

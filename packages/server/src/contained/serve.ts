@@ -4,6 +4,7 @@ import {
   DeviceTransport,
   iomapSupport,
   type LoopEnd,
+  type LoopWakeup,
   Notifier,
   ServingLoop,
   Session,
@@ -13,6 +14,7 @@ import {
 } from "@bulkhead/fuse";
 import { Errno, errnoName, fstat, LinuxError, MountFlag, setThreadName } from "@bulkhead/linux";
 import {
+  KeeperFile,
   mountAsService,
   type OpenedFileSystem,
   type OpeningContext,
@@ -28,8 +30,9 @@ import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
 import { Survival } from "../survival/index.js";
-import type { KeeperLine } from "./keeper-line.js";
+import { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
+import { runUntilTold, Termination } from "./termination.js";
 
 /** What ext4 honours itself, and the kernel is not told: nobody but root could mount with it. */
 const OURS = MountFlag.SYNCHRONOUS | MountFlag.DIRSYNC | MountFlag.NODIRATIME;
@@ -47,10 +50,6 @@ const CORRUPT = 3;
 export interface Beginnings {
   /** The connection to the helper. */
   readonly socket: number;
-  /** To the keeper, if there is one. */
-  readonly line: KeeperLine | undefined;
-  /** Descriptor of a survival memory: if a server with it has died, this one goes on with its mount. */
-  readonly memory: number | undefined;
   /** Started. */
   readonly ioThread: IoThread;
 }
@@ -60,11 +59,7 @@ export interface Beginnings {
  *
  * @throws what kept it from being mounted, or ended it out of order
  */
-export async function serve(
-  { socket, line, memory, ioThread }: Beginnings,
-  log: (text: string) => void,
-): Promise<void> {
-  const survival = memory === undefined ? undefined : new Survival(memory);
+export async function serve({ socket, ioThread }: Beginnings, log: (text: string) => void): Promise<void> {
   const timers = new Timers();
   let transport: DeviceTransport | undefined;
   let notifier: Notifier | undefined;
@@ -75,8 +70,9 @@ export async function serve(
   const services = { timers, log, transport: attached, notifier: () => (notifier ??= new Notifier(attached())) };
   const connection = new ServiceConnection(socket);
   const settings = settingsOf(connection);
-  const wakeup = line ?? new Wakeup();
-  const follower = line === undefined ? undefined : new CpuFollower(new ThreadPlacement(line));
+  let line: KeeperLine | undefined;
+  let survival: Survival | undefined;
+  let means: ServingMeans | undefined;
   const { fuse, fileSystem } = await mountAsService<ServedExt4>(connection, {
     own: [],
     ownFlags: OURS,
@@ -87,7 +83,11 @@ export async function serve(
       return (error as CorruptionError | undefined)?.code === "ERR_EXT4_CORRUPT" ? CORRUPT : 1;
     },
     async open(context) {
+      // The keeper's, if there is one. If a server with this memory has died, this one goes on with its mount.
+      line = keeperLine(context, log);
+      survival = survivalOf(context);
       const data = await serveData(context, settings, log);
+      means = await servingMeans(line);
       connection.finishFileRequests();
       ioThread.settle();
       lockDown({ socket, ...reach(data) });
@@ -100,6 +100,7 @@ export async function serve(
   });
   setThreadName("fuse-serve");
   transport = new DeviceTransport(fuse);
+  if (means === undefined) throw new Error("mounted without having opened anything");
   let end: LoopEnd;
   try {
     const session = new Session(fileSystem.handlers, {
@@ -108,21 +109,55 @@ export async function serve(
     });
     const handling = fileSystem.handling(session);
     if (survival?.goesOn === true) askAgain(services.notifier(), log);
-    end = new ServingLoop({
-      session: handling,
-      transport,
-      timers,
-      wakeup,
-      completions: fileSystem.completions,
-      log,
-      ...(follower === undefined ? {} : { follower }),
-    }).run();
+    const { termination, wakeup, follower } = means;
+    const { completions } = fileSystem;
+    const events = termination.fd;
+    const more = follower === undefined ? {} : { follower };
+    const loop = new ServingLoop({ session: handling, transport, timers, wakeup, completions, events, log, ...more });
+    end = await runUntilTold(loop, termination, line, log);
   } finally {
     // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
     transport.close();
   }
   fileSystem.close?.();
   if (end === "refused") throw new Error("the kernel's INIT was refused");
+  line?.end();
+}
+
+/** The line to a helper that stays. */
+function keeperLine(context: OpeningContext, log: (text: string) => void): KeeperLine | undefined {
+  const fd = keeperFile(context, KeeperFile.LINE);
+  if (fd === undefined) return undefined;
+  return new KeeperLine(fd, () =>
+    log("the keeper is gone: the mount goes on, and ends with this server (to have a keeper again, mount it anew)"),
+  );
+}
+
+function survivalOf(context: OpeningContext): Survival | undefined {
+  const fd = keeperFile(context, KeeperFile.MEMORY);
+  return fd === undefined ? undefined : new Survival(fd);
+}
+
+function keeperFile({ command, connection }: OpeningContext, what: number): number | undefined {
+  if (!command.keeper) return undefined;
+  try {
+    return connection.requestKeeperFile(what);
+  } catch (error) {
+    if (error instanceof LinuxError && error.code === "ENOENT") return undefined; // it has no such
+    throw error;
+  }
+}
+
+/** What has to be there before the lock-down. */
+interface ServingMeans {
+  readonly termination: Termination;
+  readonly wakeup: LoopWakeup;
+  readonly follower: CpuFollower | undefined;
+}
+
+async function servingMeans(line: KeeperLine | undefined): Promise<ServingMeans> {
+  const follower = line === undefined ? undefined : new CpuFollower(new ThreadPlacement(line));
+  return { termination: await Termination.watch(), wakeup: line ?? new Wakeup(), follower };
 }
 
 /** Asks for the requests that the server before had not answered. */

@@ -6,6 +6,7 @@ import { type Caller, isPrivileged } from "./caller.js";
 import { openFile } from "./files.js";
 import { type CacheSettings, FirstAnswer } from "./first-answer.js";
 import type { HeldMount } from "./held-mount.js";
+import { handOver, type KeeperFiles } from "./keeper-files.js";
 import { type MadeMount, mountByKernel } from "./kernel-mount.js";
 import { MountPoint } from "./mount-point.js";
 import type { FileOpening, HelperActions, MountRequest } from "./session.js";
@@ -22,6 +23,7 @@ export interface ActionSettings {
   readonly fuse: number;
   /** Gets what is opened as well. */
   readonly held: HeldMount | undefined;
+  readonly keeper: KeeperFiles | undefined;
   readonly subtype: string;
   /** FUSE mounts at which users can make no more; −1: any number. */
   readonly mountMax: number;
@@ -73,6 +75,10 @@ export class SystemActions implements MountActions {
 
   enableIomap(): void {
     ioctlValue(this.#settings.fuse, FUSE_DEV_IOC_ADD_IOMAP, 0);
+  }
+
+  keeperFile(what: number): number {
+    return handOver(this.#settings.keeper, what);
   }
 
   pinMountPoint(path: Uint8Array, expected: number): void {

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { close, duplicate, Errno, LinuxError } from "@bulkhead/linux";
 import type { MountActions } from "./actions.js";
+import { handOver, type KeeperFiles } from "./keeper-files.js";
 import type { FileOpening } from "./session.js";
 
 /** O_ACCMODE, which node:fs lacks. */
@@ -46,9 +47,11 @@ export class HeldMount {
 export class HeldActions implements MountActions {
   readonly refusal = undefined;
   readonly #held: HeldMount;
+  readonly #keeper: KeeperFiles | undefined;
 
-  constructor(held: HeldMount) {
+  constructor(held: HeldMount, keeper: KeeperFiles | undefined) {
     this.#held = held;
+    this.#keeper = keeper;
   }
 
   openFile(path: Uint8Array, { flags, blockDevice }: FileOpening): number {
@@ -58,6 +61,10 @@ export class HeldActions implements MountActions {
 
   enableIomap(): void {
     throw new LinuxError("ioctl", Errno.EOPNOTSUPP, "iomap");
+  }
+
+  keeperFile(what: number): number {
+    return handOver(this.#keeper, what);
   }
 
   pinMountPoint(): void {}

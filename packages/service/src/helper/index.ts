@@ -3,6 +3,7 @@ export { hasService } from "./check.js";
 export { type HelperCommand, parseHelperCommand, SOCKET_DIRECTORY, socketPath, subtypeOf } from "./command.js";
 export { type FuseConfiguration, parseFuseConfiguration, readFuseConfiguration } from "./configuration.js";
 export { HeldMount } from "./held-mount.js";
+export type { KeeperFiles } from "./keeper-files.js";
 export { checkFuseOptions, checkTableOptions, type FuseOption } from "./mount-options.js";
 export {
   HelperExit,

@@ -21,6 +21,8 @@ import {
   encode,
   FUSE_DEVICE_FILE,
   HelloFlag,
+  KEEPER_OPTION,
+  KeeperFile,
   magicAt,
   PacketChannel,
   PROTOCOL_VERSION,
@@ -34,6 +36,7 @@ import { type HelperCommand, parseHelperCommand, socketPath } from "./command.js
 import { FUSE_CONFIGURATION, type FuseConfiguration, readFuseConfiguration } from "./configuration.js";
 import type { CacheSettings } from "./first-answer.js";
 import { HeldActions, HeldMount } from "./held-mount.js";
+import type { KeeperFiles } from "./keeper-files.js";
 import { HelperSession } from "./session.js";
 
 /** Exit codes of a helper; others are the server's. */
@@ -67,6 +70,8 @@ export interface HelperOptions extends CacheSettings {
   readonly fuseDevice?: string;
   /** Offer the extensions (iomap, loop devices), which only servers of this product understand. Default false. */
   readonly extensions?: boolean;
+  /** The caller stays for the mount's life: the server gets these if it asks (see `HelperResult.isKept`). Only for servers of ours. */
+  readonly keeper?: KeeperFiles;
   /** Hold on to what the server gets, so that another one can go on when it dies: see `HelperResult.held`. Default false. */
   readonly hold?: boolean;
   /** The mount is there, and its server has died: this one gets what that one had, and nothing is mounted. */
@@ -95,12 +100,18 @@ export interface HelperResult {
   readonly exitCode: number;
   /** The mount, from just after it was made; undefined if there is none. */
   readonly mounted: MountInfo | undefined;
+  /** What the server said in the end, 0: it serves; undefined if it ended without a goodbye. */
+  readonly goodbye: number | undefined;
   /** What mounting itself failed with, when it came to that. */
   readonly refusal: Error | undefined;
   /** Whether the server has answered the kernel's first request. Only root can tell: false for others. */
   readonly answers: boolean;
   /** If that was asked for, and it is mounted. The caller closes it. */
   readonly held: HeldMount | undefined;
+  /** Whether the server has taken its end of the keeper's line. */
+  readonly isKept: boolean;
+  /** The server's process, as the kernel saw it answer; undefined if it is not among those that this process sees. */
+  readonly serverPid: number | undefined;
 }
 
 /**
@@ -118,10 +129,14 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   let refusal: Error | undefined;
   let answers = false;
   let held: HeldMount | undefined;
+  let isKept = false;
+  let serverPid: number | undefined;
+  let goodbye: number | undefined;
   try {
     const command = parseHelperCommand([
       ...options.arguments,
       ...(options.extensions === true ? ["-o", EXTENSIONS_OPTION] : []),
+      ...(options.keeper === undefined ? [] : ["-o", KEEPER_OPTION]),
     ]);
     const path = options.configuration ?? FUSE_CONFIGURATION;
     const configuration = asCaller(caller, () => readFuseConfiguration(path, log));
@@ -130,6 +145,9 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     const outcome = converse(channel, command, configuration, caller, options, log);
     try {
       exitCode = outcome.exitCode;
+      serverPid = outcome.serverPid;
+      goodbye = outcome.goodbye;
+      isKept = outcome.session.hasHandedOver(KeeperFile.LINE);
       refusal = outcome.actions.refusal;
       channel.close();
       if (exitCode === HelperExit.MOUNTED && outcome.session.mounted) {
@@ -151,7 +169,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     if (channel === undefined && options.server !== undefined) close(options.server.socket);
     kill?.();
   }
-  return { exitCode, mounted, refusal, answers, held };
+  return { exitCode, mounted, goodbye, refusal, answers, held, isKept, serverPid };
 }
 
 class NoService extends Error {}
@@ -170,7 +188,7 @@ function connected({ subtype }: HelperCommand, caller: Caller, directory: string
   }
 }
 
-/** Nobody may send us descriptors (they would be dropped anyway), and packets must fit. */
+/** Nobody may send us descriptors (they would be dropped anyway), packets must fit, and we want to know who sends them. */
 function prepareSocket(fd: number): void {
   try {
     checkSendBuffer(fd);
@@ -182,14 +200,15 @@ function prepareSocket(fd: number): void {
   } catch (error) {
     if (!(error instanceof LinuxError && error.code === "ENOPROTOOPT")) throw error; // Linux before 6.16
   }
+  setSocketOption(fd, SocketOption.PASSCRED, 1);
 }
 
-interface Conversation {
-  readonly exitCode: number;
+interface Conversation extends Farewell {
   readonly session: HelperSession;
   /** The caller's to close. */
   readonly actions: MountActions;
   readonly held: HeldMount | undefined;
+  readonly serverPid: number | undefined;
 }
 
 /** From HELLO to goodbye. A mount is taken back unless the server said goodbye with 0. @throws what ended it before */
@@ -206,14 +225,22 @@ function converse(
   const until = performance.now() + timeouts.session;
   const allowOther = root || configuration.userAllowOther;
   const flags = (allowOther ? HelloFlag.ALLOW_OTHER : 0) | (root ? HelloFlag.FUSEBLK : 0);
-  shakeHands(channel, flags, timeouts.hello);
-  const { goOn } = options;
+  const serverPid = shakeHands(channel, flags, timeouts.hello);
+  const { goOn, keeper } = options;
   const fuse = goOn === undefined ? asCaller(caller, () => openFuse(options.fuseDevice)) : duplicate(goOn.fuse);
   const held = options.hold === true ? new HeldMount(fuse) : undefined;
   const actions =
     goOn === undefined
-      ? new SystemActions({ caller, fuse, held, subtype: command.subtype, mountMax: configuration.mountMax, log })
-      : new HeldActions(goOn);
+      ? new SystemActions({
+          caller,
+          fuse,
+          held,
+          keeper,
+          subtype: command.subtype,
+          mountMax: configuration.mountMax,
+          log,
+        })
+      : new HeldActions(goOn, keeper);
   const session = new HelperSession(
     {
       root,
@@ -224,6 +251,7 @@ function converse(
       dev: command.dev,
       words: command.words,
       extensions: options.extensions === true,
+      keeper: keeper !== undefined,
     },
     actions,
   );
@@ -231,9 +259,9 @@ function converse(
   try {
     sendFile(channel, ARGUMENTS_FILE, argumentFile(command.passedOn, command.given));
     channel.send(fileReply(FUSE_DEVICE_FILE), [fuse], SEND_TIMEOUT);
-    const exitCode = serve(channel, session, timeouts.command, until, log);
-    settled = exitCode === HelperExit.MOUNTED;
-    return { exitCode, session, actions, held };
+    const farewell = serve(channel, session, timeouts.command, until, log);
+    settled = farewell.exitCode === HelperExit.MOUNTED;
+    return { ...farewell, session, actions, held, serverPid };
   } finally {
     if (!settled) held?.close();
     if (!settled && session.mounted) {
@@ -245,9 +273,11 @@ function converse(
   }
 }
 
-function shakeHands(channel: PacketChannel, flags: number, timeout: number): void {
+/** The number of the process that answered. */
+function shakeHands(channel: PacketChannel, flags: number, timeout: number): number | undefined {
   const version = PROTOCOL_VERSION;
   channel.send(encode(packets.HELLO, { minVersion: version, maxVersion: version, flags }), [], SEND_TIMEOUT);
+  const sender = channel.sender(timeout);
   const packet = channel.receive(timeout);
   if (packet === undefined) throw new LinuxError("recv", Errno.EBADMSG, "the server ended instead of answering");
   const isReply = packet.length >= SMALLEST_PACKET && magicAt(packet) === packets.HELLO_REPLY.magic;
@@ -256,16 +286,22 @@ function shakeHands(channel: PacketChannel, flags: number, timeout: number): voi
   if (reply.values.version !== version) {
     throw new LinuxError("recv", Errno.EPROTO, `the server speaks version ${reply.values.version}`);
   }
+  return sender;
 }
 
-/** Answers the server until it ends. Its exit code. @throws {LinuxError} ETIMEDOUT, EPIPE */
+interface Farewell {
+  readonly exitCode: number;
+  readonly goodbye: number | undefined;
+}
+
+/** Answers the server until it ends. @throws {LinuxError} ETIMEDOUT, EPIPE */
 function serve(
   channel: PacketChannel,
   session: HelperSession,
   timeout: number,
   until: number,
   log: (message: string) => void,
-): number {
+): Farewell {
   for (;;) {
     const packet = channel.receive(Math.min(timeout, until - performance.now()));
     if (packet === undefined) throw new LinuxError("recv", Errno.EPIPE, "the server ended without a goodbye");
@@ -277,9 +313,10 @@ function serve(
       if (fd !== undefined) close(fd);
     }
     if (outcome.kind === "reply") continue;
-    if (outcome.why !== "goodbye") log(`the server sent ${outcome.why}`);
+    const goodbye = outcome.why === "goodbye" ? outcome.exitCode : undefined;
+    if (goodbye === undefined) log(`the server sent ${outcome.why}`);
     // 2 says that there is no service, which the server is the last to know.
-    return outcome.exitCode === HelperExit.NO_SERVICE ? HelperExit.FAILED : outcome.exitCode;
+    return { exitCode: outcome.exitCode === HelperExit.NO_SERVICE ? HelperExit.FAILED : outcome.exitCode, goodbye };
   }
 }
 

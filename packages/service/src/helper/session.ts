@@ -6,6 +6,8 @@ import {
   FileRequestFlag,
   FsopenFlag,
   IomapMode,
+  KeeperFile,
+  keeperFileName,
   MountPointFormat,
   magicAt,
   type PacketRow,
@@ -47,6 +49,8 @@ export interface HelperActions {
   openFile(path: Uint8Array, opening: FileOpening): number;
   /** Lets the kernel do the I/O of the FUSE device. */
   enableIomap(): void;
+  /** What the keeper has for its servers, a `KeeperFile`. The session's user sends and closes the descriptor. */
+  keeperFile(what: number): number;
   /** Holds on to the mount point, whatever its path becomes. `expected`: a `MountPointFormat`. */
   pinMountPoint(path: Uint8Array, expected: number): void;
   /** Checks what the caller may do there, without changing anything. */
@@ -72,6 +76,8 @@ export interface HelperPolicy {
   readonly words: readonly string[];
   /** Understand IOMAP and TRY_LOOP. */
   readonly extensions: boolean;
+  /** Understand KEEP. */
+  readonly keeper: boolean;
 }
 
 /** What becomes of a packet. */
@@ -135,6 +141,7 @@ export class HelperSession {
   #optionsRefused = false;
   #mount: "none" | "failed" | "done" = "none";
   #count = 0;
+  readonly #handedOver = new Set<number>();
 
   constructor(policy: HelperPolicy, actions: HelperActions) {
     this.#policy = policy;
@@ -155,6 +162,11 @@ export class HelperSession {
     return this.#mount === "done";
   }
 
+  /** Whether the server has asked for a `KeeperFile`, and got it. */
+  hasHandedOver(what: number): boolean {
+    return this.#handedOver.has(what);
+  }
+
   /** Answers one packet. Never throws for what a server sends. */
   handle(packet: Uint8Array): Outcome {
     if (packet.length < SMALLEST_PACKET) return failed(`a packet of ${packet.length} bytes`);
@@ -162,6 +174,7 @@ export class HelperSession {
     const magic = magicAt(packet);
     if (magic === packets.OPEN.magic) return this.#open(packets.OPEN, packet);
     if (magic === packets.OPEN_BLOCK_DEVICE.magic) return this.#open(packets.OPEN_BLOCK_DEVICE, packet);
+    if (magic === packets.KEEP.magic && this.#policy.keeper) return this.#keep(packet);
     if (magic === packets.GOODBYE.magic) return this.#goodbye(packet);
     const command = this.#commands.get(magic);
     if (command === undefined) return failed(`the unknown command 0x${magic.toString(16).padStart(8, "0")}`);
@@ -189,8 +202,20 @@ export class HelperSession {
         quiet: (requestFlags & FileRequestFlag.QUIET) !== 0,
       });
     });
-    const reply = encode(packets.FILE, { error }, path);
-    return fd === undefined ? { kind: "reply", packet: reply } : { kind: "reply", packet: reply, fd };
+    return fileReply(error, path, fd);
+  }
+
+  /** Once each, before the mount. */
+  #keep(packet: Uint8Array): Outcome {
+    const what = decode(packets.KEEP, packet)?.values.what ?? 0;
+    let fd: number | undefined;
+    const error = errnoOf(() => {
+      if (this.#mount !== "none" || this.#handedOver.has(what)) throw refusal(Errno.EINVAL);
+      if (!Object.values<number>(KeeperFile).includes(what)) throw refusal(Errno.EINVAL);
+      fd = this.#actions.keeperFile(what);
+      this.#handedOver.add(what);
+    });
+    return fileReply(error, new TextEncoder().encode(keeperFileName(what)), fd);
   }
 
   #fsopen(packet: Uint8Array): void {
@@ -271,6 +296,11 @@ export class HelperSession {
     }
     return { kind: "end", exitCode: goodbye.values.exitCode & 0xff, why: "goodbye" };
   }
+}
+
+function fileReply(error: number, path: Uint8Array, fd: number | undefined): Outcome {
+  const packet = encode(packets.FILE, { error }, path);
+  return fd === undefined ? { kind: "reply", packet } : { kind: "reply", packet, fd };
 }
 
 const failed = (why: string): Outcome => ({ kind: "end", exitCode: 1, why });

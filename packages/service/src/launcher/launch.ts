@@ -2,10 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { isAbsolute } from "node:path";
-import type { Duplex, Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
-import { MEMORY_VARIABLE, STREAM_VARIABLE } from "../server/socket.js";
 import { programFiles } from "../units/program-files.js";
 import { isReachable, uncover } from "./closed-directories.js";
 
@@ -37,10 +36,6 @@ export interface LaunchOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Where its standard error goes: default this process's; `pipe`: to `LaunchedServer.stderr`; or a descriptor. */
   readonly stderr?: "inherit" | "ignore" | "pipe" | number;
-  /** Give it a stream socket besides, for what it and this process have to say to each other: see `LaunchedServer.stream`. */
-  readonly stream?: boolean;
-  /** A descriptor of memory that outlives it; the server finds it by `findLauncherMemory`. */
-  readonly memory?: number;
 }
 
 /** A server in namespaces of its own. It outlives this process, unless it is killed. */
@@ -51,8 +46,6 @@ export interface LaunchedServer extends StartedServer {
   readonly serverPid: number | undefined;
   /** What it says, if that was asked for. */
   readonly stderr: Readable | undefined;
-  /** Our end of the stream, if that was asked for; the server finds its own by `findLauncherStream`. */
-  readonly stream: Duplex | undefined;
   /** How it ended: its exit code; 128 and the number for signals, −1 if it could not be started. */
   readonly ended: Promise<number>;
   /** Lets this process's event loop end although the server runs on. */
@@ -91,19 +84,9 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     closeOthersOnExec();
     const [program = "", ...args] = launchCommand(options);
     const { PATH = "/usr/bin:/bin", LANG = "C" } = process.env;
-    const stdioOfStream = options.stream === true ? ("pipe" as const) : ("ignore" as const);
-    const stream = options.stream === true ? { [STREAM_VARIABLE]: "1" } : {};
-    const memory = options.memory === undefined ? {} : { [MEMORY_VARIABLE]: "1" };
     child = spawn(program, args, {
-      stdio: [
-        "ignore",
-        "ignore",
-        options.stderr ?? "inherit",
-        theirs,
-        ...(options.stream === true || options.memory !== undefined ? [stdioOfStream] : []),
-        ...(options.memory === undefined ? [] : [options.memory]),
-      ],
-      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...stream, ...memory, ...options.environment },
+      stdio: ["ignore", "ignore", options.stderr ?? "inherit", theirs],
+      env: { PATH: `${PATH}:/usr/sbin:/sbin`, LANG, ...options.environment },
       cwd: "/",
       // Signals of the terminal are for the helper.
       detached: true,
@@ -126,7 +109,6 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
       return child.pid === undefined ? undefined : onlyChildOf(child.pid);
     },
     stderr: child.stderr ?? undefined,
-    stream: (child.stdio[4] ?? undefined) as Duplex | undefined,
     ended,
     kill() {
       child.kill("SIGKILL");

@@ -9,6 +9,7 @@ import {
   receiveMessage,
   recv,
   SocketOption,
+  senderOf,
   sendMessage,
   shutdown,
 } from "@bulkhead/linux";
@@ -59,6 +60,17 @@ export class PacketChannel {
       if (length === -Errno.EAGAIN) this.#wait(Poll.IN, until, "recv");
       else if (length !== -Errno.EINTR) throw new LinuxError("recv", length, "mount service");
     }
+  }
+
+  /**
+   * The process that sent the next packet, which stays there, as the kernel says; undefined if it is not among those that this
+   * process sees, or there is no packet. Takes PASSCRED.
+   *
+   * @throws {LinuxError} ETIMEDOUT
+   */
+  sender(timeout: number): number | undefined {
+    this.#wait(Poll.IN, deadline(timeout), "recvmsg");
+    return senderOf(this.fd);
   }
 
   /** As `receive`, with the descriptor that the packet carries, if any. @throws {LinuxError} EBADMSG also for more than one */

@@ -92,6 +92,8 @@ export const packets = {
   REPLY: row("REPL", "helper", "none", 8, { error: u32(4) }),
   /** Proposed, not in version 1: only sent to a helper that is known to understand it. */
   IOMAP: row("IOMA", "server", "REPLY", 8, { mode: u16(4), padding: zero16(6) }),
+  /** Ours alone: only sent to a helper that says that it stays (KEEPER_OPTION). `what`: a `KeeperFile`. */
+  KEEP: row("KEEP", "server", "FILE", 8, { what: u32(4) }),
 } as const;
 
 export type PacketName = keyof typeof packets;
@@ -101,6 +103,14 @@ export const ARGUMENTS_FILE = "argv";
 export const FUSE_DEVICE_FILE = "fusedev";
 /** The path in the answer to a file request whose own could not be read. */
 export const UNREADABLE_PATH = "?";
+
+/** What a keeper has for its servers. LINE: a stream socket to it; MEMORY: what outlives them. Not bits. */
+export const KeeperFile = { LINE: 1, MEMORY: 2 } as const;
+
+/** The path in the answer to KEEP. */
+export function keeperFileName(what: number): string {
+  return what === KeeperFile.LINE ? "line" : what === KeeperFile.MEMORY ? "memory" : UNREADABLE_PATH;
+}
 
 /** What the caller of a helper may do; advice, the helper checks again. */
 export const HelloFlag = { ALLOW_OTHER: 1, FUSEBLK: 2 } as const;
@@ -122,3 +132,6 @@ export const IomapMode = { OPTIONAL: 0x503f, MANDATORY: 0x5021 } as const;
 
 /** A word of `-o` by which a helper tells a server that it understands the extensions (IOMAP, TRY_LOOP). */
 export const EXTENSIONS_OPTION = "x-bulkhead.extensions";
+
+/** A word of `-o` by which a helper tells a server that it stays for the mount's life, and understands KEEP. */
+export const KEEPER_OPTION = "x-bulkhead.keeper";

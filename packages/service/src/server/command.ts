@@ -1,5 +1,5 @@
 import { Errno, LinuxError, MountFlag } from "@bulkhead/linux";
-import { EXTENSIONS_OPTION, splitOptions, unescapeOption } from "../protocol/index.js";
+import { EXTENSIONS_OPTION, KEEPER_OPTION, splitOptions, unescapeOption } from "../protocol/index.js";
 
 /** What the caller of the helper asked for, sorted by whose business it is. */
 export interface ServiceCommand {
@@ -23,6 +23,8 @@ export interface ServiceCommand {
   readonly allowRoot: boolean;
   /** The helper understands the extensions (IOMAP, TRY_LOOP). */
   readonly extensions: boolean;
+  /** The helper stays, as the mount's keeper: `ServiceConnection.requestKeeperFile`. */
+  readonly keeper: boolean;
   /** All other words of `-o`, in order: the file system's. */
   readonly options: readonly string[];
   /** Other arguments that begin with `-`. */
@@ -98,6 +100,7 @@ export function parseCommand([type, ...given]: readonly Uint8Array[], own: reado
   let blockMount = false;
   let allowRoot = false;
   let extensions = false;
+  let keeper = false;
   const fuseOptions: string[] = [];
   const options: string[] = [];
   for (const word of words) {
@@ -113,6 +116,7 @@ export function parseCommand([type, ...given]: readonly Uint8Array[], own: reado
     else if (key === "fsname" && equals > 0) fsname = unescapeOption(word.slice(equals + 1));
     else if (key === "subtype" || ignoredWords.has(word) || word === "") continue;
     else if (word === EXTENSIONS_OPTION) extensions = true;
+    else if (word === KEEPER_OPTION) keeper = true;
     else if (key.startsWith("x-") || (key === "user" && equals > 0)) tableOptions.push(utf8(word));
     else options.push(utf8(unescapeOption(word)));
   }
@@ -127,6 +131,7 @@ export function parseCommand([type, ...given]: readonly Uint8Array[], own: reado
     blockMount,
     allowRoot,
     extensions,
+    keeper,
     options,
     flags,
   };

@@ -6,6 +6,7 @@ import {
   encode,
   FUSE_DEVICE_FILE,
   HelloFlag,
+  keeperFileName,
   LARGEST_ARGUMENTS,
   magicAt,
   PacketChannel,
@@ -88,6 +89,15 @@ export class ServiceConnection {
     const blockSize = blockDevice?.blockSize ?? 0;
     this.#send(encode(row, { openFlags: flags >>> 0, createMode: 0, requestFlags, blockSize }, path));
     return this.#receiveFile(path, "open");
+  }
+
+  /**
+   * What the helper, which stays as the mount's keeper, has for its servers; only of one that says that it does. `what`: a
+   * `KeeperFile`. @throws {LinuxError} ENOENT: it has no such
+   */
+  requestKeeperFile(what: number): number {
+    this.#send(encode(packets.KEEP, { what }));
+    return this.#receiveFile(encoder.encode(keeperFileName(what)), "keep");
   }
 
   /** No file is asked for any more: the kernel then refuses those that the helper might send. */

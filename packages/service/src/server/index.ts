@@ -1,3 +1,4 @@
+export { KeeperFile } from "../protocol/index.js";
 export { parseCommand, type ServiceCommand } from "./command.js";
 export { type ConnectionOptions, type FileRequest, ServiceConnection } from "./connection.js";
 export { exitService, serviceExitCode } from "./exit.js";
@@ -8,5 +9,5 @@ export {
   type ServiceMount,
   type ServiceMountOptions,
 } from "./mount.js";
-export { findLauncherMemory, findLauncherStream, findServiceSocket } from "./socket.js";
+export { findServiceSocket } from "./socket.js";
 export { requestSource, type ServiceSource, type SourceRequest } from "./source.js";

@@ -31,33 +31,6 @@ export function findServiceSocket(
   return FIRST;
 }
 
-/** Set by a launcher that gave its server a second descriptor, after the socket. */
-export const STREAM_VARIABLE = "BULKHEAD_LAUNCHER_STREAM";
-
-/**
- * The stream socket to the launcher that started this process, if it gave one: for what they have to say to each other after the
- * helper's goodbye. Close-on-exec afterwards.
- */
-export function findLauncherStream(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): number | undefined {
-  if (environment[STREAM_VARIABLE] !== "1") return undefined;
-  setCloseOnExec(FIRST + 1, true);
-  return FIRST + 1;
-}
-
-/** Set by a launcher that gave its server memory that outlives it, after the stream. */
-export const MEMORY_VARIABLE = "BULKHEAD_LAUNCHER_MEMORY";
-
-/** The descriptor of the memory that the launcher gave this process, and those before it, if it did. Close-on-exec afterwards. */
-export function findLauncherMemory(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): number | undefined {
-  if (environment[MEMORY_VARIABLE] !== "1") return undefined;
-  setCloseOnExec(FIRST + 2, true);
-  return FIRST + 2;
-}
-
 /** `fd`, or what fstat(2) says of it as a LinuxError. */
 function statable(fd: number): number {
   try {

@@ -32,6 +32,7 @@ class Judge implements HelperActions {
   pinned = false;
   attempts = 0;
   iomap = 0;
+  readonly kept = new Set<number>();
 
   constructor(policy: HelperPolicy, dice: Dice) {
     this.#policy = policy;
@@ -52,6 +53,14 @@ class Judge implements HelperActions {
     assert.ok(this.#policy.extensions && this.attempts === 0);
     this.#maybeFail();
     assert.equal(++this.iomap, 1, "iomap twice");
+  }
+  keeperFile(what: number): number {
+    assert.ok(this.#policy.keeper && this.attempts === 0);
+    assert.ok(what === 1 || what === 2, `handed over ${what}`);
+    this.#maybeFail();
+    assert.ok(!this.kept.has(what), "handed over twice");
+    this.kept.add(what);
+    return 1000;
   }
   pinMountPoint(path: Uint8Array, expected: number): void {
     assert.equal(Buffer.from(path).toString(), "/m");
@@ -127,6 +136,7 @@ function throwPackets(seed: number, count: number): Reached {
       dev: false,
       words: [],
       extensions: dice.below(2) === 0,
+      keeper: dice.below(2) === 0,
     };
     const session = new HelperSession(policy, new Judge(policy, dice));
     reached.sessions++;

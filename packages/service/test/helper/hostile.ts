@@ -177,6 +177,7 @@ export class HostileServer {
         return encode(packets.MOUNT, { msFlags: dice.below(8) > 0 ? dice.pick(MS_FLAGS) : word() });
       case 17:
         if (dice.below(4) > 0) return encode(packets.FSOPEN, { flags: 0 });
+        if (dice.below(2) === 0) return encode(packets.KEEP, { what: dice.pick([1, 1, 2, 2, 0, 3, word()]) });
         return encode(packets.IOMAP, { mode: dice.pick([0x503f, 0x5021, dice.below(65_536)]) });
       case 18:
         if (dice.below(12) > 0) return encode(packets.OPTIONS, {}, text("max_read=4096"));

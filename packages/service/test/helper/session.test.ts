@@ -26,6 +26,10 @@ class Notes implements HelperActions {
   enableIomap(): void {
     this.#note("iomap");
   }
+  keeperFile(what: number): number {
+    this.#note("keep", String(what));
+    return 100 + what;
+  }
   pinMountPoint(path: Uint8Array, expected: number): void {
     this.#note("pin", `${Buffer.from(path)} ${expected.toString(16)}`);
   }
@@ -55,6 +59,7 @@ const POLICY: HelperPolicy = {
   dev: false,
   words: [],
   extensions: false,
+  keeper: false,
 };
 
 class Case {
@@ -354,6 +359,38 @@ describe("iomap", () => {
     one.notes.failures.set("iomap", Errno.ENOTTY);
     assert.equal(one.errno(mandatory), Errno.ENOTTY);
     assert.equal(one.errno(optional), 0);
+  });
+});
+
+describe("what the keeper has", () => {
+  const line = "4b454550 00000001";
+  const memory = "4b454550 00000002";
+  test("is handed over where there is one, once each, before the mount", () => {
+    const one = new Case({ keeper: true });
+    assert.equal(one.session.hasHandedOver(1), false);
+    assert.deepEqual(
+      [line, memory].map((packet) => one.say(packet)),
+      ["46494c45000000006c696e6500 +101", "46494c45000000006d656d6f727900 +102"],
+    );
+    assert.deepEqual(
+      [1, 2].map((what) => one.session.hasHandedOver(what)),
+      [true, true],
+    );
+    assert.equal(one.errno(line), Errno.EINVAL);
+    const late = new Case({ keeper: true });
+    for (const packet of [NAME, MNTP, DOIT]) late.say(packet);
+    assert.equal(late.errno(memory), Errno.EINVAL);
+    assert.equal(new Case({ keeper: true }).errno("4b454550 00000003"), Errno.EINVAL);
+    assert.equal(new Case({ keeper: true }).errno("4b454550 00000001 00"), Errno.EINVAL);
+  });
+  test("that is not there is ENOENT, and was not handed over", () => {
+    const one = new Case({ keeper: true });
+    one.notes.failures.set("keep", Errno.ENOENT);
+    assert.equal(one.errno(memory), Errno.ENOENT);
+    assert.equal(one.session.hasHandedOver(2), false);
+  });
+  test("is an unknown command to a helper that does not stay", () => {
+    assert.equal(new Case({ extensions: true }).say(line), "end 1");
   });
 });
 

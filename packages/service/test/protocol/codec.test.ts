@@ -9,6 +9,7 @@ import {
   FileRequestFlag,
   HelloFlag,
   IomapMode,
+  KeeperFile,
   LARGEST_ARGUMENTS,
   MountPointFormat,
   magicAt,
@@ -49,6 +50,7 @@ const golden: {
   GOODBYE: [{ exitCode: 0 }, undefined, "42594545 00000000"],
   REPLY: [{ error: 0 }, undefined, "5245504c 00000000"],
   IOMAP: [{ mode: IomapMode.OPTIONAL }, undefined, "494f4d41 503f 0000"],
+  KEEP: [{ what: KeeperFile.MEMORY }, undefined, "4b454550 00000002"],
 };
 
 describe("packets", () => {

@@ -1,3 +1,4 @@
+import { stringToName } from "@bulkhead/ext4";
 import { isWritable, mountsAsDevice, type SourceOptions } from "@bulkhead/server/descriptor";
 import { usesIomap } from "@bulkhead/server/kernel-iomap";
 import type { MountSettings } from "@bulkhead/server/options";
@@ -18,9 +19,9 @@ const DECIDED = /^(?:ro|rw|journal_path=.*|iomap(?:=.*)?)$/;
 
 /** The mount helper's arguments for a mount. */
 export function helperArguments(
-  { source, mountpoint, settings, options }: MountRequest,
+  { source, mountpoint, settings, options, service }: MountRequest,
   { writable, iomap, asDevice }: MountPlan,
-): string[] {
+): Uint8Array[] {
   const { journalPath } = settings;
   const words = [
     ...options.flatMap((list) => list.split(",")).filter((word) => word !== "" && !DECIDED.test(word)),
@@ -32,7 +33,8 @@ export function helperArguments(
   ];
   // A word each, with what means something in lists escaped: whatever is in it stays in it.
   const list = words.flatMap((word) => ["-o", word.replace(/[\\,]/g, "\\$&")]);
-  return [source, mountpoint, "-t", "bulkhead", ...list];
+  const noTable = service?.noTable === true ? ["-n"] : [];
+  return [source, mountpoint, "-t", "bulkhead", ...list, ...noTable].map(stringToName);
 }
 
 /** @throws SourceError where what was asked for cannot be */

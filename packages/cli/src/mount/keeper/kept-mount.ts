@@ -1,12 +1,10 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detach, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
-import { HelperExit, type HelperResult } from "@bulkhead/service/helper";
-import type { LaunchedServer } from "@bulkhead/service/launcher";
+import { HelperExit } from "@bulkhead/service/helper";
 import { CommandError } from "../../command-line/errors.js";
 import type { Log } from "../log.js";
-import type { ServerLines } from "./server-lines.js";
-import type { ThreadQuestions } from "./thread-questions.js";
+import type { Server } from "./server.js";
 
 /** Milliseconds that open files may keep an unmounted file system alive, and then the server to write everything. */
 const GRACE = 5_000;
@@ -14,19 +12,6 @@ const LAST_WORDS = 120_000;
 /** Milliseconds that a mount has to answer for the first time. */
 const FIRST_ANSWER = 30_000;
 const MINUTE = 60_000;
-
-/**
- * One server's life, as the keeper sees it from outside: it is started with a socket, asks the helper for what it needs, is mounted,
- * and ends with its mount.
- */
-export interface Server {
-  readonly process: LaunchedServer;
-  readonly lines: ServerLines;
-  readonly questions: ThreadQuestions;
-  readonly result: HelperResult;
-  /** What the helper had to say. */
-  readonly notes: readonly string[];
-}
 
 /** Who goes on with a mount when its server dies. */
 export interface Successors {
@@ -65,12 +50,12 @@ export class KeptMount {
   /** Sees the servers end, one after the other. @throws CommandError with what the last one died of */
   async #watch(): Promise<void> {
     for (;;) {
-      const { process: server, lines } = this.#server;
-      const code = await server.ended;
-      await lines.ended;
-      if (code === 0) return;
-      const why = lines.reason ?? `the server ended (${ending(code)})`;
-      if (!(await this.#goOn(why))) throw new CommandError(why);
+      const server = this.#server;
+      // Whoever told it to end wants no other one in its place.
+      server.line.onToldToEnd(() => this.end().catch((error: unknown) => this.#notUnmounted(error)));
+      const { why, isCertain } = await server.ended;
+      if (why === undefined) return;
+      if (!isCertain || !(await this.#goOn(why))) throw new CommandError(why);
     }
   }
 
@@ -91,9 +76,9 @@ export class KeptMount {
     this.#log(`${mountpoint}: ${why}. Another one goes on`);
     this.#server = await successors.start();
     if (this.#isCutOff) this.cutOff();
-    const { result, lines } = this.#server;
-    if (result.exitCode === HelperExit.MOUNTED || lines.reason === undefined) return true;
-    this.#log(`${mountpoint}: nobody can go on: ${lines.reason}`);
+    const { result, reason } = this.#server;
+    if (result.exitCode === HelperExit.MOUNTED || reason === undefined) return true;
+    this.#log(`${mountpoint}: nobody can go on: ${reason}`);
     return false;
   }
 
@@ -111,7 +96,17 @@ export class KeptMount {
     this.cutOff();
     if (isMounted(this.#mount)) unmount(this.#mount.mountpoint, { lazy: true });
     await this.finished.catch(() => {});
-    throw new CommandError(this.#server.lines.reason ?? "the server does not answer");
+    throw new CommandError(this.#server.reason ?? "the server does not answer");
+  }
+
+  /** Unmounts for whoever sent a signal: the second time, the server has to end whoever still uses the mount. */
+  interrupt(): void {
+    if (this.#ending !== undefined) this.cutOff();
+    else this.end().catch((error: unknown) => this.#notUnmounted(error));
+  }
+
+  #notUnmounted(error: unknown): void {
+    this.#log(`${this.#mount.mountpoint}: not unmounted: ${String(error)}`);
   }
 
   /** Unmounts, lazily if files are open, and waits for the server: files that are open for longer fail with ENOTCONN. */
@@ -130,12 +125,9 @@ export class KeptMount {
   /** Has the server end, whoever still uses the mount. One that does not is killed. */
   cutOff(): void {
     this.#isCutOff = true;
-    this.#server.questions.stop();
-    const timer = setTimeout(() => this.#server.process.kill(), LAST_WORDS);
-    this.#server.process.ended.finally(() => clearTimeout(timer));
+    const server = this.#server;
+    server.line.stop();
+    const timer = setTimeout(() => server.kill(), LAST_WORDS);
+    void server.ended.finally(() => clearTimeout(timer));
   }
-}
-
-function ending(code: number): string {
-  return code > 128 ? `signal ${code - 128}` : `exit code ${code}`;
 }

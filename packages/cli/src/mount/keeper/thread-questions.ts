@@ -1,7 +1,7 @@
-import type { Duplex } from "node:stream";
+import { Socket } from "node:net";
 import { ThreadLookup } from "@bulkhead/fuse";
 import { Policy, setPolicy } from "@bulkhead/linux";
-import { ANSWER, LEAVE_IDLE, QUESTION, STOP } from "@bulkhead/server/contained";
+import { ANSWER, ENDED, LEAVE_IDLE, QUESTION, STOP, TOLD_TO_END } from "@bulkhead/server/contained";
 
 /** Questions a second that are answered: a server asks once in 16 requests at most. What is more is dropped. */
 const MOST = 5_000;
@@ -9,26 +9,52 @@ const PAUSE = 1_000;
 
 /**
  * The keeper's end of the line to a contained server. It sees no other processes, and may know nothing of them but this: on which
- * CPU did the thread that a request came from run last? (It wants to run there, too.) The server is not trusted.
+ * CPU did the thread that a request came from run last? (It wants to run there, too.) And it says that it ends. The server is not
+ * trusted.
  */
 export class ThreadQuestions {
-  readonly #stream: Duplex;
+  /** Resolves when the server has let go of its end: it has ended, or will not say anything any more. */
+  readonly closed: Promise<void>;
+  readonly #stream: Socket;
   readonly #threads = new ThreadLookup();
   #rest: Buffer = Buffer.alloc(0);
   #second = 0;
   #answered = 0;
+  #hasEnded = false;
+  #onToldToEnd: (() => void) | undefined;
+  #wasTold = false;
 
   readonly #mayPlace: boolean;
-  readonly #server: () => number | undefined;
+  readonly #server: number | undefined;
 
-  /** @param server the process id of the server, whose first thread serves */
-  constructor(stream: Duplex, server: () => number | undefined) {
+  /**
+   * @param fd a stream socket, which is this one's from here on
+   * @param server the process id of the server, whose first thread serves
+   */
+  constructor(fd: number, server: number | undefined) {
+    const stream = new Socket({ fd });
     this.#stream = stream;
     this.#server = server;
     this.#mayPlace = this.#threads.canLeaveIdle;
     stream.on("data", (bytes: Buffer) => this.#take(bytes));
     stream.on("error", () => {}); // it ended
-    stream.on("close", () => this.#threads.close());
+    this.closed = new Promise((resolve) => {
+      stream.on("close", () => {
+        this.#threads.close();
+        resolve();
+      });
+    });
+  }
+
+  /** Whether the server has said that it ended in order: everything is where it belongs. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Called once when somebody has told the server to end (SIGTERM): it goes on until its mount is gone. */
+  onToldToEnd(call: () => void): void {
+    this.#onToldToEnd = call;
+    if (this.#wasTold) call();
   }
 
   /** Has the server stop serving, as if the mount were gone, and bring everything home. */
@@ -49,6 +75,8 @@ export class ThreadQuestions {
   }
 
   #answer(tid: number): void {
+    if (tid === ENDED) this.#hasEnded = true;
+    else if (tid === TOLD_TO_END) this.#tell();
     const second = Math.floor(performance.now() / 1000);
     if (second !== this.#second) {
       this.#second = second;
@@ -59,10 +87,15 @@ export class ThreadQuestions {
     else if (tid === LEAVE_IDLE && this.#mayPlace) this.#normalize();
   }
 
+  #tell(): void {
+    if (this.#wasTold) return;
+    this.#wasTold = true;
+    this.#onToldToEnd?.();
+  }
+
   #normalize(): void {
-    const pid = this.#server();
     try {
-      if (pid !== undefined) setPolicy(pid, Policy.OTHER);
+      if (this.#server !== undefined) setPolicy(this.#server, Policy.OTHER);
     } catch {
       // It ended.
     }

@@ -5,11 +5,12 @@ import { allProcesses, commandOf, descriptorsOf, type ProcessStatus, processStat
 /** Who is behind a mount. */
 export interface Parties {
   readonly server: ProcessStatus;
-  /** Who mounted, and stays; undefined where a service manager started the server, or the keeper is gone, or the server is it. */
+  /** Who mounted, and stays; undefined where it did not stay, or is gone, or the server is it. */
   readonly keeper: ProcessStatus | undefined;
 }
 
-/** Programs that serve, and are started with SOURCE and MOUNTPOINT as their last arguments. */
+/** Programs that serve, and are started with SOURCE and MOUNTPOINT as their last arguments where no service manager starts them. */
+const CONTAINED = /\/contained-server\.js$/;
 const SERVERS = /\/(?:contained-server|server-process)\.js$/;
 /** What a launcher is made of: see `launchServer`. */
 const LAUNCHERS = new Set(["unshare", "setpriv", "prlimit", "sh"]);
@@ -21,12 +22,23 @@ const LAUNCHERS = new Set(["unshare", "setpriv", "prlimit", "sh"]);
 export function findParties(mount: MountInfo): Parties | undefined {
   const pids = allProcesses();
   const holders = pids.filter((pid) => holdsConnection(pid, mount));
-  // A keeper holds what a server gets after the one that has died. The server is below it.
+  // A keeper holds what a server gets after the one that has died. The server is below it, or a service manager's.
   const lowest = holders.find((pid) => ancestorsOf(pid).some((above) => holders.includes(above)));
-  const serving = lowest ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
+  const contained = holders.find((pid) => programOf(pid).some((word) => CONTAINED.test(word)));
+  const serving = lowest ?? contained ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
   if (serving === undefined) return undefined;
   const server = processStatus(serving);
-  return { server, keeper: keeperOf(server) };
+  const beside = holders.find((pid) => pid !== serving && isOurs(programOf(pid)));
+  return { server, keeper: keeperOf(server) ?? (beside === undefined ? undefined : processStatus(beside)) };
+}
+
+/** The arguments of a process; none when it is gone. */
+function programOf(pid: number): string[] {
+  try {
+    return commandOf(pid);
+  } catch {
+    return [];
+  }
 }
 
 function ancestorsOf(pid: number): number[] {
@@ -56,20 +68,16 @@ function connectionOf(pid: number, fd: string): number | undefined {
 }
 
 function isServerOf(pid: number, { source, mountpoint }: MountInfo): boolean {
-  try {
-    const [, program = "", from, to] = commandOf(pid).filter((word) => !word.startsWith("--"));
-    // A server whose mount was replaced by another at the same place would be taken for that one's.
-    return SERVERS.test(program) && from === source && to === mountpoint;
-  } catch {
-    return false;
-  }
+  const [, program = "", from, to] = programOf(pid).filter((word) => !word.startsWith("--"));
+  // A server whose mount was replaced by another at the same place would be taken for that one's.
+  return SERVERS.test(program) && from === source && to === mountpoint;
 }
 
 function keeperOf(server: ProcessStatus): ProcessStatus | undefined {
   try {
     for (let at = server.parent; at > 1; ) {
       const process = processStatus(at);
-      if (!LAUNCHERS.has(process.command[0] ?? "")) return process.command.some(isOurs) ? process : undefined;
+      if (!LAUNCHERS.has(process.command[0] ?? "")) return isOurs(process.command) ? process : undefined;
       at = process.parent;
     }
   } catch {
@@ -78,4 +86,8 @@ function keeperOf(server: ProcessStatus): ProcessStatus | undefined {
   return undefined;
 }
 
-const isOurs = (word: string) => /\/(?:server-process\.js|bulkhead(?:\.js)?|mount\.[\w.]+)$/.test(word);
+/** Node, and the program that it runs. */
+function isOurs(command: readonly string[]): boolean {
+  const [node = "", program = ""] = command.filter((word) => !word.startsWith("--"));
+  return /(?:^|\/)node(?:js)?$/.test(node) && /\/(?:server-process\.js|bulkhead(?:\.js)?|mount\.[\w.]+)$/.test(program);
+}

@@ -1,0 +1,167 @@
+import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { close, LinuxError, openProcess, Poll, PollSet, SocketType, signalProcess, socketpair } from "@bulkhead/linux";
+import { HelperExit, type HelperOptions, type HelperResult, runHelper } from "@bulkhead/service/helper";
+import type { LaunchedServer } from "@bulkhead/service/launcher";
+import type { Log } from "../log.js";
+import type { MountRequest } from "../request.js";
+import { ServerLines } from "./server-lines.js";
+import { ThreadQuestions } from "./thread-questions.js";
+
+/** How a server ended. */
+export interface End {
+  /** What it died of; undefined: in order. */
+  readonly why: string | undefined;
+  /** Whether it is certain that it is gone: no other may begin while it could still write. */
+  readonly isCertain: boolean;
+}
+
+/**
+ * One server's life, as the keeper sees it from outside: it comes to be with a socket, asks the helper for what it needs, is mounted, and
+ * ends with its mount.
+ */
+export interface Server {
+  /** What came of its conversation with the helper. */
+  readonly result: HelperResult;
+  /** What the helper had to say. */
+  readonly notes: readonly string[];
+  readonly line: ThreadQuestions;
+  /** Resolves when it has ended, and all was heard that it had to say. */
+  readonly ended: Promise<End>;
+  /** Why it did not, or does not, serve, as far as that is to be known here; complete when `ended`. */
+  readonly reason: string | undefined;
+  /** Ends it, if this process may. */
+  kill(): void;
+}
+
+/** Where the words of a service's servers go. */
+const IN_THE_JOURNAL = "the service has logged why: journalctl -t bulkhead";
+/** Milliseconds that a process may take to end when its line has, and when it is killed; a service's wait for the journal. */
+const LAST_BREATH = 5_000;
+const LOOK = 10;
+
+/** What a conversation is about, whoever the server is. */
+export type Conversation = Omit<HelperOptions, "server" | "socketDirectory" | "keeper" | "log" | "extensions"> & {
+  /** Descriptor of the memory that outlives servers. */
+  readonly memory: number | undefined;
+};
+
+/** Speaks with a server that was launched; blocks this thread meanwhile. */
+export async function converseWithLaunched(
+  launched: LaunchedServer,
+  conversation: Conversation,
+  { settings }: MountRequest,
+  log: Log,
+): Promise<Server> {
+  if (launched.stderr === undefined) throw new Error("a server without its standard error");
+  const lines = new ServerLines(launched.stderr, log, settings.debug ? Number.POSITIVE_INFINITY : undefined);
+  const { line, result, notes } = await converse(conversation, { server: launched });
+  const ended = launched.ended.then(async (code): Promise<End> => {
+    await lines.ended;
+    return { why: code === 0 ? undefined : (lines.reason ?? `the server ended (${ending(code)})`), isCertain: true };
+  });
+  if (result.exitCode !== HelperExit.MOUNTED) await lines.ended;
+  return {
+    result,
+    notes,
+    line,
+    ended,
+    get reason() {
+      return lines.reason;
+    },
+    kill: () => launched.kill(),
+  };
+}
+
+/** Connects to the service, and speaks with the server that this one starts; blocks this thread meanwhile. */
+export async function converseWithService(conversation: Conversation, directory: string | undefined): Promise<Server> {
+  const found = await converse(conversation, directory === undefined ? {} : { socketDirectory: directory });
+  const { line, result, notes } = found;
+  const process = new OtherProcess(result.serverPid);
+  const ended = line.closed.then(async (): Promise<End> => {
+    const isCertain = await process.gone();
+    process.close();
+    const why = `the server ended (${IN_THE_JOURNAL})`;
+    return {
+      why: line.hasEnded ? undefined : isCertain ? why : "the server cannot be reached, and cannot be killed",
+      isCertain,
+    };
+  });
+  const kill = () => process.kill();
+  if (result.exitCode !== HelperExit.MOUNTED) kill();
+  // One that says no goodbye has died, and may be followed by another.
+  const refused = result.goodbye !== undefined && result.goodbye !== 0;
+  const said = refused ? [...notes, IN_THE_JOURNAL] : result.exitCode === HelperExit.NO_SERVICE ? notes : [];
+  const reason = said.length > 0 ? said.join("; ") : undefined;
+  return { result, notes, line, ended, reason, kill };
+}
+
+async function converse(
+  { memory, ...conversation }: Conversation,
+  server: Pick<HelperOptions, "server" | "socketDirectory">,
+): Promise<Pick<Server, "line" | "result" | "notes">> {
+  const notes: string[] = [];
+  const [ours, theirs] = socketpair(SocketType.STREAM);
+  let result: HelperResult;
+  try {
+    result = await runHelper({
+      ...conversation,
+      ...server,
+      extensions: true,
+      keeper: { line: theirs, memory },
+      log: (note) => notes.push(note),
+    });
+  } catch (error) {
+    close(ours);
+    throw error;
+  } finally {
+    // Otherwise the line would not end with the server.
+    close(theirs);
+  }
+  return { line: new ThreadQuestions(ours, result.serverPid), result, notes };
+}
+
+/** A process that is not our child. */
+class OtherProcess {
+  /** Its descriptor; −1: there is none, or none any more. */
+  #fd = -1;
+
+  constructor(pid: number | undefined) {
+    try {
+      if (pid !== undefined) this.#fd = openProcess(pid);
+    } catch (error) {
+      if (!(error instanceof LinuxError)) throw error; // it ended
+    }
+  }
+
+  kill(): void {
+    if (this.#fd >= 0) signalProcess(this.#fd, constants.signals.SIGKILL);
+  }
+
+  /** Waits until it has ended, and kills it if it does not. Whether it has. */
+  async gone(): Promise<boolean> {
+    if (await this.#ends()) return true;
+    this.kill();
+    return this.#ends();
+  }
+
+  async #ends(): Promise<boolean> {
+    if (this.#fd < 0) return true;
+    const ready = new PollSet(1);
+    ready.set(0, this.#fd, Poll.IN);
+    for (let waited = 0; ready.poll(0) <= 0; waited += LOOK) {
+      if (waited > LAST_BREATH) return false;
+      await sleep(LOOK);
+    }
+    return true;
+  }
+
+  close(): void {
+    if (this.#fd >= 0) close(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+function ending(code: number): string {
+  return code > 128 ? `signal ${code - 128}` : `exit code ${code}`;
+}
