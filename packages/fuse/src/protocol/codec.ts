@@ -19,6 +19,10 @@ export type RequestParts<K extends OperationName> = StructValues<Operations[K]["
 
 export type RequestHeader = Omit<Values<typeof FuseInHeader>, "len" | "opcode" | "total_extlen">;
 
+/** Moved from message to message. */
+const inHeader = FuseInHeader.view();
+const outHeader = FuseOutHeader.view();
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -38,9 +42,9 @@ export function encodeRequest<K extends OperationName>(
   const view = viewOf(buffer);
   let end = FuseInHeader.size;
   if (row.struct !== undefined) {
-    // The parts were typed by the row of the same name.
-    const struct = row.struct as AnyStruct & { write(view: DataView, at: number, values: object): void };
-    struct.write(view, end, parts.request ?? {});
+    const { struct } = row;
+    buffer.fill(0, end, end + struct.size);
+    if (parts.request !== undefined) struct.set(view, end, parts.request);
     end += structSize ?? struct.size;
   }
   for (const part of (parts.names ?? []) as readonly Uint8Array[]) {
@@ -54,12 +58,11 @@ export function encodeRequest<K extends OperationName>(
     end += part.length;
   }
   if (end > buffer.length) throw new RangeError(`${name} takes ${end} bytes`);
-  FuseInHeader.write(view, 0, {
-    ...header,
-    len: end,
-    opcode: row.opcode,
-    total_extlen: (parts.extensions?.length ?? 0) / 8,
-  });
+  FuseInHeader.write(view, 0, header);
+  inHeader.at(view, 0);
+  inHeader.len = end;
+  inHeader.opcode = row.opcode;
+  inHeader.total_extlen = (parts.extensions?.length ?? 0) / 8;
   return end;
 }
 
@@ -90,7 +93,7 @@ export function decodeReply<K extends OperationName>(
   const row: Row = operations[name];
   if (row.answer === "never" || length < FuseOutHeader.size || length > reply.length) return undefined;
   const view = viewOf(reply);
-  const { len, error, uniqueLo, uniqueHi } = FuseOutHeader.view(view, 0);
+  const { len, error, uniqueLo, uniqueHi } = outHeader.at(view, 0);
   const payload = length - FuseOutHeader.size;
   if (len !== length || error > 0 || error < -511 || (uniqueLo === 0 && uniqueHi === 0)) return undefined;
   if (error !== 0) {
