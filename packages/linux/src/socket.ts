@@ -33,6 +33,26 @@ const cSocketpair = native<[number, number, number, Uint8Array]>("socketpair", "
 const cSendmsg = native<[number, Uint8Array, number]>("sendmsg", "int64_t", ["int", "void *", "int"]);
 const cRecvmsg = native<[number, Uint8Array, number]>("recvmsg", "int64_t", ["int", "void *", "int"]);
 
+const cSetsockopt = native<[number, number, number, Uint8Array, number]>("setsockopt", "int", [
+  "int",
+  "int",
+  "int",
+  "void *",
+  "uint",
+]);
+
+const SO_RCVTIMEO = 20;
+const TIMEVAL = 16;
+
+/** Has calls that wait for a message give up with −EAGAIN after so many milliseconds; 0: never. */
+export function setReceiveTimeout(fd: number, milliseconds: number): void {
+  const time = new Uint8Array(TIMEVAL);
+  const view = new DataView(time.buffer);
+  view.setUint32(0, Math.floor(milliseconds / 1000), true);
+  view.setUint32(8, (milliseconds % 1000) * 1000, true);
+  orThrow(cSetsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, time, TIMEVAL), "setsockopt", fd);
+}
+
 /** Two connected local sockets, both close-on-exec. */
 export function socketpair(type: number): [number, number] {
   const pair = new Uint8Array(8);

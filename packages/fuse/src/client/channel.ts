@@ -1,4 +1,4 @@
-import { close, Errno, MessageFlag, Poll, PollSet, recv, send } from "@bulkhead/linux";
+import { close, Errno, MessageFlag, Poll, PollSet, recv, send, setReceiveTimeout } from "@bulkhead/linux";
 
 /** How a client reaches its server: one message in, one message out. Failure is a negated error number. */
 export interface ClientChannel {
@@ -19,6 +19,9 @@ export interface ClientChannel {
   close(): void;
 }
 
+/** Milliseconds that one call waits for a message; who has less time than that polls. */
+const SLICE = 1000;
+
 /** A SOCK_SEQPACKET socket; the calling thread blocks, though never for longer than it was told. */
 export class SocketChannel implements ClientChannel {
   readonly fd: number;
@@ -27,6 +30,7 @@ export class SocketChannel implements ClientChannel {
   /** @param fd is closed with the channel */
   constructor(fd: number) {
     this.fd = fd;
+    setReceiveTimeout(fd, SLICE);
   }
 
   send(message: Uint8Array, length: number, milliseconds: number): number {
@@ -43,12 +47,14 @@ export class SocketChannel implements ClientChannel {
 
   receive(buffer: Uint8Array, milliseconds: number): number {
     const until = performance.now() + milliseconds;
-    for (;;) {
-      const n = recv(this.fd, buffer, 0, buffer.length, MessageFlag.DONTWAIT);
+    for (let left = milliseconds; ; left = until - performance.now()) {
+      // The answer is hardly ever there yet: to wait for it in the same call spares two.
+      const waits = left >= SLICE;
+      const n = recv(this.fd, buffer, 0, buffer.length, waits ? 0 : MessageFlag.DONTWAIT);
       if (n > 0) return n;
       if (n === 0 || n === -Errno.ECONNRESET) return -Errno.EPIPE;
       if (n !== -Errno.EAGAIN && n !== -Errno.EINTR) return n;
-      const failure = n === -Errno.EAGAIN ? this.#wait(Poll.IN, until) : 0;
+      const failure = n === -Errno.EAGAIN && !waits ? this.#wait(Poll.IN, until) : 0;
       if (failure !== 0) return failure;
     }
   }
