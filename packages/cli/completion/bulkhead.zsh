@@ -36,7 +36,7 @@ _bulkhead() {
         '(-f --foreground)-f[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '(-f --foreground)--foreground[Serve from this process, and log to standard error, until unmounted or interrupted.]' \
         '--log[Append the server'\''s log lines to FILE; default\: the system log (logger).]:FILE:_files' \
-        '--uncontained[Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel'\''s own ext4 would have to trust them.]' \
+        '--uncontained[Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel'\''s own ext4 would have to trust them. There is no keeper then, and no other server when that one dies (restarts= has no effect).]' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:SOURCE:_files' \

@@ -70,12 +70,12 @@ export const commands: readonly CommandDeclaration[] = [
       {
         name: "uncontained",
         description:
-          "Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel's own ext4 would have to trust them.",
+          "Open, mount and serve in one process, with all that the caller may do. Only for images that are trusted as the kernel's own ext4 would have to trust them. There is no keeper then, and no other server when that one dies (restarts= has no effect).",
       },
     ],
     description: [
       "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, for reading and writing unless SOURCE is write-protected. Returns when the mount answers; a keeper and a server stay behind until it is unmounted. The keeper, with the caller's rights, opens SOURCE and mounts, and looks at nothing in it; the server, which reads it, has the open SOURCE and nothing else: no files, no network, no privileges, and few system calls. bulkhead-status(8) shows that.",
-      'Root mounts directly; other users through fusermount3. At SIGINT, SIGTERM or SIGHUP the keeper unmounts. When a server dies, another one goes on (see restarts=); where none can, programs get "Transport endpoint is not connected" until `bulkhead umount` clears the mount.',
+      'Root mounts directly; other users through fusermount3. At SIGINT, SIGTERM or SIGHUP the keeper unmounts, and so it does when a server gets SIGTERM. When a server dies, another one goes on (see restarts=); where none can, programs get "Transport endpoint is not connected" until `bulkhead umount` clears the mount.',
       "While SOURCE is mounted for writing, nobody else may have it: a device is opened exclusively, a file is locked. Changes go through the journal, as the kernel's do: whatever ends the server, what was synced is there at the next mount.",
       "A device that root mounts belongs to the mount as it does to the kernel's own ext4: when sync(1) returns, all changes are durable, and when umount(8) returns, SOURCE is complete and can be pulled out. Image files, and mounts of other users, have not that much from the kernel: there fsync(2) is durable as ever, but sync(1) only hands changes to the server, which makes them durable within the time of commit=, and umount(8) does not wait for the server; `bulkhead umount` does, always.",
     ],

@@ -446,7 +446,7 @@ export const mountOptions: readonly MountOption[] = [
     name: "restarts",
     value: "N",
     description:
-      "When the server dies, another one goes on with the mount, and nobody notices but for a pause: this often within a minute, 10 times by default; then the mount answers ENOTCONN. Needs Linux 6.9. Not with iomap, where the kernel would have to be asked for what it has under way.",
+      "When the server dies, another one goes on with the mount, and nobody notices but for a pause: this often within a minute, 10 times by default; then the mount answers ENOTCONN. Needs Linux 6.9. Not with --uncontained, nor with mount.safe(8), which leave no keeper behind; not with iomap, where the kernel would have to be asked for what it has under way.",
     apply(settings, value) {
       settings.restarts = parseCount(value, "restarts=");
     },

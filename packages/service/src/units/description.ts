@@ -91,10 +91,6 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
           why: "At shutdown it has to be there until its mount is gone, and then ends by itself. (Slice= below is part of that.)",
           directives: [["DefaultDependencies", "no"]],
         },
-        {
-          why: "To end it, unmount: stopping it would lose what is not synced.",
-          directives: [["RefuseManualStop", "yes"]],
-        },
         { why: "Failed ones do not pile up.", directives: [["CollectMode", "inactive-or-failed"]] },
       ],
       Service: [
@@ -105,6 +101,8 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
             ["StandardInput", "null"],
             ["StandardOutput", "journal"],
             ["StandardError", "journal"],
+            // Stopped, it has its keeper unmount, and writes all that programs have written.
+            ["TimeoutStopSec", "3min"],
             // A slice for the instances of a template is stopped at shutdown, with all in it; this one never is.
             ["Slice", "system.slice"],
             ["SyslogIdentifier", "bulkhead"],
