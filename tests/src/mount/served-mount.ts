@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mountLoop, unmount } from "../system/loop.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
-import { COMMAND, startMount } from "./ways.js";
+import { COMMAND, startMount, type Way } from "./ways.js";
 
 export { COMMAND };
 
@@ -43,8 +43,9 @@ export class ServedMount {
     mountPoint: string,
     options: readonly string[] = [],
     command?: readonly string[],
+    way?: Way,
   ): Promise<ServedMount> {
-    const server = startMount(image, mountPoint, options, command);
+    const server = startMount(image, mountPoint, options, command, way);
     const served = new ServedMount(server, mountPoint);
     for (let waited = 0; !isMounted(mountPoint); waited += POLL_INTERVAL) {
       if (server.exitCode !== null) throw new Error(`bulkhead mount: exit ${server.exitCode}: ${served.output}`);
@@ -203,8 +204,13 @@ export class Bench {
     return path;
   }
 
-  async serve(image: string, options: readonly string[] = []): Promise<ServedMount> {
-    const served = await ServedMount.start(image, this.mountPoint(), options);
+  async serve(
+    image: string,
+    options: readonly string[] = [],
+    way?: Way,
+    at: string = this.mountPoint(),
+  ): Promise<ServedMount> {
+    const served = await ServedMount.start(image, at, options, undefined, way);
     this.#served.push(served);
     return served;
   }

@@ -25,16 +25,18 @@ if (way === undefined) throw new Error(`BULKHEAD_TEST_WAY is one of ${WAYS.join(
  * Starts what mounts, and ends with the mount: SIGTERM unmounts, and exit code 0 says that all went in order.
  *
  * @param program another program of Node's than the command, and its first arguments
+ * @param how default as the environment says
  */
 export function startMount(
   image: string,
   mountPoint: string,
   options: readonly string[],
   program?: readonly string[],
+  how: Way | undefined = way,
 ): ChildProcess {
   const [command = "", ...args] =
     program === undefined
-      ? mountCommand(image, mountPoint, options)
+      ? mountCommand(image, mountPoint, options, how)
       : [process.execPath, ...program, ...list(options), image, mountPoint];
   return spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
 }
@@ -43,9 +45,9 @@ function list(options: readonly string[]): string[] {
   return options.flatMap((option) => ["-o", option]);
 }
 
-function mountCommand(image: string, mountPoint: string, options: readonly string[]): string[] {
+function mountCommand(image: string, mountPoint: string, options: readonly string[], how: Way | undefined): string[] {
   const own = [process.execPath, COMMAND, "mount", "--foreground"];
-  switch (way) {
+  switch (how) {
     case "uncontained":
       return [...own, "--uncontained", ...list(options), image, mountPoint];
     case "activated": {

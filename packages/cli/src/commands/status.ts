@@ -2,7 +2,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { reasonOf } from "../command-line/reason.js";
-import { findParties } from "../mount/status/find.js";
+import { findParties, isContainedServer } from "../mount/status/find.js";
 import type { ProcessStatus } from "../mount/status/process.js";
 import { missingWalls } from "../mount/status/verdict.js";
 import { formatBytes } from "../output/format.js";
@@ -37,7 +37,7 @@ export async function run(given: GivenArguments): Promise<number> {
     output.line();
     for (const [label, value] of describe("Server", server)) line(label, value);
     output.line();
-    if (keeper === undefined) line("Keeper", missing.length === 0 ? NO_KEEPER : "none");
+    if (keeper === undefined) line("Keeper", isContainedServer(server.command) ? NO_KEEPER : "none");
     else for (const [label, value] of describe("Keeper", keeper)) line(label, value);
   }
   output.flush();
@@ -52,9 +52,9 @@ function path(mountpoint: string, resolve: (path: string) => string): string {
   }
 }
 
-/** A contained server has one, unless it was mounted by another product's helper, or for a user who sees no others' processes. */
+/** Of a contained server: another product's helper may have mounted it, or a user may not see the process. */
 const NO_KEEPER =
-  "none to be seen: it is gone (or has never stayed). The mount goes on, but when its server dies, no other one takes its place; to have a keeper again, unmount and mount";
+  "none to be seen: it is gone, or has never stayed. The mount goes on, but when its server dies, no other one takes its place; to have a keeper again, unmount and mount";
 const LIMITS = ["open files", "processes", "data size", "file size", "core file size"];
 const UNSEEN = "not to be seen by this user";
 

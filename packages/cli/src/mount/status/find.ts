@@ -24,12 +24,17 @@ export function findParties(mount: MountInfo): Parties | undefined {
   const holders = pids.filter((pid) => holdsConnection(pid, mount));
   // A keeper holds what a server gets after the one that has died. The server is below it, or a service manager's.
   const lowest = holders.find((pid) => ancestorsOf(pid).some((above) => holders.includes(above)));
-  const contained = holders.find((pid) => programOf(pid).some((word) => CONTAINED.test(word)));
+  const contained = holders.find((pid) => isContainedServer(programOf(pid)));
   const serving = lowest ?? contained ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
   if (serving === undefined) return undefined;
   const server = processStatus(serving);
   const beside = holders.find((pid) => pid !== serving && isOurs(programOf(pid)));
   return { server, keeper: keeperOf(server) ?? (beside === undefined ? undefined : processStatus(beside)) };
+}
+
+/** Whether a program is one that a keeper, or a service manager, starts: it is not its own keeper. */
+export function isContainedServer(command: readonly string[]): boolean {
+  return command.some((word) => CONTAINED.test(word));
 }
 
 /** The arguments of a process; none when it is gone. */
