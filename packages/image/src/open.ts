@@ -22,6 +22,8 @@ export interface ImageOptions {
   readonly superblock?: number;
   /** Default true; false leaves the journal alone, read-only. */
   readonly loadJournal?: boolean;
+  /** Whose limits are enforced for callers that are not root: mount's `usrquota`, `grpquota` and `prjquota`. Default nobody's. */
+  readonly quota?: { readonly user?: boolean; readonly group?: boolean; readonly project?: boolean };
   /** Bytes of metadata that the server keeps in memory. */
   readonly cacheBytes?: number;
   /** Whose new files are; default whoever runs this process. Root's, for images that systems boot from: `{ uid: 0, gid: 0 }`. */
@@ -55,7 +57,7 @@ const DEFAULT_TIMEOUT = 120_000;
  * @throws ImageOpenError; SourceError of @bulkhead/server when the image cannot be opened for what is asked
  */
 export function openImage(path: string, options: ImageOptions = {}): Image {
-  const { writable = false, offset, partition, superblock, loadJournal, cacheBytes } = options;
+  const { writable = false, offset, partition, superblock, loadJournal, cacheBytes, quota } = options;
   const { timeout = DEFAULT_TIMEOUT, log = "inherit", umask = process.umask() } = options;
   if (process.platform !== "linux") throw new ImageOpenError(`${path}: images can be opened on Linux alone`);
   const { dataThrough = "image" } = options;
@@ -76,6 +78,7 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
           ...(superblock === undefined ? {} : { superblock }),
           ...(loadJournal === undefined ? {} : { loadJournal }),
           ...(cacheBytes === undefined ? {} : { cacheBytes }),
+          ...(quota === undefined ? {} : { quota }),
         },
       },
     });

@@ -16,7 +16,9 @@ import {
   operations,
   Session,
   type Transport,
+  WriteFlag,
 } from "@bulkhead/fuse";
+import type { Caller } from "@bulkhead/fuse/client";
 import type { Image, ImageNode } from "@bulkhead/image";
 import { Errno, errnoName } from "@bulkhead/linux";
 
@@ -72,12 +74,12 @@ export class Front {
   /** Answers a request. */
   answer(request: Uint8Array, length: number): void {
     const view = new DataView(request.buffer, request.byteOffset, request.byteLength);
-    const { opcode, nodeid } = FuseInHeader.view(view, 0);
+    const { opcode, nodeid, uid, gid, pid } = FuseInHeader.view(view, 0);
     if (OURS.has(opcode)) {
       this.#send(this.#session.reply, this.#session.handle(request, length));
       return;
     }
-    const failure = this.#beforehand(opcode, nodeid, view);
+    const failure = this.#beforehand(opcode, nodeid, view, { uid, gid, pid });
     if (failure !== 0) {
       this.#refuse(view, failure);
       return;
@@ -87,7 +89,7 @@ export class Front {
   }
 
   /** What the host has to do, or to forget, before the server hears of a request. 0, or the negative errno to answer. */
-  #beforehand(opcode: number, nodeid: number, view: DataView): number {
+  #beforehand(opcode: number, nodeid: number, view: DataView, caller: Caller): number {
     switch (opcode) {
       case operations.SETATTR.opcode: {
         const request = FuseSetattrIn.view(view, FuseInHeader.size);
@@ -97,7 +99,7 @@ export class Front {
         if ((request.valid & Fattr.SIZE) === 0) return 0;
         const { size } = request;
         request.valid &= ~Fattr.SIZE;
-        return this.#image.tree.data.resize(node, size);
+        return this.#onBehalfOf(caller, () => this.#image.tree.data.resize(node, size));
       }
       case operations.FSYNC.opcode: {
         const node = this.#nodes.get(nodeid);
@@ -125,11 +127,14 @@ export class Front {
     const { data } = this.#image.tree;
     return {
       READ: (context, { offset }, window) => data.read(this.#nodeOf(context), offset, window),
-      WRITE: (context, { offset }, bytes, out) => {
+      WRITE: (context, { offset, write_flags }, bytes, out) => {
         out.size = bytes.length;
-        return this.#write(this.#nodeOf(context), offset, bytes);
+        const write = () => this.#write(this.#nodeOf(context), offset, bytes);
+        // Pages of the cache are the kernel's to write, whoever they are from.
+        return (write_flags & WriteFlag.CACHE) !== 0 ? write() : this.#onBehalfOf(context, write);
       },
-      FALLOCATE: (context, { mode, offset, length }) => data.fallocate(this.#nodeOf(context), mode, offset, length),
+      FALLOCATE: (context, { mode, offset, length }) =>
+        this.#onBehalfOf(context, () => data.fallocate(this.#nodeOf(context), mode, offset, length)),
     };
   }
 
@@ -149,6 +154,18 @@ export class Front {
       done += put;
     }
     return 0;
+  }
+
+  /** Has the server asked for somebody who may not have all of the image's space. */
+  #onBehalfOf<T>({ uid, gid, pid }: Caller, work: () => T): T {
+    const { client } = this.#image.tree;
+    const usual = client.caller;
+    client.caller = { uid, gid, pid };
+    try {
+      return work();
+    } finally {
+      client.caller = usual;
+    }
   }
 
   #nodeOf(context: Context): ImageNode {

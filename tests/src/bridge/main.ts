@@ -16,7 +16,8 @@ const { values, positionals } = parseArgs({
 });
 const has = (option: string) => values.option.includes(option);
 const [path = "", mountpoint = ""] = positionals;
-const image = openImage(path, { writable: !has("ro"), umask: 0 });
+const quota = { user: has("usrquota"), group: has("grpquota"), project: has("prjquota") };
+const image = openImage(path, { writable: !has("ro"), umask: 0, quota });
 try {
   const { fd } = mountFuse(mountpoint, {
     subtype: "bulkhead-bridge",

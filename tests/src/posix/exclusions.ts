@@ -44,27 +44,11 @@ const EXCLUSIONS: Readonly<Record<string, string>> = {
 
 const READING_CHANGES_NOTHING = "who opens an image without a mount does not change it by looking at it";
 
-const ALL_OF_IT =
-  "who may write to the image may use all of it: no limits are enforced, and the host asks for space as root";
-const LIMITED = [
-  "EDQUOT for an inode too many, of any type, and nothing is left of it",
-  "an inode that is removed makes room for another",
-  "EDQUOT for a direct write, and what was written stays",
-  "root writes beyond it",
-  "EDQUOT for fallocate of more than is left, and what is there stays",
-  "EDQUOT for the block of a large attribute",
-];
-
 /** What the host without a mount does not do, besides. */
 const WITHOUT_MOUNT: Readonly<Record<string, string>> = {
   "times: reading directly changes atime, when it is no later than mtime": READING_CHANGES_NOTHING,
   "times: listing a directory changes its atime": READING_CHANGES_NOTHING,
   "times: following a symbolic link changes its atime": READING_CHANGES_NOTHING,
-  "full: the reserved blocks are root's": ALL_OF_IT,
-  "quota: a file that is given away counts for its new owner": ALL_OF_IT,
-  ...Object.fromEntries(
-    ["a user", "a group"].flatMap((whose) => LIMITED.map((name) => [`quota of ${whose}: ${name}`, ALL_OF_IT])),
-  ),
 };
 
 export type Asked = "kernel" | "bulkhead" | "bridged";

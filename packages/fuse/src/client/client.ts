@@ -71,8 +71,9 @@ export class FuseClient {
   readonly nodes: KnownNodes;
   /** Told of notifications, while an answer is waited for: the code and the payload, which stands on a buffer used again. */
   onNotify: ((code: number, payload: Uint8Array) => void) | undefined;
+  /** On whose behalf requests are made that do not say so; may change from one to the next. */
+  caller: Caller;
   readonly #channel: ClientChannel;
-  readonly #caller: Caller;
   readonly #timeout: number;
   readonly #offer: readonly InitFlagName[];
   readonly #maxData: number;
@@ -89,7 +90,7 @@ export class FuseClient {
 
   constructor(options: ClientOptions) {
     this.#channel = options.channel;
-    this.#caller = options.caller ?? { uid: 0, gid: 0, pid: 0 };
+    this.caller = options.caller ?? { uid: 0, gid: 0, pid: 0 };
     this.#timeout = options.timeout ?? DEFAULT_TIMEOUT;
     this.#offer = [...CAPABLE, ...(options.offer ?? [])];
     this.#maxData = options.maxData ?? DEFAULT_DATA;
@@ -168,7 +169,7 @@ export class FuseClient {
     name: K,
     nodeid: number,
     parts: RequestParts<K>,
-    caller: Caller = this.#caller,
+    caller: Caller = this.caller,
   ): DecodedReply<K> {
     const row: Row = operations[name];
     this.#send(name, nodeid, parts, caller);
@@ -195,7 +196,7 @@ export class FuseClient {
     while (isAnswered.size < questions.length) {
       const asked = questions.slice(isAnswered.size, isAnswered.size + ASKED_AT_ONCE);
       const first = this.#unique + UNIQUE_STEP;
-      for (const { nodeid, parts } of asked) this.#send(name, nodeid, parts, this.#caller);
+      for (const { nodeid, parts } of asked) this.#send(name, nodeid, parts, this.caller);
       const last = this.#unique;
       for (const due = isAnswered.size + asked.length; isAnswered.size < due; ) {
         const length = this.#receive(name, first, last);
@@ -247,7 +248,7 @@ export class FuseClient {
     name: K,
     nodeid: number,
     parts: RequestParts<K>,
-    caller: Caller = this.#caller,
+    caller: Caller = this.caller,
   ): DecodedReply<K> {
     const reply = this.call(name, nodeid, parts, caller);
     if (reply.error !== 0) throw new FuseAnswerError(name, reply.error);
@@ -307,7 +308,7 @@ export class FuseClient {
     for (const [index, [nodeid, nlookup]] of all.entries()) {
       FuseForgetOne.write(view, index * FuseForgetOne.size, { nodeid, nlookup });
     }
-    this.#send("BATCH_FORGET", 0, { request: { count: all.length }, data }, this.#caller);
+    this.#send("BATCH_FORGET", 0, { request: { count: all.length }, data }, this.caller);
   }
 
   /**

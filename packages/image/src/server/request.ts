@@ -12,7 +12,7 @@ export interface ServeRequest {
   readonly partition?: number;
   /** The number that mappings name the image by, if the client does the file I/O itself; else the server does. */
   readonly device?: number;
-  readonly engine: Pick<MountOptions, "writable" | "loadJournal" | "superblock" | "cacheBytes">;
+  readonly engine: Pick<MountOptions, "writable" | "loadJournal" | "superblock" | "cacheBytes" | "quota">;
 }
 
 /** How that went. */
