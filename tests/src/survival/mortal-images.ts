@@ -28,14 +28,16 @@ export interface MortalImage {
   readonly onDevice?: true;
   /** Its journal is on another device. */
   readonly externalJournal?: true;
+  /** Mounting takes 11 seconds. */
+  readonly isSlow?: true;
 }
 
 export const MORTAL_IMAGES: readonly MortalImage[] = [
-  { name: "MMP", variant: "default", features: "mmp" },
+  { name: "MMP", variant: "default", features: "mmp", isSlow: true },
   { name: "quota", variant: "quota", options: ["usrquota", "grpquota", "prjquota"] },
   { name: "an external journal", variant: "default", externalJournal: true },
   { name: "a block device", variant: "default", onDevice: true },
-  { name: "a block device with MMP", variant: "default", features: "mmp", onDevice: true },
+  { name: "a block device with MMP", variant: "default", features: "mmp", onDevice: true, isSlow: true },
   { name: "fast commits", variant: "orphan-file" },
   { name: "data=journal", variant: "default", options: ["data=journal"] },
   { name: "no journal", variant: "no-journal" },

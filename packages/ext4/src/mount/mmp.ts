@@ -97,7 +97,9 @@ export class MultiMountProtection {
     wait(seconds);
     this.#read();
     if (fields.sequence !== this.#sequence) throw this.#busy("it is being mounted");
-    this.#updated = this.#now();
+    // What is in the block is as old as the wait was long: whoever goes on, should this process die now, could not know who came since.
+    this.#updated = Number.NEGATIVE_INFINITY;
+    this.tick();
   }
 
   #takeOver({ nodeName = "bulkhead" }: MmpOptions): void {

@@ -5,6 +5,7 @@ import { crc32c } from "../../src/checksum/crc32c.js";
 import { FileSystemError } from "../../src/errors.js";
 import type { FileSystem } from "../../src/filesystem.js";
 import { MmpBlock, MmpSequence } from "../../src/format/mmp.js";
+import { MultiMountProtection } from "../../src/mount/mmp.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingLoopMount, run, TestEnvironment } from "../images.js";
 import { checkImage } from "../writable.js";
@@ -60,6 +61,22 @@ describe("multi-mount protection", { skip }, () => {
     first.close(); // as a crash: nobody lets go of it
     const second = mount();
     assert.deepEqual(waits, [11, 11]);
+    second.unmount();
+    second.close();
+    checkImage(image);
+  });
+
+  it("is gone on with at once after a death, however long the wait was, and not when others may have come since", () => {
+    const waiting = (seconds: number) => {
+      environment.seconds += seconds;
+    };
+    const first = mountForWriting(openForWriting(image), { wait: waiting, nodeName: "here" }, environment);
+    MultiMountProtection.takeOver(first.volume, { nodeName: "here" });
+    environment.seconds += 11;
+    const isBusy = (error: unknown) => error instanceof FileSystemError && error.code === "EBUSY";
+    assert.throws(() => MultiMountProtection.takeOver(first.volume, { nodeName: "here" }), isBusy);
+    first.close();
+    const second = mount();
     second.unmount();
     second.close();
     checkImage(image);
