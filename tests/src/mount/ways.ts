@@ -17,9 +17,14 @@ export const USER = 65534;
 export const WAYS = ["contained", "uncontained", "activated", "user"] as const;
 export type Way = (typeof WAYS)[number];
 
-const { BULKHEAD_TEST_WAY: wanted = "contained" } = process.env;
-const way = WAYS.find((known) => known === wanted);
-if (way === undefined) throw new Error(`BULKHEAD_TEST_WAY is one of ${WAYS.join(", ")}, not ${wanted}`);
+/** That of this run. */
+export const way = wayOf(process.env);
+
+function wayOf({ BULKHEAD_TEST_WAY: wanted = "contained" }: NodeJS.ProcessEnv): Way {
+  const found = WAYS.find((known) => known === wanted);
+  if (found === undefined) throw new Error(`BULKHEAD_TEST_WAY is one of ${WAYS.join(", ")}, not ${wanted}`);
+  return found;
+}
 
 /**
  * Starts what mounts, and ends with the mount: SIGTERM unmounts, and exit code 0 says that all went in order.
@@ -32,7 +37,7 @@ export function startMount(
   mountPoint: string,
   options: readonly string[],
   program?: readonly string[],
-  how: Way | undefined = way,
+  how: Way = way,
 ): ChildProcess {
   const [command = "", ...args] =
     program === undefined
@@ -45,7 +50,7 @@ function list(options: readonly string[]): string[] {
   return options.flatMap((option) => ["-o", option]);
 }
 
-function mountCommand(image: string, mountPoint: string, options: readonly string[], how: Way | undefined): string[] {
+function mountCommand(image: string, mountPoint: string, options: readonly string[], how: Way): string[] {
   const own = [process.execPath, COMMAND, "mount", "--foreground"];
   switch (how) {
     case "uncontained":

@@ -2,6 +2,8 @@
  * What Linux's FUSE cannot carry, whatever its server does: cases that our mount is not asked, each with what the kernel
  * does instead. Where a part of a behaviour does reach the server, another case asks for that part.
  */
+import { way } from "../mount/ways.js";
+
 const NO_SHIFTING = "fuse_file_fallocate() answers EOPNOTSUPP to COLLAPSE_RANGE and INSERT_RANGE and asks nobody";
 const NOT_ASKED =
   "with the writeback cache, write(2) ends in the page cache: the server is not asked before, only told later";
@@ -51,6 +53,15 @@ const WITHOUT_MOUNT: Readonly<Record<string, string>> = {
   "times: following a symbolic link changes its atime": READING_CHANGES_NOTHING,
 };
 
+const NOT_FOR_USERS = "fusermount3 mounts for users with nosuid and nodev, as every mount of a user must be";
+
+/** What a mount of a user without rights does not do, besides. */
+const OF_USERS: Readonly<Record<string, string>> = {
+  "open: ENXIO for a device that is not there": NOT_FOR_USERS,
+  "open: a device works": NOT_FOR_USERS,
+  "busy: a set-id program runs as its owner": NOT_FOR_USERS,
+};
+
 export type Asked = "kernel" | "bulkhead" | "bridged";
 
 /** The cases that somebody is not asked, each with why. */
@@ -59,7 +70,7 @@ export function exclusionsOf(who: Asked): Readonly<Record<string, string>> {
     case "kernel":
       return {};
     case "bulkhead":
-      return EXCLUSIONS;
+      return way === "user" ? { ...EXCLUSIONS, ...OF_USERS } : EXCLUSIONS;
     case "bridged":
       return { ...EXCLUSIONS, ...WITHOUT_MOUNT };
   }
