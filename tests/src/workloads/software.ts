@@ -185,7 +185,7 @@ const stress: Workload = {
       command(directory, "stress-ng", [
         ...[`--${stressor}`, long ? "2" : "1", `--${stressor}-ops`, long ? "3000" : "150"],
         ...["--timeout", long ? "10" : "1", "--temp-path", directory, "--verify", "--hdd-bytes", "8m", "--quiet"],
-        ...["--fallocate-bytes", "8m", "--copy-file-bytes", "128m"],
+        ...["--fallocate-bytes", "8m", "--copy-file-bytes", "128m", "--iomix-bytes", "64m"],
       ]);
       rmSync(directory, { recursive: true });
     }

@@ -8,7 +8,7 @@ export interface Workload {
   readonly tools: readonly string[];
   /** Bytes that the image should have. */
   readonly size: number;
-  /** Milliseconds within which it ends, however slow the machine. */
+  /** Milliseconds within which it ends with little to do, however much else the machine does. */
   readonly timeout: number;
   run(mountPoint: string, scale: Scale): void;
 }
