@@ -9,6 +9,7 @@ import { recorded, steadyEnvironment } from "./hosting.js";
 import { type Base, CRASH_IMAGES } from "./images.js";
 import { type Failure, Judge, type Tally } from "./judge.js";
 import { OPERATIONS, type Operation, SYNCS } from "./sequences.js";
+import { TrackedImage } from "./tracked-image.js";
 
 export interface CampaignOptions {
   readonly seed: number;
@@ -73,11 +74,17 @@ function sequence(operations: readonly Operation[]): Operation {
   };
 }
 
-/** The workload of a number: which all come up, if it goes on for long enough. */
-export function workloadOf(number: number, random: () => number): Operation {
+/**
+ * The workload of a number: operations and applications in turn, so that a run over all images has every one of them, and between them
+ * pairs of operations.
+ *
+ * @param turn where operations and applications go on
+ */
+export function workloadOf(number: number, turn: number, random: () => number): Operation {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
-  if (number % 5 === 4) return pick(APPLICATIONS);
-  if (number % 5 === 0) return pick(SINGLES);
+  const next = <T>(list: readonly T[]): T => list[(turn + Math.floor(number / 5)) % list.length]!;
+  if (number % 5 === 4) return next(APPLICATIONS);
+  if (number % 5 === 0) return next(SINGLES);
   return sequence([pick(OPERATIONS), pick(SYNCS), pick(OPERATIONS), pick(SYNCS)]);
 }
 
@@ -85,16 +92,19 @@ export function workloadOf(number: number, random: () => number): Operation {
 export async function campaign(base: Base, fsck: Fsck, options: CampaignOptions): Promise<Outcome> {
   const { seed, states, until = Number.POSITIVE_INFINITY, only = "" } = options;
   const judge = new Judge(base, fsck);
+  const device = new TrackedImage(base.bytes, base.blockSize);
+  const place = CRASH_IMAGES.findIndex(({ name }) => name === base.image.name);
   let workloads = 0;
   try {
     for (let number = 0; judge.tally.states < states && Date.now() < until; number++) {
       if (judge.failures.length >= (options.mostFailures ?? MOST_FAILURES)) break;
-      const random = randomFrom(seed * 65_537 + number * 257 + CRASH_IMAGES.indexOf(base.image));
-      const workload = options.workloads === undefined ? workloadOf(number, random) : options.workloads[number];
+      const random = randomFrom(seed * 65_537 + number * 257 + place);
+      const workload =
+        options.workloads === undefined ? workloadOf(number, 5 * seed + 7 * place, random) : options.workloads[number];
       if (workload === undefined) break;
       if (!workload.name.includes(only)) continue;
       workloads++;
-      await crash(base, judge, workload, number, random, options);
+      await crash(base, device, judge, workload, number, random, options);
     }
   } finally {
     await judge.finish();
@@ -102,8 +112,10 @@ export async function campaign(base: Base, fsck: Fsck, options: CampaignOptions)
   return { tally: judge.tally, workloads, failures: judge.failures };
 }
 
+/** @param device holds the base, before and afterwards */
 async function crash(
   base: Base,
+  device: TrackedImage,
   judge: Judge,
   workload: Operation,
   number: number,
@@ -113,7 +125,8 @@ async function crash(
   const { seed, mostPerEpoch = MOST_PER_EPOCH, mostPerWorkload = MOST_PER_WORKLOAD, wrap = recorded } = options;
   // Half of the workloads have their commits' I/O go on while they do.
   const background = base.image.journal && random() < 0.5 ? random : undefined;
-  const actor = new Actor(base.bytes.slice(), base.model.clone(), base.image.options, wrap, background);
+  const mark = device.mark();
+  const actor = new Actor(device, base.model.clone(), base.image.options, wrap, background);
   const { events } = actor.device;
   const mounted = events.length;
   try {
@@ -122,13 +135,14 @@ async function crash(
     const what = error instanceof Error ? `${error.stack}\n${String(error.cause)}` : String(error);
     throw new Error(`${base.image.name}, seed ${seed}, workload ${number} (${workload.name}): ${what}`);
   }
+  device.rollback(mark);
   // All file systems are mounted alike: once is enough.
   const from = number === 0 ? 0 : mounted + 1;
   const flushes = events.slice(from).filter(({ kind }) => kind === "flush").length;
   const epochs = mostPerWorkload === Number.POSITIVE_INFINITY ? 1 : mostPerWorkload / (mostPerEpoch * (flushes + 1));
   const enumeration = { from, mostPerEpoch, epochs, scattered: SCATTERED, random };
   let count = 0;
-  for (const state of crashStates(base.bytes, events, enumeration)) {
+  for (const state of crashStates(device, events, enumeration)) {
     const label = `${base.image.name}, seed ${seed}, workload ${number} (${workload.name}), state ${count++}: ${state.label}`;
     await judge.judge(actor, state, label);
     if (base.image.journal && random() * AGAIN < 1) await again(base, judge, actor, state, label, enumeration);
@@ -144,12 +158,15 @@ async function again(
   label: string,
   { mostPerEpoch, random }: EnumerationOptions,
 ): Promise<void> {
-  const device = recorded(image.slice());
+  const device = recorded(image);
+  const mark = image.mark();
   try {
     FileSystem.mount(device, { ...base.image.options, writable: true }, steadyEnvironment()).unmount();
   } catch (error) {
     if (!isEngineError(error)) throw error;
     return; // a torn superblock; anything else the judge has seen
+  } finally {
+    image.rollback(mark);
   }
   const { events } = device;
   for (const state of crashStates(image, events, { ...THINLY, random, mostPerEpoch: mostPerEpoch ?? MOST_PER_EPOCH })) {

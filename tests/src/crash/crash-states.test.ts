@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type DeviceEvent, MemoryDevice, RecordingDevice } from "@bulkhead/ext4";
 import { crashStates, randomFrom, SECTOR } from "./crash-states.js";
+import { TrackedImage } from "./tracked-image.js";
 
 const SIZE = 16 * SECTOR;
 
@@ -16,11 +17,17 @@ function write(device: RecordingDevice, sector: number, count: number, byte: num
   device.write(sector * SECTOR, new Uint8Array(count * SECTOR).fill(byte));
 }
 
+function nothing(): TrackedImage {
+  return new TrackedImage(new Uint8Array(SIZE), SECTOR);
+}
+
 /** The first byte of each sector, of each state: all different ones. */
 function statesOf(events: readonly DeviceEvent[], seed = 1): string[] {
   const found = new Set<string>();
-  for (const { image } of crashStates(new Uint8Array(SIZE), events, { scattered: 20, random: randomFrom(seed) })) {
-    found.add(Array.from({ length: 4 }, (_, sector) => image[sector * SECTOR]).join(""));
+  for (const {
+    image: { bytes },
+  } of crashStates(nothing(), events, { scattered: 20, random: randomFrom(seed) })) {
+    found.add(Array.from({ length: 4 }, (_, sector) => bytes[sector * SECTOR]).join(""));
   }
   return [...found].sort();
 }
@@ -49,8 +56,10 @@ describe("crash states", () => {
   it("tear writes at the sectors of the device, not of the write", () => {
     const events = recordOf((device) => device.write(SECTOR / 2, new Uint8Array(SECTOR).fill(1)));
     const found = new Set<string>();
-    for (const { image } of crashStates(new Uint8Array(SIZE), events, { scattered: 9, random: randomFrom(1) })) {
-      found.add(`${image[SECTOR / 2]}${image[SECTOR - 1]}${image[SECTOR]}${image[SECTOR * 1.5 - 1]}`);
+    for (const {
+      image: { bytes },
+    } of crashStates(nothing(), events, { scattered: 9, random: randomFrom(1) })) {
+      found.add(`${bytes[SECTOR / 2]}${bytes[SECTOR - 1]}${bytes[SECTOR]}${bytes[SECTOR * 1.5 - 1]}`);
     }
     assert.deepEqual([...found].sort(), ["0000", "0011", "1100", "1111"]);
   });
@@ -64,6 +73,33 @@ describe("crash states", () => {
     assert.deepEqual(statesOf(events), ["0000", "1000", `${0x5a}000`]);
   });
 
+  it("are moments that leave something: a write of what is there already leaves nothing", () => {
+    const events = recordOf((device) => {
+      write(device, 0, 2, 0);
+      write(device, 1, 1, 3);
+      write(device, 1, 1, 0);
+    });
+    const states: string[] = [];
+    for (const { image, issued } of crashStates(nothing(), events, { scattered: 9, random: randomFrom(1) })) {
+      states.push(`${image.bytes[SECTOR]} after ${issued}`);
+    }
+    assert.deepEqual(states, ["0 after 0", "0 after 3", "3 after 2", "0 after 3", "0 after 3"]);
+  });
+
+  it("leave the device as it was", () => {
+    const events = recordOf((device) => {
+      for (let n = 0; n < 9; n++) write(device, n, 2, n + 1);
+      device.flush();
+      device.discard(0, 4 * SECTOR);
+    });
+    const image = nothing();
+    for (const { label } of crashStates(image, events, { scattered: 2, random: randomFrom(1) })) {
+      if (label.includes("events 10")) break;
+    }
+    assert.ok(image.bytes.every((byte) => byte === 0));
+    assert.equal(image.differences().size, 0);
+  });
+
   it("say between which events the crash came", () => {
     const events = recordOf((device) => {
       write(device, 0, 1, 1);
@@ -72,7 +108,7 @@ describe("crash states", () => {
       write(device, 2, 1, 3);
       device.flush();
     });
-    const moments = [...crashStates(new Uint8Array(SIZE), events, { scattered: 0, random: randomFrom(1) })].map(
+    const moments = [...crashStates(nothing(), events, { scattered: 0, random: randomFrom(1) })].map(
       ({ issued, latest, label }) => `${issued} to ${latest}: ${label}`,
     );
     assert.ok(moments.includes("2 to 4: events 2 to 3: nothing"), moments.join("\n"));
@@ -86,7 +122,7 @@ describe("crash states", () => {
     });
     const labels = (seed: number) => {
       const options = { scattered: 3, mostPerEpoch: 9, random: randomFrom(seed) };
-      return [...crashStates(new Uint8Array(SIZE), events, options)].map(({ label, image }) => label + image.join(""));
+      return Array.from(crashStates(nothing(), events, options), ({ label, image }) => label + image.bytes.join(""));
     };
     assert.deepEqual(labels(4), labels(4));
     assert.notDeepEqual(labels(4), labels(5));

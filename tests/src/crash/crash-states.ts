@@ -1,5 +1,6 @@
 /** What can be on a device after a crash: every prefix of its log, and within a flush epoch what was reordered, dropped and torn. */
 import type { DeviceEvent } from "@bulkhead/ext4";
+import type { TrackedImage } from "./tracked-image.js";
 
 /** Bytes that a device writes as a whole: the least that any promises. */
 export const SECTOR = 512;
@@ -11,8 +12,8 @@ const MOST_FOR_SUBSETS = 5;
 const MOST_FOR_SECTORS = 6;
 
 export interface CrashState {
-  /** Valid until the next state is asked for. */
-  readonly image: Uint8Array;
+  /** Valid until the next state is asked for; who changes it puts it back. */
+  readonly image: TrackedImage;
   /** Events of the log that had been issued when the crash came: at least those that left something. */
   readonly issued: number;
   /** Events that may have been issued: the crash may as well have come just before the flush that ends the epoch. */
@@ -40,9 +41,11 @@ interface Change {
   readonly at: number;
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** Those of its sectors that may leave something else than what was there. */
+  readonly sectors: readonly number[];
 }
 
-/** Which sectors of an epoch's changes reach the device. */
+/** Which of the sectors of an epoch's changes reach the device, by their place in `Change.sectors`. */
 interface Selection {
   readonly label: string;
   readonly keeps: (change: number, sector: number) => boolean;
@@ -59,74 +62,107 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** All states, in the order of the log. Everything before an epoch's first event is there in all states of the epoch. */
+/**
+ * All states, in the order of the log. Everything before an epoch's first event is there in all states of the epoch. A write of what is
+ * there already is none: a state is the earliest moment that leaves it.
+ *
+ * @param image what the device held before the first event, and holds again afterwards
+ */
 export function* crashStates(
-  base: Uint8Array,
+  image: TrackedImage,
   events: readonly DeviceEvent[],
   options: EnumerationOptions,
 ): Generator<CrashState> {
   const { from = 0, epochs = 1, random } = options;
-  const image = base.slice();
+  const start = image.mark();
   let first = 0;
-  for (let end = 0; end <= events.length; end++) {
-    if (end < events.length && events[end]!.kind !== "flush") continue;
-    const changes = changesOf(events, first, end);
-    if (end >= from && changes.length > 0 && (epochs >= 1 || random() < epochs)) {
-      const before = changes.map(({ offset, bytes }) => image.slice(offset, offset + bytes.length));
-      for (const { label, keeps } of choose(selectionsOf(changes, options), options)) {
-        const issued = apply(image, changes, keeps);
-        yield { image, issued: Math.max(issued, first), latest: end, label: `events ${first} to ${end - 1}: ${label}` };
-        for (let n = changes.length - 1; n >= 0; n--) image.set(before[n]!, changes[n]!.offset);
+  try {
+    for (let end = 0; end <= events.length; end++) {
+      if (end < events.length && events[end]!.kind !== "flush") continue;
+      if (end >= from && end > first && (epochs >= 1 || random() < epochs)) {
+        const changes = changesOf(image, events, first, end);
+        for (const { label, keeps } of choose(selectionsOf(changes, options), changes, options)) {
+          const before = image.mark();
+          const issued = apply(image, changes, keeps);
+          yield {
+            image,
+            issued: Math.max(issued, first),
+            latest: end,
+            label: `events ${first} to ${end - 1}: ${label}`,
+          };
+          image.rollback(before);
+        }
       }
+      for (let at = first; at < end; at++) write(image, events[at]!);
+      first = end + 1;
     }
-    for (const { offset, bytes } of changes) image.set(bytes, offset);
-    first = end + 1;
+    yield { image, issued: events.length, latest: events.length, label: "everything" };
+  } finally {
+    image.rollback(start);
   }
-  yield { image, issued: events.length, latest: events.length, label: "everything" };
 }
 
-function changesOf(events: readonly DeviceEvent[], first: number, end: number): Change[] {
+function write(image: TrackedImage, event: DeviceEvent): void {
+  if (event.kind !== "flush") image.write(event.offset, bytesOf(event));
+}
+
+function bytesOf(event: Exclude<DeviceEvent, { kind: "flush" }>): Uint8Array {
+  return event.kind === "write" ? event.bytes : new Uint8Array(event.length).fill(DISCARDED);
+}
+
+/** The changes of an epoch that leave something. @param image what was there before the epoch */
+function changesOf(image: TrackedImage, events: readonly DeviceEvent[], first: number, end: number): Change[] {
   const changes: Change[] = [];
+  const changed = new Set<number>();
   for (let at = first; at < end; at++) {
     const event = events[at]!;
-    if (event.kind === "write") changes.push({ at, offset: event.offset, bytes: event.bytes });
-    if (event.kind === "discard") {
-      changes.push({ at, offset: event.offset, bytes: new Uint8Array(event.length).fill(DISCARDED) });
+    if (event.kind === "flush") continue;
+    const { offset } = event;
+    const bytes = bytesOf(event);
+    const sectors: number[] = [];
+    const firstSector = Math.floor(offset / SECTOR);
+    for (let sector = 0; sector < Math.ceil(((offset % SECTOR) + bytes.length) / SECTOR); sector++) {
+      const [start, stop] = partOf(offset, bytes, sector);
+      const there = image.bytes.subarray(offset + start, offset + stop);
+      const isSame = Buffer.compare(bytes.subarray(start, stop), there) === 0;
+      if (isSame && !changed.has(firstSector + sector)) continue;
+      changed.add(firstSector + sector);
+      sectors.push(sector);
     }
+    if (sectors.length > 0) changes.push({ at, offset, bytes, sectors });
   }
   return changes;
 }
 
-/** @returns how many events had been issued for this */
-function apply(image: Uint8Array, changes: readonly Change[], keeps: Selection["keeps"]): number {
-  let issued = 0;
-  changes.forEach(({ at, offset, bytes }, n) => {
-    for (let sector = 0; sector < sectorsOf(changes[n]!); sector++) {
-      if (!keeps(n, sector)) continue;
-      const start = Math.max(0, sector * SECTOR - (offset % SECTOR));
-      image.set(bytes.subarray(start, (sector + 1) * SECTOR - (offset % SECTOR)), offset + start);
-      issued = at + 1;
-    }
-  });
-  return issued;
+/** Which of the bytes that are written at `offset` go to a sector of the device: the first and the last perhaps in part. */
+function partOf(offset: number, bytes: Uint8Array, sector: number): [start: number, end: number] {
+  const before = offset % SECTOR;
+  return [Math.max(0, sector * SECTOR - before), Math.min(bytes.length, (sector + 1) * SECTOR - before)];
 }
 
-/** Sectors of the device that a change touches: the first and the last perhaps in part. */
-function sectorsOf({ offset, bytes }: Change): number {
-  return Math.ceil(((offset % SECTOR) + bytes.length) / SECTOR);
+/** @returns how many events had been issued for this */
+function apply(image: TrackedImage, changes: readonly Change[], keeps: Selection["keeps"]): number {
+  let issued = 0;
+  changes.forEach(({ at, offset, bytes, sectors }, n) => {
+    sectors.forEach((sector, k) => {
+      if (!keeps(n, k)) return;
+      const [start, end] = partOf(offset, bytes, sector);
+      image.write(offset + start, bytes.subarray(start, end));
+      issued = at + 1;
+    });
+  });
+  return issued;
 }
 
 /** The states that are defined for an epoch: those in the order of issue first. */
 function selectionsOf(changes: readonly Change[], { random, scattered }: EnumerationOptions): Selection[] {
   const count = changes.length;
-  const total = changes.reduce((sum, change) => sum + sectorsOf(change), 0);
-  const found: Selection[] = [
-    { label: "nothing", keeps: () => false },
-    { label: "all", keeps: () => true },
-  ];
+  const total = changes.reduce((sum, change) => sum + change.sectors.length, 0);
+  const found: Selection[] = [{ label: "nothing", keeps: () => false }];
+  if (count > 0) found.push({ label: "all", keeps: () => true });
   for (let end = 1; end < count; end++) found.push({ label: `the first ${end} of ${count}`, keeps: (n) => n < end });
   changes.forEach((change, torn) => {
-    for (let cut = 1; cut < sectorsOf(change); cut++) {
+    for (let cut = 1; cut < change.sectors.length; cut++) {
       const label = `the first ${torn} of ${count}, and ${cut} sectors of the next`;
       found.push({ label, keeps: (n, sector) => n < torn || (n === torn && sector < cut) });
       found.push({ label: `${label} at its end`, keeps: (n, sector) => n < torn || (n === torn && sector >= cut) });
@@ -153,9 +189,9 @@ function allSectors(changes: readonly Change[], total: number): Selection[] {
   let first = 0;
   for (const change of changes) {
     firsts.push(first);
-    first += sectorsOf(change);
+    first += change.sectors.length;
   }
-  return Array.from({ length: 2 ** total - 2 }, (_, n) => ({
+  return Array.from({ length: Math.max(0, 2 ** total - 2) }, (_, n) => ({
     label: `sectors of mask ${(n + 1).toString(2)}, of ${total}`,
     keeps: (change: number, sector: number) => ((n + 1) & (1 << (firsts[change]! + sector))) !== 0,
   }));
@@ -167,16 +203,31 @@ function anySectors(changes: readonly Change[], random: () => number, number: nu
   const kept = changes.map((change) => {
     const dropped = random() > often;
     const torn = random() < 0.3;
-    return Array.from({ length: sectorsOf(change) }, () => (torn ? random() < often : !dropped));
+    return change.sectors.map(() => (torn ? random() < often : !dropped));
   });
   return { label: `any part (${number})`, keeps: (n, sector) => kept[n]![sector]! };
 }
 
-/** The first two, and as many of the others as may be. */
-function choose(selections: Selection[], { mostPerEpoch = Number.POSITIVE_INFINITY, random }: EnumerationOptions) {
-  if (selections.length <= mostPerEpoch) return selections;
-  const chosen = selections.slice(0, 2);
+/** The first two, and as many of the others as may be. Those that leave the same sectors are one. */
+function choose(selections: readonly Selection[], changes: readonly Change[], options: EnumerationOptions) {
+  const { mostPerEpoch = Number.POSITIVE_INFINITY, random } = options;
+  const chosen: Selection[] = [];
+  const known = new Set<string>();
+  const take = (selection: Selection): void => {
+    const { keeps } = selection;
+    const kept = changes.map(({ sectors }, n) => sectors.map((_, k) => (keeps(n, k) ? 1 : 0)).join("")).join("");
+    if (known.has(kept)) return;
+    known.add(kept);
+    chosen.push(selection);
+  };
+  if (selections.length <= mostPerEpoch) {
+    selections.forEach(take);
+    return chosen;
+  }
+  selections.slice(0, 2).forEach(take);
   const others = selections.slice(2);
-  while (chosen.length < mostPerEpoch) chosen.push(...others.splice(Math.floor(random() * others.length), 1));
+  while (chosen.length < mostPerEpoch && others.length > 0) {
+    take(others.splice(Math.floor(random() * others.length), 1)[0]!);
+  }
   return chosen;
 }

@@ -1,67 +1,151 @@
-/** e2fsck for many images at once: a shell that starts it again and again, beside this process. */
-import { spawn } from "node:child_process";
-import {
-  closeSync,
-  constants,
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+/** e2fsck for many images: a shell that starts it again and again, beside this process. */
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
+import { Slot } from "./slot.js";
 
 export interface Verdict {
-  /** What the repair exited with, and said; -1 where there was none. */
-  readonly repairCode: number;
-  readonly repairOutput: string;
-  /** What `e2fsck -fn` exited with, and said, afterwards. */
-  readonly checkCode: number;
-  readonly checkOutput: string;
-  /** Reads the image as it was left; to be called at once. */
-  read(target: Uint8Array): void;
+  /** What e2fsck exited with. */
+  readonly code: number;
+  readonly output: string;
 }
 
-/** Each line of the list is an image, and how to repair it. */
+/** Images that are on their way at the same time at most: few, so that they stay in the processor's cache. */
+const SLOTS = 8;
+/** Each line is a file, and what e2fsck is told to do with it. */
 const LOOP = `
-while read -r image repair; do
-  : > "$image.code"
-  if [ -n "$repair" ]; then e2fsck $repair "$image" > "$image.repair" 2>&1; echo $? >> "$image.code"; fi
-  e2fsck -fn "$image" > "$image.check" 2>&1; echo $? >> "$image.code"
-done < list`;
+while read -r image options; do
+  "$FSCK" $options "$image" < /dev/null > "$image.said" 2>&1
+  echo "$image $?"
+done`;
 const TIMEOUT = 120_000;
 const MEMORY = "/dev/shm";
+/** Bytes that there must be room for in memory: a file that cannot grow there ends who writes to it with SIGBUS. */
+const ROOM = 256 * 1024 * 1024;
 /** Time as of the workloads, so that equal images stay equal. */
 const NOW = "1700000000";
+const { PATH: SEARCH = "" } = process.env;
+const PATH = `${SEARCH}:/usr/local/sbin:/usr/sbin:/sbin`;
 
-/** Where the images are: in memory, as far as that can be. Directories, and the files in them, are used again and again. */
+interface Job {
+  readonly settle: (verdict: Verdict) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Where the images are: in memory, as far as that can be. The files are used again and again. */
 export class Fsck {
   readonly #directory: string;
-  readonly #free: string[] = [];
-  #count = 0;
+  readonly #free: Slot[];
+  readonly #slots: readonly Slot[];
+  readonly #waiting: ((slot: Slot) => void)[] = [];
+  readonly #jobs = new Map<string, Job>();
+  #shell: ChildProcessWithoutNullStreams | undefined;
+  #answers = "";
+  #complaints = "";
 
   constructor() {
-    const base = existsSync(MEMORY) ? MEMORY : tmpdir();
+    const base = hasRoom(MEMORY) ? MEMORY : tmpdir();
     removeAbandoned(base);
     this.#directory = scratchDirectory(`crash-${process.pid}`, base);
+    this.#slots = Array.from({ length: SLOTS }, (_, n) => new Slot(this.#directory, String(n)));
+    this.#free = [...this.#slots];
   }
 
-  batch(): FsckBatch {
-    const directory = this.#free.pop() ?? join(this.#directory, String(this.#count++));
-    mkdirSync(directory, { recursive: true });
-    return new FsckBatch(directory, () => this.#free.push(directory));
+  #start(): ChildProcessWithoutNullStreams {
+    const shell = spawn("sh", ["-c", LOOP], {
+      cwd: this.#directory,
+      env: {
+        PATH,
+        FSCK: program(),
+        LC_ALL: "C",
+        TZ: "UTC",
+        E2FSCK_TIME: NOW,
+        E2FSPROGS_FAKE_TIME: NOW,
+        BLKID_FILE: "/dev/null",
+      },
+    });
+    shell.stdout.setEncoding("latin1").on("data", (text: string) => this.#hear(text));
+    shell.stderr.setEncoding("latin1").on("data", (text: string) => {
+      this.#complaints += text;
+    });
+    shell.stdin.on("error", () => {}); // it has ended, which is told below
+    shell.on("error", (error) => this.#giveUp(error));
+    shell.on("close", (code, signal) =>
+      this.#giveUp(new Error(`the loop of e2fsck: ${code ?? signal ?? "?"} ${this.#complaints}`)),
+    );
+    return shell;
+  }
+
+  #hear(text: string): void {
+    this.#answers += text;
+    const lines = this.#answers.split("\n");
+    this.#answers = lines.pop()!;
+    for (const line of lines) {
+      const [name, code] = line.split(" ");
+      const job = this.#jobs.get(name!);
+      if (job === undefined) throw new Error(`the loop of e2fsck says ${JSON.stringify(line)}`);
+      this.#jobs.delete(name!);
+      clearTimeout(job.timer);
+      job.settle({ code: Number(code), output: readFileSync(join(this.#directory, `${name}.said`), "latin1") });
+    }
+  }
+
+  #giveUp(error: Error): void {
+    for (const { reject, timer } of this.#jobs.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#jobs.clear();
+  }
+
+  /** A file for an image, as soon as there is one. To be given back. */
+  async take(): Promise<Slot> {
+    return this.#free.pop() ?? (await new Promise((resolve) => this.#waiting.push(resolve)));
+  }
+
+  giveBack(slot: Slot): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free.push(slot);
+    else next(slot);
+  }
+
+  /** @param options of e2fsck (`-fy` and the like) */
+  run(slot: Slot, options: readonly string[]): Promise<Verdict> {
+    return new Promise((settle, reject) => {
+      this.#shell ??= this.#start();
+      const shell = this.#shell;
+      if (shell.exitCode !== null || shell.signalCode !== null) {
+        reject(new Error(`the loop of e2fsck has ended ${this.#complaints}`));
+        return;
+      }
+      const timer = setTimeout(() => shell.kill("SIGKILL"), TIMEOUT);
+      this.#jobs.set(slot.name, { settle, reject, timer });
+      shell.stdin.write(`${slot.name} ${options.join(" ")}\n`);
+    });
   }
 
   close(): void {
+    this.#shell?.stdin.end();
+    for (const slot of this.#slots) slot.close();
     removeScratch(this.#directory);
   }
+}
+
+/** e2fsck; the same one that needs not be linked each time that it starts, where that is installed. */
+function program(): string {
+  const version = (name: string) =>
+    /^\S+ \S+ \(.*\)/.exec(spawnSync(name, ["-V"], { encoding: "latin1", env: { PATH } }).stderr ?? "")?.[0];
+  const unlinked = version("e2fsck.static");
+  return unlinked !== undefined && unlinked === version("e2fsck") ? "e2fsck.static" : "e2fsck";
+}
+
+function hasRoom(directory: string): boolean {
+  if (!existsSync(directory)) return false;
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize >= ROOM;
 }
 
 /** A run that was killed has left its images. */
@@ -71,95 +155,4 @@ function removeAbandoned(base: string): void {
     if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
     rmSync(join(base, name), { recursive: true, force: true });
   }
-}
-
-/** Images that are checked together. */
-export class FsckBatch {
-  readonly #directory: string;
-  readonly #done: () => void;
-  readonly #repairs: (readonly string[])[] = [];
-
-  constructor(directory: string, done: () => void) {
-    this.#directory = directory;
-    this.#done = done;
-  }
-
-  get size(): number {
-    return this.#repairs.length;
-  }
-
-  /**
-   * @param image is copied
-   * @param repair arguments of a repair before the check (`-fy` and the like); none to check only
-   */
-  add(image: Uint8Array, repair: readonly string[] = []): void {
-    // Not emptied before: memory that is there is filled faster than new one.
-    const file = openSync(this.#path(this.size), constants.O_RDWR | constants.O_CREAT, 0o600);
-    try {
-      writeSync(file, image, 0, image.length, 0);
-      ftruncateSync(file, image.length);
-    } finally {
-      closeSync(file);
-    }
-    this.#repairs.push(repair);
-  }
-
-  #path(number: number): string {
-    return join(this.#directory, String(number));
-  }
-
-  /** @param settle is told the verdict on each image, in order */
-  async run(settle: (number: number, verdict: Verdict) => void): Promise<void> {
-    try {
-      const list = this.#repairs.map((repair, n) => `${n} ${repair.join(" ")}`);
-      writeFileSync(join(this.#directory, "list"), `${list.join("\n")}\n`);
-      if (list.length > 0) await shell(this.#directory);
-      this.#repairs.forEach((repair, n) => {
-        settle(n, verdict(this.#path(n), repair.length > 0));
-      });
-    } finally {
-      this.#done();
-    }
-  }
-}
-
-function verdict(path: string, repaired: boolean): Verdict {
-  const codes = readFileSync(`${path}.code`, "utf8").trim().split("\n").map(Number);
-  return {
-    repairCode: repaired ? codes[0]! : -1,
-    repairOutput: repaired ? readFileSync(`${path}.repair`, "utf8") : "",
-    checkCode: codes.at(-1)!,
-    checkOutput: readFileSync(`${path}.check`, "utf8"),
-    read(target) {
-      const file = openSync(path, "r");
-      try {
-        readSync(file, target, 0, target.length, 0);
-      } finally {
-        closeSync(file);
-      }
-    },
-  };
-}
-
-function shell(directory: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const { PATH: path = "" } = process.env;
-    const PATH = `${path}:/usr/local/sbin:/usr/sbin:/sbin`;
-    const child = spawn("sh", ["-c", LOOP], {
-      cwd: directory,
-      env: { PATH, LC_ALL: "C", TZ: "UTC", E2FSCK_TIME: NOW, E2FSPROGS_FAKE_TIME: NOW },
-      stdio: ["ignore", "ignore", "pipe"],
-      timeout: TIMEOUT,
-      killSignal: "SIGKILL",
-    });
-    let said = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      said += chunk.toString("utf8");
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new Error(`the loop of e2fsck: ${code ?? signal ?? "?"} ${said}`));
-    });
-  });
 }

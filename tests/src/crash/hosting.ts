@@ -1,5 +1,5 @@
 /** The engine as the workloads use it: with a host that does the file I/O, in a world that repeats itself. */
-import { type Environment, type FileSystem, type Inode, MemoryDevice, RecordingDevice } from "@bulkhead/ext4";
+import { type BlockDevice, type Environment, type FileSystem, type Inode, RecordingDevice } from "@bulkhead/ext4";
 import { type Mapping, type MappingServer, MappingType, NULL_ADDR } from "@bulkhead/iomap";
 
 /** Bytes that one call writes through the journal: so few that it is one step. */
@@ -33,9 +33,9 @@ export function bytesOfFile(node: number, version: number, pos: number, length: 
   return bytes;
 }
 
-/** The device that a workload runs on: in memory, everything on record; it takes discards. */
-export function recorded(image: Uint8Array): RecordingDevice {
-  return new RecordingDevice(new MemoryDevice(image));
+/** The device that a workload runs on: everything is on record; it takes discards. */
+export function recorded(device: BlockDevice): RecordingDevice {
+  return new RecordingDevice(device);
 }
 
 /** @param arrived is told of data that is in the file now */
@@ -69,11 +69,18 @@ export function mappingsOf(fs: FileSystem, arrived: (pos: number, written: numbe
       return data.length;
     },
     writeInline: (inode, pos, source) => {
-      const written = fs.journalsData(inode)
-        ? fs.writeJournalled(inode, pos, source)
-        : fs.writeInline(inode, pos, source)
-          ? source.length
-          : 0;
+      if (!fs.journalsData(inode)) {
+        if (!fs.writeInline(inode, pos, source)) return 0;
+        arrived(pos, source.length);
+        return source.length;
+      }
+      const transaction = fs.volume.transactions!.tid;
+      const written = fs.writeJournalled(inode, pos, source);
+      // One mapping after the other: what came before the next transaction may be there without the rest.
+      if (fs.volume.transactions!.tid !== transaction) {
+        const { blockSize } = fs.geometry;
+        for (let end = blockSize - (pos % blockSize); end < written; end += blockSize) arrived(pos, end);
+      }
       if (written > 0) arrived(pos, written);
       return written;
     },

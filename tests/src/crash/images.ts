@@ -31,6 +31,8 @@ export interface Base {
   readonly model: Expected;
   /** Byte ranges of the log, without the journal's superblock. */
   readonly log: readonly (readonly [start: number, end: number])[];
+  /** Byte where the journal's superblock is; 0 where there is none. */
+  readonly journalAt: number;
   /** Whether the superblock has a checksum. */
   readonly checksums: boolean;
 }
@@ -104,7 +106,7 @@ export function makeBase(image: CrashImage): Base {
     const bytes = new Uint8Array(readFileSync(path));
     if (image.checksum !== undefined) setJournalChecksum(bytes, image.checksum);
     const model = new Expected();
-    const actor = new Actor(bytes, model, image.options);
+    const actor = new Actor(new MemoryDevice(bytes), model, image.options);
     furnish(actor);
     actor.unmount();
     writeFileSync(path, bytes);
@@ -113,7 +115,9 @@ export function makeBase(image: CrashImage): Base {
     writeFileSync(path, bytes);
     run("e2fsck", ["-fn", path]);
     const { metadataCsum } = actor.fs.features;
-    return { image, bytes, blockSize, model, log: image.journal ? logOf(bytes) : [], checksums: metadataCsum };
+    const journal = image.journal ? extentsOfJournal(bytes) : [];
+    const log = journal.map(([start, end], n) => [n === 0 ? start + blockSize : start, end] as const);
+    return { image, bytes, blockSize, model, log, journalAt: journal[0]?.[0] ?? 0, checksums: metadataCsum };
   });
 }
 
@@ -154,11 +158,6 @@ function extentsOfJournal(bytes: Uint8Array): [start: number, end: number][] {
     ranges.push([mapping.addr, mapping.addr + mapping.length]);
   }
   return ranges;
-}
-
-function logOf(bytes: Uint8Array): [start: number, end: number][] {
-  const [first, ...rest] = extentsOfJournal(bytes);
-  return [[first![0] + 4096, first![1]], ...rest];
 }
 
 const SUPERBLOCK_SIZE = 1024;

@@ -1,13 +1,14 @@
 /** Judges crash states: our recovery, e2fsck's, and what both leave behind. */
-import { createHash } from "node:crypto";
 import { CorruptionError, crc32c, type Environment, FileSystem, MemoryDevice } from "@bulkhead/ext4";
 import type { CrashState } from "./crash-states.js";
-import type { Fsck, FsckBatch, Verdict } from "./e2fsck.js";
+import type { Fsck } from "./e2fsck.js";
 import type { History } from "./history.js";
 import { steadyEnvironment } from "./hosting.js";
 import type { Base } from "./images.js";
 import { brokenPromise, lostWithoutJournal, spanOf } from "./obligations.js";
 import { difference, look, type Seen, withoutLost } from "./seen.js";
+import type { Slot } from "./slot.js";
+import { nameOf, type TrackedImage } from "./tracked-image.js";
 
 /** Something that must not be. */
 export interface Failure {
@@ -37,9 +38,11 @@ interface Known {
   readonly waiting: ((seen: Seen) => string | undefined)[];
 }
 
-const BATCH = 24;
-/** Images that are remembered. */
-const MOST_KNOWN = 300;
+/** Images, and views, that are remembered. */
+const MOST_KNOWN = 500;
+const MOST_VIEWS = 200;
+/** Place of s_start in the superblock of a journal: 0 when the log is empty. */
+const LOG_START = 0x1c;
 const SUPERBLOCK = 1024;
 const SUPERBLOCK_SIZE = 1024;
 const CHECKSUM = 0x3fc;
@@ -62,32 +65,30 @@ export class Judge {
   readonly #fsck: Fsck;
   readonly #environment: () => Environment;
   readonly #known = new Map<string, Known>();
-  readonly #clean = new Set<string>();
-  /** Images on their way: the one that is recovered, and what is compared of it. Used again for each. */
-  readonly #recovered: Uint8Array;
-  readonly #masked: Uint8Array;
-  #batch: FsckBatch;
-  #settle: ((verdict: Verdict) => void)[] = [];
-  #running: Promise<void> = Promise.resolve();
+  /** Names of what a recovery has left: that e2fsck -fn has had before it, and what it shows. */
+  readonly #checked = new Set<string>();
+  readonly #views = new Map<string, Seen>();
+  /** What is with e2fsck. */
+  readonly #pending = new Set<Promise<void>>();
+  #broken: { readonly error: unknown } | undefined;
 
   constructor(base: Base, fsck: Fsck, environment: () => Environment = steadyEnvironment) {
     this.#base = base;
     this.#fsck = fsck;
     this.#environment = environment;
-    this.#recovered = new Uint8Array(base.bytes.length);
-    this.#masked = new Uint8Array(base.bytes.length);
-    this.#batch = fsck.batch();
   }
 
   /** Judges a state; what e2fsck has to say of it may come later, at the latest with `finish`. */
   async judge(history: History, state: CrashState, label: string): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken.error;
     this.tally.states++;
     const fail = (what: string) => {
       this.failures.push({ label, what });
     };
     const verdictOf = this.#obligation(history, state);
-    const key = this.#keyOf(state.image);
-    const known = this.#known.get(key);
+    const { image } = state;
+    const name = nameOf(image.differences());
+    const known = this.#known.get(name);
     if (known !== undefined) {
       const wrong = this.#tell(known, verdictOf, fail);
       if (wrong !== undefined) fail(wrong);
@@ -96,28 +97,28 @@ export class Judge {
     this.tally.images++;
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     const fresh: Known = { seen: undefined, fastCommits: 0, waiting: [] };
-    this.#known.set(key, fresh);
-    const { image } = state;
-    const torn = this.#isTorn(image);
+    this.#known.set(name, fresh);
+    const torn = this.#isTorn(image.bytes);
     if (torn) {
       this.tally.torn++;
-      this.#refuse(image, fail);
+      this.#refuse(image.bytes, fail);
     } else if (this.#base.image.journal) {
-      const seen = this.#recover(image, fresh, fail);
+      const seen = await this.#recover(image, fresh, fail);
       if (seen === undefined) return;
       fresh.seen = seen;
       const wrong = verdictOf(seen);
       if (wrong !== undefined) fail(wrong);
     }
     if (fresh.seen === undefined) this.#tell(fresh, verdictOf, fail);
-    this.#repair(image, torn, fresh, fail);
-    if (this.#batch.size >= BATCH) await this.#send();
+    const slot = await this.#fsck.take();
+    slot.put(image);
+    this.#follow(slot, this.#repair(slot, torn, fresh, fail));
   }
 
   #obligation(history: History, state: CrashState): (seen: Seen) => string | undefined {
     if (!this.#base.image.journal) {
-      const { issued, latest, label } = state;
-      return (seen) => lostWithoutJournal(history, { issued, latest, label, image: this.#base.bytes }, seen);
+      const { issued, latest } = state;
+      return (seen) => lostWithoutJournal(history, { issued, latest }, seen);
     }
     const span = spanOf(history, state);
     const newer = this.#base.image.options.data !== "journal";
@@ -132,18 +133,6 @@ export class Judge {
       return wrong;
     });
     return undefined;
-  }
-
-  /** All that is different from the image that the workloads begin with. */
-  #keyOf(image: Uint8Array): string {
-    const hash = createHash("sha1");
-    const { bytes } = this.#base;
-    const size = 4096;
-    for (let at = 0; at < image.length; at += size) {
-      const part = image.subarray(at, at + size);
-      if (Buffer.compare(part, bytes.subarray(at, at + size)) !== 0) hash.update(`${at}:`).update(part);
-    }
-    return hash.digest("base64");
   }
 
   #isTorn(image: Uint8Array): boolean {
@@ -164,60 +153,79 @@ export class Judge {
   }
 
   /** Our recovery: in memory, and on the device. */
-  #recover(image: Uint8Array, known: Known, fail: (what: string) => void): Seen | undefined {
+  async #recover(image: TrackedImage, known: Known, fail: (what: string) => void): Promise<Seen | undefined> {
+    const mark = image.mark();
     try {
-      const inMemory = look(new MemoryDevice(image, { readOnly: true }), this.#environment());
-      this.#recovered.set(image);
-      const device = new MemoryDevice(this.#recovered);
-      const mounted = FileSystem.mount(device, { ...this.#base.image.options, writable: true }, this.#environment());
+      const inMemory = look(new MemoryDevice(image.bytes, { readOnly: true }), this.#environment());
+      const mounted = FileSystem.mount(image, { ...this.#base.image.options, writable: true }, this.#environment());
       known.fastCommits = mounted.replay?.fastCommits ?? 0;
       mounted.unmount();
-      const seen = look(new MemoryDevice(device.bytes, { readOnly: true }), this.#environment());
+      const name = nameOf(image.differences(), this.#skips(image.bytes));
+      const seen = this.#view(name, image.bytes);
       const differs = difference(inMemory, seen);
       if (differs !== undefined) fail(`recovery in memory (-) and on the device (+):\n${differs}`);
-      this.#checkOurs(device.bytes, fail);
+      if (!this.#checked.has(name)) await this.#checkOurs(name, image, fail);
       return seen;
     } catch (error) {
       fail(`our recovery: ${error instanceof Error ? error.stack : String(error)}`);
       return undefined;
+    } finally {
+      image.rollback(mark);
     }
   }
 
-  /** What lies in a log that is empty is of no interest to e2fsck. */
-  #checkOurs(image: Uint8Array, fail: (what: string) => void): void {
-    const masked = this.#masked;
-    masked.set(image);
-    for (const [start, end] of this.#base.log) masked.fill(0, start, end);
-    const key = this.#keyOf(masked);
-    if (this.#clean.has(key)) return;
-    this.#clean.add(key);
-    this.#batch.add(image);
-    this.#settle.push(({ checkCode, checkOutput }) => {
-      this.tally.checked++;
-      if (checkCode !== 0) fail(`our recovery, e2fsck -fn: ${checkCode}\n${checkOutput}`);
-    });
+  /** What the name of an image that a recovery has left says nothing of: what lies in an empty log means nothing, to us and to e2fsck. */
+  #skips(image: Uint8Array): (block: number) => boolean {
+    const { log, journalAt, blockSize } = this.#base;
+    const isEmpty = new DataView(image.buffer, image.byteOffset).getUint32(journalAt + LOG_START) === 0;
+    if (!isEmpty) return () => false;
+    return (block) => log.some(([start, end]) => block * blockSize >= start && block * blockSize < end);
   }
 
-  #repair(image: Uint8Array, torn: boolean, known: Known, fail: (what: string) => void): void {
+  /** What an image shows of which the name says everything. */
+  #view(name: string, image: Uint8Array): Seen {
+    const known = this.#views.get(name);
+    if (known !== undefined) return known;
+    const seen = look(new MemoryDevice(image, { readOnly: true }), this.#environment());
+    if (this.#views.size >= MOST_VIEWS) this.#views.clear();
+    this.#views.set(name, seen);
+    return seen;
+  }
+
+  async #checkOurs(name: string, image: TrackedImage, fail: (what: string) => void): Promise<void> {
+    const slot = await this.#fsck.take();
+    slot.put(image);
+    this.#follow(slot, this.#check(name, slot, "our recovery", fail));
+  }
+
+  /** Has e2fsck look at what a recovery has left, once. */
+  async #check(name: string, slot: Slot, whose: string, fail: (what: string) => void): Promise<void> {
+    if (this.#checked.has(name)) return;
+    this.#checked.add(name);
+    this.tally.checked++;
+    const { code, output } = await this.#fsck.run(slot, ["-fn"]);
+    if (code !== 0) fail(`${whose}, e2fsck -fn: ${code}\n${output}`);
+  }
+
+  async #repair(slot: Slot, torn: boolean, known: Known, fail: (what: string) => void): Promise<void> {
     const { backup, journal } = this.#base.image;
-    const repair = torn ? ["-fy", "-b", String(backup), "-B", String(this.#base.blockSize)] : ["-fy"];
-    this.#batch.add(image, repair);
-    this.#settle.push(({ repairCode, repairOutput, checkCode, checkOutput, read }) => {
-      this.tally.checked++;
-      if (known.fastCommits === 0 && GIVEN_UP.test(repairOutput) && this.#base.image.fastCommits === true) return;
-      if (repairCode > 1) fail(`e2fsck ${repair.join(" ")}: ${repairCode}\n${repairOutput}`);
-      if (checkCode !== 0) fail(`e2fsck's repair, e2fsck -fn: ${checkCode}\n${repairOutput}\n${checkOutput}`);
-      if (journal && !torn && known.fastCommits === 0 && REPAIRS.test(repairOutput.replaceAll(ABOUT_ORPHANS, ""))) {
-        fail(`e2fsck had to repair more than a journal:\n${repairOutput}`);
-      }
-      read(this.#recovered);
-      this.#compare(this.#recovered, known, fail);
-    });
+    const options = torn ? ["-fy", "-b", String(backup), "-B", String(this.#base.blockSize)] : ["-fy"];
+    const { code, output } = await this.#fsck.run(slot, options);
+    const { bytes } = slot;
+    const differences = slot.scan(this.#skips(bytes));
+    if (known.fastCommits === 0 && GIVEN_UP.test(output) && this.#base.image.fastCommits === true) return;
+    if (code > 1) fail(`e2fsck ${options.join(" ")}: ${code}\n${output}`);
+    if (journal && !torn && known.fastCommits === 0 && REPAIRS.test(output.replaceAll(ABOUT_ORPHANS, ""))) {
+      fail(`e2fsck had to repair more than a journal:\n${output}`);
+    }
+    const name = nameOf(differences);
+    this.#compare(name, bytes, known, fail);
+    await this.#check(name, slot, `e2fsck's repair (${output})`, fail);
   }
 
-  #compare(theirs: Uint8Array, known: Known, fail: (what: string) => void): void {
+  #compare(name: string, theirs: Uint8Array, known: Known, fail: (what: string) => void): void {
     try {
-      const seen = look(new MemoryDevice(theirs, { readOnly: true }), this.#environment());
+      const seen = this.#view(name, theirs);
       if (known.seen !== undefined) {
         const differs = difference(known.seen, known.fastCommits > 0 ? withoutLost(seen, known.seen) : seen);
         if (differs !== undefined) fail(`our recovery (-) and e2fsck's (+):\n${differs}`);
@@ -230,20 +238,21 @@ export class Judge {
     for (const verdictOf of known.waiting.splice(0)) verdictOf(known.seen);
   }
 
-  /** A batch at a time is with e2fsck, while the next one is enumerated. */
-  async #send(): Promise<void> {
-    await this.#running;
-    const batch = this.#batch;
-    const settle = this.#settle;
-    this.#batch = this.#fsck.batch();
-    this.#settle = [];
-    this.#running = batch.run((number, verdict) => settle[number]!(verdict));
-    // Somebody else waits for it.
-    this.#running.catch(() => {});
+  #follow(slot: Slot, work: Promise<void>): void {
+    const done = work
+      .catch((error: unknown) => {
+        this.#broken ??= { error };
+      })
+      .finally(() => {
+        this.#fsck.giveBack(slot);
+        this.#pending.delete(done);
+      });
+    this.#pending.add(done);
   }
 
+  /** @throws what went wrong with e2fsck itself */
   async finish(): Promise<void> {
-    await this.#send();
-    await this.#running;
+    await Promise.all(this.#pending);
+    if (this.#broken !== undefined) throw this.#broken.error;
   }
 }

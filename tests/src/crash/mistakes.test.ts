@@ -1,7 +1,7 @@
 // Oracle: mistakes that are made on purpose. The judge of crashes notices each.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { MemoryDevice, RecordingDevice } from "@bulkhead/ext4";
+import { type BlockDevice, MemoryDevice, RecordingDevice } from "@bulkhead/ext4";
 import { withoutTools } from "../facilities.js";
 import { Actor } from "./actor.js";
 import { campaign } from "./campaign.js";
@@ -9,6 +9,7 @@ import { Fsck } from "./e2fsck.js";
 import { type Base, CRASH_IMAGES, makeBase } from "./images.js";
 import { Judge } from "./judge.js";
 import type { Operation } from "./sequences.js";
+import { TrackedImage } from "./tracked-image.js";
 
 /** Says that all is durable, and does nothing for it. */
 class CarelessDevice extends RecordingDevice {
@@ -25,6 +26,8 @@ class HastyDevice extends RecordingDevice {
 }
 
 const SEED = 7;
+/** Place of i_links_count in an inode. */
+const LINKS = 0x1a;
 const renames: Operation = {
   name: "rename, fsync",
   act: (actor) => {
@@ -42,25 +45,32 @@ describe("the judge of crashes notices", { skip: withoutTools("mke2fs", "e2fsck"
   const base = () => makeBase(CRASH_IMAGES[0]!);
   after(() => fsck.close());
 
-  async function complaints(on: Base, wrap?: (image: Uint8Array) => RecordingDevice): Promise<string> {
+  async function complaints(on: Base, wrap?: (device: BlockDevice) => RecordingDevice): Promise<string> {
     const options = { seed: SEED, states: 400, workloads: [renames], mostPerWorkload: 400 };
     const { failures } = await campaign(on, fsck, { ...options, ...(wrap === undefined ? {} : { wrap }) });
     return failures.map(({ what }) => what).join("\n");
   }
 
-  /** One state, changed by hand; all of the workload is synced. */
-  async function complaint(spoil: (image: Uint8Array, actor: Actor, on: Base) => void): Promise<string> {
-    const on = base();
-    const image = on.bytes.slice();
-    const actor = new Actor(image, on.model.clone(), {});
+  /** One state, changed by hand; all of the workload is synced. What the judge knows already is the state as it was. */
+  async function complaint(
+    spoil: (image: Uint8Array, actor: Actor, on: Base) => void,
+    on: Base = base(),
+  ): Promise<string> {
+    const bytes = on.bytes.slice();
+    const actor = new Actor(new MemoryDevice(bytes), on.model.clone(), {});
     renames.act(actor);
     actor.unmount();
     const events = actor.device.events.length;
-    spoil(image, actor, on);
+    const image = new TrackedImage(on.bytes, on.blockSize);
+    image.write(0, bytes);
     const judge = new Judge(on, fsck);
-    await judge.judge(actor, { image, issued: events, latest: events, label: "" }, "by hand");
+    const state = { image, issued: events, latest: events, label: "" };
+    await judge.judge(actor, state, "as it was");
+    spoil(bytes, actor, on);
+    image.write(0, bytes);
+    await judge.judge(actor, state, "by hand");
     await judge.finish();
-    return judge.failures.map(({ what }) => what).join("\n");
+    return judge.failures.map(({ label, what }) => `${label}: ${what}`).join("\n");
   }
 
   it("nothing where nothing is wrong", async () => {
@@ -69,12 +79,12 @@ describe("the judge of crashes notices", { skip: withoutTools("mke2fs", "e2fsck"
   });
 
   it("a device that ignores flushes", async () => {
-    const wrap = (image: Uint8Array) => new CarelessDevice(new MemoryDevice(image));
+    const wrap = (device: BlockDevice) => new CarelessDevice(device);
     assert.match(await complaints(base(), wrap), /it shows none of the moments|our recovery/);
   });
 
   it("commit blocks that are not waited for", async () => {
-    const wrap = (image: Uint8Array) => new HastyDevice(new MemoryDevice(image));
+    const wrap = (device: BlockDevice) => new HastyDevice(device);
     assert.notEqual(await complaints(base(), wrap), "");
   });
 
@@ -100,6 +110,33 @@ describe("the judge of crashes notices", { skip: withoutTools("mke2fs", "e2fsck"
       assert.ok(fs.superblock.mountCount > 0);
     });
     assert.match(said, /it shows none of the moments/);
+  });
+
+  it("what was synced and is gone, in an image that it knows from when it was right", async () => {
+    const on = base();
+    const actor = new Actor(new MemoryDevice(on.bytes.slice()), on.model.clone(), {});
+    renames.act(actor);
+    const events = actor.device.events.length;
+    const judge = new Judge(on, fsck);
+    const image = new TrackedImage(on.bytes, on.blockSize);
+    await judge.judge(actor, { image, issued: 0, latest: 0, label: "" }, "at the beginning");
+    assert.deepEqual(judge.failures, []);
+    await judge.judge(actor, { image, issued: 0, latest: events, label: "" }, "at the end");
+    await judge.finish();
+    assert.match(judge.failures.map(({ label, what }) => `${label}: ${what}`).join(), /^at the end: it shows none/);
+    assert.deepEqual([judge.tally.states, judge.tally.images], [2, 1]);
+  });
+
+  it("what e2fsck finds in a file, and we do not", async () => {
+    const unchecked = makeBase(CRASH_IMAGES.find(({ name }) => name === "1 KiB, no checksums")!);
+    const said = await complaint((image, { fs }) => {
+      const ino = fs.lookup(fs.inode(fs.lookup(fs.root, Buffer.from("B"))), Buffer.from("bar"));
+      const { inodeTable } = fs.volume.descriptors.get(0)!;
+      const at = inodeTable * fs.geometry.blockSize + (ino - 1) * fs.geometry.inodeSize;
+      image[at + LINKS]!++;
+    }, unchecked);
+    assert.match(said, /by hand: our recovery, e2fsck -fn: 4/);
+    assert.match(said, /by hand: our recovery \(-\) and e2fsck's \(\+\):\n- \/B\/bar: .* links 2/);
   });
 
   it("a block that is free and in use", async () => {

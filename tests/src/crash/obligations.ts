@@ -1,7 +1,7 @@
 /** What a file system must and may show after a crash, by what happened before. */
 
 import { type CrashState, SECTOR } from "./crash-states.js";
-import type { Snapshot } from "./expected.js";
+import type { Node, Snapshot } from "./expected.js";
 import type { History, Moment } from "./history.js";
 import { linesThatDiffer, type Seen } from "./seen.js";
 
@@ -17,10 +17,10 @@ export interface Span extends Range {
   readonly data: ReadonlyMap<number, number>;
 }
 
-export function spanOf(
-  { moments, promises }: History,
-  { issued, latest }: Pick<CrashState, "issued" | "latest">,
-): Span {
+/** When the crash came. */
+type Interval = Pick<CrashState, "issued" | "latest">;
+
+export function spanOf({ moments, promises }: History, { issued, latest }: Interval): Span {
   let low = 0;
   const data = new Map<number, number>();
   for (const promise of promises) {
@@ -114,19 +114,20 @@ function text(bytes: Uint8Array): string {
  *
  * @returns what is wrong, undefined when nothing is
  */
-export function lostWithoutJournal(history: History, state: CrashState, seen: Seen): string | undefined {
+export function lostWithoutJournal(history: History, state: Interval, seen: Seen): string | undefined {
   const { moments, promises } = history;
   const { high } = spanOf(history, state);
-  for (const { at, data: moment, node, step } of promises) {
+  for (const { at, data: moment, node: only, step } of promises) {
     if (at > state.latest) continue;
     const { names, nodes } = moments[moment]!.snapshot;
     for (const [path, id] of names) {
-      if (node !== undefined && id !== node) continue;
+      if (only !== undefined && id !== only) continue;
       if (!isUntouched(moments, { low: moment, high }, path)) continue;
-      const { kind, contents } = nodes.get(id)!;
+      const node = nodes.get(id)!;
+      const { kind, contents } = node;
       if (!seen.signature.includes(`/${path}: ${kind} `)) {
         // Its directory was rearranged, in several blocks: the name may be gone, as with the kernel, what it named is not.
-        if (kind === "file" && isSaved(contents, seen)) continue;
+        if (isSaved(node, seen)) continue;
         return `/${path} is lost, after ${step}`;
       }
       if (kind === "file" && Buffer.compare(seen.contents.get(path)!, contents) !== 0) {
@@ -137,12 +138,17 @@ export function lostWithoutJournal(history: History, state: CrashState, seen: Se
   return undefined;
 }
 
-/** Whether e2fsck has put a file of these contents where it puts what has no name. */
-function isSaved(contents: Uint8Array, seen: Seen): boolean {
-  for (const [path, found] of seen.contents) {
-    if (path.startsWith("lost+found/") && Buffer.compare(found, contents) === 0) return true;
+/** Whether e2fsck has put something where it puts what has no name. */
+function isSaved({ kind, contents, target }: Node, seen: Seen): boolean {
+  if (kind === "file") {
+    for (const [path, found] of seen.contents) {
+      if (path.startsWith("lost+found/") && Buffer.compare(found, contents) === 0) return true;
+    }
+    return false;
   }
-  return false;
+  return seen.signature
+    .split("\n")
+    .some((line) => line.startsWith("/lost+found/") && line.includes(`: ${kind} `) && line.includes(target));
 }
 
 /** Whether a path, and all that it leads through, is the same in all moments. */

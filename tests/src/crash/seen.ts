@@ -21,18 +21,18 @@ export function look(device: BlockDevice, environment: Environment): Seen {
   const times: string[] = [];
   const contents = new Map<string, Uint8Array>();
   const visit = (path: string): void => {
-    const stats = ext4.lstat(`/${path}`);
-    const { kind, mode, links, size, mtime } = stats;
-    const target = kind === "symlink" ? ext4.readLink(`/${path}`) : "";
+    const { ino } = ext4.inode(`/${path}`, { followLinks: false });
+    const { kind, mode, links, size, mtime } = ext4.lstat(ino);
+    const target = kind === "symlink" ? ext4.readLink(ino) : "";
     const xattrs = new Map<string, string>();
-    for (const name of ext4.listXattrs(`/${path}`, { followLinks: false })) {
-      xattrs.set(name, Buffer.from(ext4.getXattr(`/${path}`, name, { followLinks: false })!).toString("latin1"));
+    for (const name of ext4.listXattrs(ino)) {
+      xattrs.set(name, Buffer.from(ext4.getXattr(ino, name)!).toString("latin1"));
     }
     lines.push(signatureOf(path, { kind, mode: mode & 0o7777, links, size, target, xattrs }));
     times.push(`${path} ${mtime.seconds}.${mtime.nanoseconds}`);
-    if (kind === "file") contents.set(path, ext4.readFile(`/${path}`, MOST_BYTES));
+    if (kind === "file") contents.set(path, ext4.readFile(ino, MOST_BYTES));
     if (kind !== "directory") return;
-    for (const { name } of ext4.readDirectory(`/${path}`)) {
+    for (const { name } of ext4.readDirectory(ino)) {
       if (name === "." || name === "..") continue;
       if (path === "" && name === LOST_AND_FOUND) {
         for (const lost of ext4.readDirectory(`/${name}`)) {

@@ -1,5 +1,12 @@
 /** Where workloads happen: each step is done to the engine and to the model, and what is promised is written down. */
-import { FileSystem, FileSystemError, type Inode, type MountOptions, type RecordingDevice } from "@bulkhead/ext4";
+import {
+  type BlockDevice,
+  FileSystem,
+  FileSystemError,
+  type Inode,
+  type MountOptions,
+  type RecordingDevice,
+} from "@bulkhead/ext4";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
 import type { Expected } from "./expected.js";
 import type { History, Moment, Promised } from "./history.js";
@@ -28,11 +35,11 @@ export class Stage implements History {
   readonly #waits: (() => boolean) | undefined;
 
   /**
-   * @param image is changed
+   * @param device is written
    * @param background decides, [0, 1), how commits go on in the background while the next steps are done
    */
   constructor(
-    image: Uint8Array,
+    device: BlockDevice,
     model: Expected,
     options: MountOptions,
     wrap = recorded,
@@ -40,7 +47,7 @@ export class Stage implements History {
   ) {
     this.model = model;
     this.#waits = background && (() => background() < 0.3);
-    this.device = wrap(image);
+    this.device = wrap(device);
     this.#mark(0);
     this.promises.push({ at: 0, step: "before", moment: 0, data: 0, node: undefined });
     this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
