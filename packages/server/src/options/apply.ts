@@ -1,7 +1,7 @@
 /** What mount options mean for the engine and for serving. */
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import type { ServerOptions } from "../server.js";
-import type { MountSettings } from "./mount-options.js";
+import type { MountSettings } from "./settings.js";
 
 export function engineOptions(settings: MountSettings): EngineOptions {
   const { superblock, cacheBytes, errors, commitSeconds, data, quota } = settings;

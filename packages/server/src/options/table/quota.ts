@@ -1,0 +1,44 @@
+import { flag, type MountOption } from "../mount-option.js";
+import { parseCount } from "../quantity.js";
+import type { MountSettings, QuotaOption } from "../settings.js";
+
+/** Who may use how much. */
+export const quotaOptions: readonly MountOption[] = [
+  {
+    name: "usrquota",
+    aliases: ["quota"],
+    description: "Enforce limits of users. Usage is kept true in any case, where the quota feature is on.",
+    apply: (settings) => addQuota(settings, "user"),
+  },
+  {
+    name: "grpquota",
+    description: "Enforce limits of groups.",
+    apply: (settings) => addQuota(settings, "group"),
+  },
+  {
+    name: "prjquota",
+    description: "Enforce limits of projects.",
+    apply: (settings) => addQuota(settings, "project"),
+  },
+  flag("noquota", { quota: [] }, "Enforce no limits."),
+  {
+    name: "resuid",
+    value: "UID",
+    description: "This user may use the reserved blocks, as root may. Default: what the superblock says.",
+    apply(settings, value) {
+      settings.reservedUid = parseCount(value, "resuid=", 0);
+    },
+  },
+  {
+    name: "resgid",
+    value: "GID",
+    description: "This group may use the reserved blocks. Default: what the superblock says.",
+    apply(settings, value) {
+      settings.reservedGid = parseCount(value, "resgid=", 0);
+    },
+  },
+];
+
+function addQuota(settings: MountSettings, kind: QuotaOption): void {
+  settings.quota = [...(settings.quota ?? []).filter((other) => other !== kind), kind];
+}
