@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
+import { LET_GO } from "../system/process.js";
 import type { Way } from "./ways.js";
 
 const skip =
@@ -38,10 +39,14 @@ function runSuite(way: Way, file: string, pattern: string): Promise<void> {
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   const path = fileURLToPath(new URL(file, import.meta.url));
   const run = [process.execPath, "--test", `--test-name-pattern=${pattern}`, path];
-  const child = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-c", APART, "sh", ...run], {
-    env: { ...environment, BULKHEAD_TEST_WAY: way },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    "unshare",
+    ["--mount", "--propagation", "private", "sh", "-c", LET_GO, "sh", "-c", APART, "sh", ...run],
+    {
+      env: { ...environment, BULKHEAD_TEST_WAY: way },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const said: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => said.push(chunk));
   return new Promise((resolve, reject) => {

@@ -18,8 +18,9 @@ for try in 1 2 3 4 5; do find "$own" -depth -type d -exec rmdir {} + 2>/dev/null
 umount "$1/cgroup"
 `;
 
-/** Units are those of $1/units and no others; mount(8) finds the helpers that are in $1/sbin. */
+/** As on a machine, what is unmounted goes from the services' namespaces as well. Units are those of $1/units and no others; mount(8) finds the helpers that are in $1/sbin. */
 const INSIDE = `
+mount --make-rshared /
 mount --bind "$1/units" /etc/systemd/system
 mount --bind "$1/sbin" "$(realpath /sbin)"
 for directory in /run /usr/lib/systemd/system-generators /usr/lib/systemd/system-environment-generators; do

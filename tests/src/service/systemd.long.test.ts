@@ -75,6 +75,14 @@ describe("the installed service", { skip }, () => {
     run("e2fsck", ["-fn", image]);
   }
 
+  /** Waits until neither server nor keeper have the image any more. */
+  async function released(): Promise<void> {
+    for (let waited = 0; run("flock", ["--nonblock", image, "true"], { accept: [1] }).code !== 0; waited += 100) {
+      assert.ok(waited < 30_000, `the server does not end: ${said()}`);
+      await sleep(100);
+    }
+  }
+
   /** The status of the one server there is, the files that it sees outside of libraries and packages, and what is not mounted read-only. */
   function server(): { status: string; files: string[]; writable: string[]; command: string } {
     const pid = shell("systemctl show --property=MainPID --value 'bulkhead@*'").trim();
@@ -139,6 +147,35 @@ describe("the installed service", { skip }, () => {
     }
   });
 
+  const servers = () => shell("systemctl show --property=MainPID --value 'bulkhead@*'").trim();
+
+  test("has another server go on when one is killed", async () => {
+    mount("bulkhead");
+    try {
+      shell('echo before > "$1/killed"');
+      const first = servers();
+      system.run("systemctl", ["kill", "--signal=KILL", "bulkhead@*.service"]);
+      assert.equal(shell('cat "$1/killed"; echo after >> "$1/killed"; cat "$1/killed"'), "before\nbefore\nafter\n");
+      assert.match(servers(), /^\d+$/);
+      assert.notEqual(servers(), first);
+    } finally {
+      await unmount();
+    }
+  });
+
+  test("unmounts what is stopped, with all that was written", async () => {
+    mount("bulkhead");
+    shell('head -c 3000000 /dev/urandom | tee "$1/stopped" | sha256sum > "$1/stopped.sum"');
+    const sum = shell('cat "$1/stopped.sum"').split(" ")[0];
+    system.run("systemctl", ["stop", "bulkhead@*.service"]);
+    assert.equal(system.run("mountpoint", ["-q", mountPoint], { accept: [1, 32] }).code === 0, false, said());
+    await released();
+    run("e2fsck", ["-fn", image]);
+    const stopped = run("debugfs", ["-R", "cat /stopped", image]).stdout;
+    assert.equal(createHash("sha256").update(stopped).digest("hex"), sum);
+    assert.equal(servers(), "");
+  });
+
   test("serves whoever asks for ext4, by mount.safe", async () => {
     mount("safe.ext4");
     try {
@@ -163,10 +200,7 @@ describe("the installed service", { skip }, () => {
     const sum = shell('cat "$1/late.sum"').split(" ")[0];
     // All units end, but the system does not: from here on nobody can be asked in there.
     system.run("systemctl", ["start", "--no-block", "--job-mode=replace-irreversibly", "down.target"]);
-    for (let waited = 0; run("flock", ["--nonblock", image, "true"], { accept: [1] }).code !== 0; waited += 100) {
-      assert.ok(waited < 30_000, "the server does not end");
-      await sleep(100);
-    }
+    await released();
     run("e2fsck", ["-fn", image]);
     const late = run("debugfs", ["-R", "cat /late", image]).stdout;
     assert.equal(createHash("sha256").update(late).digest("hex"), sum);

@@ -50,7 +50,7 @@ export function run(command: string, args: readonly string[], options: RunOption
  * Lets go of a new namespace's copies of what other tests have mounted: such mounts would live on in it, and whoever asks something
  * of all mounts, as stress-ng does, would get errors that other tests are about.
  */
-const LET_GO =
+export const LET_GO =
   "cut -d' ' -f5 /proc/self/mountinfo | grep /bulkhead- | while read -r at; do umount --lazy \"$at\" 2>/dev/null; done; " +
   'exec "$0" "$@"';
 

@@ -10,6 +10,7 @@ const ACCESS_MODE = 3;
 /** What each of a mount's servers has in its turn: the FUSE device, and the files that were opened for the first one. */
 export class HeldMount {
   readonly fuse: number;
+  #isClosed = false;
   readonly #files = new Map<string, { readonly fd: number; readonly writable: boolean }>();
 
   /** @param fuse the server's very own: another open file of the connection would have requests of its own */
@@ -35,8 +36,10 @@ export class HeldMount {
     return duplicate(found.fd);
   }
 
-  /** Lets go. Where no server has the device either, the mount answers ENOTCONN from here on. */
+  /** Lets go, once. Where no server has the device either, the mount answers ENOTCONN from here on. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.fuse);
     for (const { fd } of this.#files.values()) close(fd);
     this.#files.clear();
