@@ -37,6 +37,29 @@ describe("file data", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2
     assertClean(path);
   });
 
+  it("written here and there into reserved space is asked for once for each run of it, and not once for each write", () => {
+    const path = makeImage(files.path("scattered.img"), 64, "-b", "1024");
+    const image = openImage(path, { writable: true, log: "ignore" });
+    try {
+      image.mknod("/scattered", 0o100644);
+      const node = image.find("/scattered");
+      const { data } = image.tree;
+      const blocks = 36_000;
+      assert.equal(data.fallocate(node, 0, 0, blocks * 1024), 0);
+      const before = counters(image).begins;
+      const block = new Uint8Array(1024).fill(9);
+      const step = 4 * 1009; // 1009 has no factor in common with the number of places
+      for (let at = 0, i = 0; i < blocks / 4; i++, at = (at + step) % blocks) {
+        assert.equal(data.write(node, at * 1024, block), 1024);
+      }
+      const upcalls = counters(image).begins - before;
+      assert.ok(upcalls <= 50, `${upcalls} upcalls for ${blocks / 4} writes`);
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
   it("of a large file takes one upcall for 128 MiB", () => {
     const path = makeImage(files.path("large.img"), 600, "-b", "4096", "-E", "lazy_itable_init=1");
     const image = openImage(path, { writable: true, log: "ignore" });

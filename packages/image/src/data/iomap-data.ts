@@ -19,8 +19,9 @@ import { Opens } from "./opens.js";
 /** The number that the server's mappings name the image by: the first that a registry gives. */
 export const DEVICE_ID = 1;
 const EIO = -5;
-/** Files whose mappings are remembered. */
-const MOST_FILES = 1024;
+/** Files whose mappings are remembered, and bytes of each one's at most: what is written here and there into reserved space comes in many pieces. */
+const MOST_FILES = 256;
+const MAPPING_CACHE = 1 << 20;
 
 /**
  * File data by iomap: the server says where, and the bytes go between this process and the image itself, past any page cache but
@@ -52,7 +53,11 @@ export class IomapData implements FileData {
     this.#through = new FuseData(client);
     this.#opens = new Opens(client);
     const link = new IomapLink(client);
-    this.connection = connectIomap<FileIdentity>(link, { pageCache: { bytes: 1 << 20 }, onError });
+    this.connection = connectIomap<FileIdentity>(link, {
+      pageCache: { bytes: 1 << 20 },
+      mappingCacheBytes: MAPPING_CACHE,
+      onError,
+    });
     client.onNotify = (code, payload) => hear(this.connection, code, payload);
     const id = this.connection.devices.open({ flags: 1, padding: 0, device });
     const failure = id === DEVICE_ID ? this.connection.configure(link.config()) : id;
