@@ -19,7 +19,8 @@ import {
 import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import { orPartitionChoice } from "./partition-choice.js";
-import { Ext4Server, type ServerOptions } from "./server.js";
+import { Ext4Server } from "./server.js";
+import type { ServerOptions } from "./server-options.js";
 import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 import type { Survival } from "./survival/index.js";
 

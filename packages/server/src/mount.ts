@@ -5,7 +5,7 @@ import { type Access, isWritable, mountsAsDevice, SourceClaim, type SourceOption
 import type { ServeData } from "./file-system.js";
 import { atomicWriteSizes, type IomapChoice, usesIomap } from "./kernel-iomap.js";
 import { checksPermissions } from "./options/apply.js";
-import type { ServerOptions } from "./server.js";
+import type { ServerOptions } from "./server-options.js";
 
 /** The root directory's inode, by which a kernel with iomap knows it. */
 const ROOT_INODE = 2;

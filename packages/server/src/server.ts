@@ -9,7 +9,6 @@ import {
   type Inode,
   InodeFlag,
   type Timestamp,
-  UnsupportedFeatureError,
 } from "@bulkhead/ext4";
 import {
   AttrFlag,
@@ -22,9 +21,10 @@ import {
 } from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap/in-process";
 import type { View } from "@bulkhead/linux/struct";
-import { AccessTimer, type AccessTimes } from "./access-times.js";
+import { AccessTimer } from "./access-times.js";
 import { Durability } from "./durability.js";
 import { EngineMappings } from "./engine-mappings.js";
+import { isExpected } from "./expected-error.js";
 import { IoThread } from "./io-thread.js";
 import { LookupCounts } from "./lookups.js";
 import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
@@ -40,7 +40,9 @@ import { removalOperations } from "./operations/removal.js";
 import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
-import { type IomapOptions, OutsideHost } from "./outside-host.js";
+import { OutsideHost } from "./outside-host.js";
+import type { ServerOptions } from "./server-options.js";
+import { sessionOptions } from "./session-options.js";
 import { withoutSetId } from "./set-id.js";
 import { SlowReads } from "./slow-reads.js";
 import { StaleAttributes } from "./stale-attributes.js";
@@ -59,58 +61,9 @@ export function inodeNumber(nodeid: number): number {
  */
 export const VALID_SECONDS = 86_400;
 
-/** Errors that are an answer: the caller's mistakes, and what recordError has logged already. Others are mistakes of ours. */
-function isExpected(error: unknown): boolean {
-  return (
-    error instanceof FileSystemError ||
-    error instanceof CorruptionError ||
-    error instanceof DeviceError ||
-    error instanceof UnsupportedFeatureError
-  );
-}
-
 function stale(nodeid: number): FileSystemError {
   return new FileSystemError("ESTALE", `node ${nodeid} is none of a file that names lead to`);
 }
-
-/** How the file system is served. */
-export interface ServerOptions {
-  /** Default relatime. */
-  readonly accessTimes?: AccessTimes;
-  /** Whether reading directories changes their access times: mount's nodiratime is false. Default true. */
-  readonly directoryAccessTimes?: boolean;
-  /** Whether the kernel may keep written pages in its cache for a while. Default true; not with `sync`. */
-  readonly writebackCache?: boolean;
-  /** Whether every change is durable when it is answered. Default false. */
-  readonly sync?: boolean;
-  /** Whether changes of names are. Default false. */
-  readonly dirSync?: boolean;
-  /** Who may use the reserved blocks besides root. Default: what the superblock says. */
-  readonly reservedUid?: number;
-  readonly reservedGid?: number;
-  /** Offers the other end to do the file I/O itself. Default: it is done here. */
-  readonly iomap?: IomapOptions;
-  /** Told, after the request that changed something, that the engine may have new deadlines. */
-  readonly onChange?: () => void;
-  /**
-   * Asked to have the kernel drop what it knows of an inode's attributes, pages excepted: they changed without its knowing.
-   * Before the answer to a request that holds the inode, so that whoever asked sees the change; never one that is let go of.
-   */
-  readonly expire?: (nodeid: number) => void;
-  /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
-  readonly connection?: () => number;
-  /** Who does such reads, and the I/O of commits; default a thread that is started when there is one. */
-  readonly ioThread?: IoThread | undefined;
-  /** Counts look-ups. Default: in this process only. */
-  readonly lookups?: LookupCounts;
-  /** Told, before something is made durable at the end of a request, that the request has done all it does. */
-  readonly beforeSync?: () => void;
-  /** Calls back between two requests, at least so many milliseconds from now. */
-  readonly after?: (milliseconds: number, run: () => void) => void;
-}
-
-/** Requests that nobody waits for one by one, which the kernel may have under way. */
-const MOST_BACKGROUND = 64;
 
 export const CAPABILITIES = "security.capability";
 
@@ -391,43 +344,9 @@ export class Ext4Server {
     this.#modesAreFinal = this.outside !== undefined && ((flags >>> InitFlag.POSIX_ACL) & 1) === 1;
   }
 
-  /**
-   * What to ask of the kernel at INIT.
-   *
-   * @param posixAcl whether the kernel shall evaluate ACLs, and with them all permissions
-   */
+  /** What to ask of the kernel at INIT. @param posixAcl whether the kernel shall evaluate ACLs, and with them all permissions */
   sessionOptions(posixAcl: boolean, log: (message: string, error?: unknown) => void): SessionOptions {
-    const { writebackCache = true, sync = false } = this.#options;
-    return {
-      want: [
-        "EXPORT_SUPPORT",
-        "DO_READDIRPLUS",
-        "READDIRPLUS_AUTO",
-        "CACHE_SYMLINKS",
-        "NO_OPEN_SUPPORT",
-        "NO_OPENDIR_SUPPORT",
-        "ABORT_ERROR",
-        // Default ACLs take the umask's place, and only we know them.
-        "DONT_MASK",
-        // Without it, the kernel asks for security.capability before every write.
-        "HANDLE_KILLPRIV_V2",
-        ...(posixAcl ? (["POSIX_ACL"] as const) : []),
-        ...(this.#options.iomap === undefined ? [] : (["IOMAP"] as const)),
-        ...(this.writable && writebackCache && !sync ? (["WRITEBACK_CACHE"] as const) : []),
-      ],
-      // The kernel caches pages for as long as the inode: nobody changes files behind its back. O_TRUNC has to come as
-      // SETATTR, because files are opened without asking.
-      without: ["AUTO_INVAL_DATA", "ATOMIC_O_TRUNC"],
-      // Inodes of 128 bytes hold whole seconds.
-      timeGran: this.fs.geometry.inodeSize > 128 ? 1 : 1_000_000_000,
-      // Direct reads and writes of a program that has many under way are among them: the kernel's default holds back all but 12.
-      maxBackground: MOST_BACKGROUND,
-      congestionThreshold: MOST_BACKGROUND,
-      toErrno: (error) => this.toErrno(error),
-      log(message, error) {
-        if (!isExpected(error)) log(message, error);
-      },
-    };
+    return sessionOptions(this.fs, this.#options, posixAcl, (error) => this.toErrno(error), log);
   }
 
   /** The one place where the engine's errors become errnos; what is wrong with image or device is put on record on the way. */

@@ -10,7 +10,8 @@ import {
   type RequestParts,
   Session,
 } from "@bulkhead/fuse";
-import { Ext4Server, type ServerOptions } from "../src/server.js";
+import { Ext4Server } from "../src/server.js";
+import type { ServerOptions } from "../src/server-options.js";
 
 export const ROOT = 1;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { MountOptions } from "@bulkhead/ext4";
-import type { ServerOptions } from "../src/server.js";
+import type { ServerOptions } from "../src/server-options.js";
 import { assertClean } from "./checked-image.js";
 import { bytes, Client, ROOT, records } from "./client.js";
 import { makeImage } from "./image.js";

@@ -1,6 +1,6 @@
 /** What mount options mean for the engine and for serving. */
 import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
-import type { ServerOptions } from "../server.js";
+import type { ServerOptions } from "../server-options.js";
 import type { MountSettings } from "./settings.js";
 
 export function engineOptions(settings: MountSettings): EngineOptions {
