@@ -77,7 +77,7 @@ export class ImageTree {
   /** What a name stands for, undefined if there is none. */
   lookup(dir: ImageNode, name: Uint8Array): ImageNode | undefined {
     const [entry] = this.client.request("LOOKUP", dir.id, { names: [name] }).out;
-    return entry === undefined || entry.nodeid === 0 ? undefined : this.#node(entry);
+    return entry === undefined || entry.nodeid === 0 ? undefined : this.nodeOf(entry);
   }
 
   /** The inode of a number: one that was told of before. */
@@ -130,7 +130,7 @@ export class ImageTree {
     this.client.list(dir.id, ({ name, ino, type, entry }) => {
       if (name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT))) return;
       if (into.length === MOST_ENTRIES) throw new FuseAnswerError("READDIR", 27);
-      const node = entry === undefined || entry.nodeid === 0 ? undefined : this.#node(entry);
+      const node = entry === undefined || entry.nodeid === 0 ? undefined : this.nodeOf(entry);
       into.push({ name: name.slice(), ino, kind: node?.stats.kind ?? kindOfEntryType(type), node });
     });
     this.#bound();
@@ -272,10 +272,11 @@ export class ImageTree {
   #made(out: readonly [] | readonly [View<typeof FuseEntryOut>, ...unknown[]]): ImageNode {
     const [entry] = out;
     if (entry === undefined || entry.nodeid === 0) throw new FuseAnswerError("MKNOD", 5);
-    return this.#node(entry);
+    return this.nodeOf(entry);
   }
 
-  #node(entry: View<typeof FuseEntryOut>): ImageNode {
+  /** The inode that an answer of the server has told of. */
+  nodeOf(entry: View<typeof FuseEntryOut>): ImageNode {
     return new ImageNode(entry.nodeid, statsOf(entry.attr), entry.attr.flags);
   }
 

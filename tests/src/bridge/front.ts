@@ -8,6 +8,7 @@ import {
   type Context,
   Fattr,
   FuseBatchForgetIn,
+  FuseEntryOut,
   FuseForgetOne,
   FuseInHeader,
   FuseOutHeader,
@@ -32,6 +33,11 @@ const OURS: ReadonlySet<number> = new Set([
   operations.WRITE.opcode,
   operations.FALLOCATE.opcode,
 ]);
+
+/** What is answered with an entry. */
+const ENTRIES: ReadonlySet<number> = new Set(
+  Object.values(operations).flatMap(({ opcode, out: [first] }) => (first === FuseEntryOut ? [opcode] : [])),
+);
 
 export class Front {
   readonly #image: Image;
@@ -85,7 +91,16 @@ export class Front {
       return;
     }
     const answer = this.#image.tree.client.relay(request, length);
+    if (ENTRIES.has(opcode)) this.#learn(answer);
     if (answer.length > 0) this.#send(answer, answer.length);
+  }
+
+  /** An answer that tells of an inode spares asking for its attributes. */
+  #learn(answer: Uint8Array): void {
+    if (answer.length < FuseOutHeader.size + FuseEntryOut.size) return;
+    const entry = FuseEntryOut.view(new DataView(answer.buffer, answer.byteOffset, answer.length), FuseOutHeader.size);
+    const { nodeid } = entry;
+    if (nodeid !== 0 && !this.#nodes.has(nodeid)) this.#nodes.set(nodeid, this.#image.tree.nodeOf(entry));
   }
 
   /** What the host has to do, or to forget, before the server hears of a request. 0, or the negative errno to answer. */
