@@ -1,7 +1,8 @@
 /** Oracle: Node's own sockets and the kernel's /proc. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import {
@@ -12,6 +13,7 @@ import {
   bind,
   close,
   connect,
+  Errno,
   getSeals,
   getSocketOption,
   isCloseOnExec,
@@ -19,15 +21,21 @@ import {
   localSocket,
   memfdCreate,
   open,
+  openProcess,
+  Poll,
+  PollSet,
   pwrite,
   recv,
   Seal,
   SocketOption,
   SocketType,
   send,
+  senderOf,
   setCloseOnExec,
   setSocketOption,
   shutdown,
+  signalProcess,
+  socketpair,
   withFileRights,
 } from "../src/index.js";
 
@@ -108,4 +116,29 @@ test("file rights are another's only as long as the work lasts", {
   );
   close(open(path, 0));
   assert.deepEqual([status(), process.getgroups?.()], before);
+});
+
+test("the sender of a message is known, and can be held and ended although it is no child of ours", async () => {
+  const [ours, theirs] = socketpair(SocketType.SEQPACKET);
+  setSocketOption(ours, SocketOption.PASSCRED, 1);
+  assert.equal(senderOf(ours), undefined);
+  const script = "import os, time; os.write(3, b'here'); time.sleep(60)";
+  const child = spawn("python3", ["-c", script], { stdio: ["ignore", "ignore", "inherit", theirs] });
+  close(theirs);
+  const ready = new PollSet(1);
+  ready.set(0, ours, Poll.IN);
+  assert.equal(ready.poll(10_000), 1);
+  const pid = senderOf(ours) ?? 0;
+  assert.equal(pid, child.pid);
+  const buffer = new Uint8Array(16);
+  assert.equal(recv(ours, buffer, 0, 16, 0), 4, "the message is still there");
+  const held = openProcess(pid);
+  ready.set(0, held, Poll.IN);
+  assert.equal(ready.poll(0), 0);
+  assert.equal(signalProcess(held, constants.signals.SIGKILL), 0);
+  assert.equal(ready.poll(10_000), 1);
+  await new Promise((resolve) => child.on("exit", resolve));
+  assert.equal(signalProcess(held, 0), -Errno.ESRCH);
+  assert.throws(() => openProcess(pid), { code: "ESRCH" });
+  for (const fd of [ours, held]) close(fd);
 });

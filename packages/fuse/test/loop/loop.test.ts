@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { describe, test } from "node:test";
-import { recv, SocketType, send, socketpair } from "@bulkhead/linux";
+import { eventfd, eventfdDrain, eventfdSignal, recv, SocketType, send, socketpair } from "@bulkhead/linux";
 import {
   encodeRequest,
   MemoryTransport,
@@ -55,6 +55,46 @@ describe("the loop", () => {
     assert.equal(loop.run(), "unmounted");
     assert.equal(serving, 1);
     close();
+  });
+
+  test("returns when its thread has to see to something else, and goes on when it is run again", () => {
+    const events = eventfd();
+    let released = 0;
+    const follower = { credit: 1e9, following: false, observe() {}, starved() {}, release: () => released++ };
+    const { loop, theirs, receive, close } = pair({ events, follower });
+    for (const message of [init(), statfs(4)]) send(theirs, message, 0, message.length);
+    loop.timers.after(20, () => eventfdSignal(events));
+    assert.equal(loop.run(), "interrupted");
+    assert.deepEqual([receive(), receive(), receive()], [2, 4, undefined]);
+    assert.equal(released, 0, "it has not ended");
+    eventfdDrain(events);
+    loop.timers.after(20, () => closeSync(theirs));
+    assert.equal(loop.run(), "unmounted");
+    assert.equal(released, 1);
+    close();
+    closeSync(events);
+  });
+
+  test("looks up also when there is always more to do", () => {
+    const [request, events] = [init(), eventfd()];
+    let reads = 0;
+    // Never empty.
+    const transport = {
+      fd: events,
+      read(buffer: Uint8Array) {
+        const message = reads++ === 0 ? request : statfs(2 + 2 * reads);
+        if (reads === 1000) eventfdSignal(events);
+        buffer.set(message);
+        return message.length;
+      },
+      write: (_message: Uint8Array, length: number) => length,
+      close() {},
+    };
+    const loop = new ServingLoop({ session: new Session({ STATFS: () => 0 }), transport, events });
+    assert.equal(loop.run(), "interrupted");
+    assert.ok(reads < 2000, `after ${reads} requests`);
+    loop.wakeup.close();
+    closeSync(events);
   });
 
   test("stops when told, and calls onWake when woken", () => {

@@ -79,13 +79,12 @@ export async function converseWithService(conversation: Conversation, directory:
   const { line, result, notes } = found;
   const process = new OtherProcess(result.serverPid);
   const ended = line.closed.then(async (): Promise<End> => {
-    const isCertain = await process.gone();
-    process.close();
-    const why = `the server ended (${IN_THE_JOURNAL})`;
-    return {
-      why: line.hasEnded ? undefined : isCertain ? why : "the server cannot be reached, and cannot be killed",
-      isCertain,
-    };
+    const gone = process.gone().finally(() => process.close());
+    // It has given the source back; that the process lingers, for the journal's sake, is no reason to wait.
+    if (line.hasEnded) return { why: undefined, isCertain: true };
+    return (await gone)
+      ? { why: `the server ended (${IN_THE_JOURNAL})`, isCertain: true }
+      : { why: "the server cannot be reached, and cannot be killed", isCertain: false };
   });
   const kill = () => process.kill();
   if (result.exitCode !== HelperExit.MOUNTED) kill();
