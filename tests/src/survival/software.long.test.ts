@@ -10,6 +10,7 @@ import { Random } from "../images/random.js";
 import { seedOf } from "../model/generate.js";
 import { FEATURES } from "../model/variants.js";
 import { Bench } from "../mount/served-mount.js";
+import type { Way } from "../mount/ways.js";
 import { unmount } from "../system/loop.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
 import { Killer } from "./killer.js";
@@ -31,17 +32,19 @@ describe("software on a mount whose server is killed again and again", { skip },
   });
   after(() => bench.clear());
 
-  const variants: readonly [name: string, kills: number, options: readonly string[], mke2fs?: readonly string[]][] = [
-    ["with a journal", KILLS, []],
-    ["without a journal", KILLS / 5, [], ["-O", `${FEATURES},^has_journal`, "-b", "4096"]],
+  const withoutJournal = ["-O", `${FEATURES},^has_journal`, "-b", "4096"];
+  const variants: readonly [name: string, kills: number, mke2fs?: readonly string[], way?: Way][] = [
+    ["with a journal", KILLS],
+    ["without a journal", KILLS / 5, withoutJournal],
+    ["by a service", KILLS / 5, undefined, "activated"],
   ];
-  for (const [name, wanted, options, mke2fs] of variants) {
+  for (const [name, wanted, mke2fs, way] of variants) {
     it(`${name}: notices nothing`, { timeout: 3_600_000 }, async (context) => {
       const seed = seedOf(process.env);
       const random = new Random(seed);
       const image = bench.path("image");
       makeWorkloadImage(image, 2 ** 31, mke2fs);
-      const served = await bench.serve(image, ["restarts=1000000", ...options]);
+      const served = await bench.serve(image, ["restarts=1000000"], way);
       const killer = new Killer(served, () => random.below(2 ** 30) / 2 ** 30);
       const killing = killer.run();
       try {
