@@ -33,7 +33,7 @@ describe("software on a mount whose server is killed again and again", { skip },
   after(() => bench.clear());
 
   const withoutJournal = ["-O", `${FEATURES},^has_journal`, "-b", "4096"];
-  const variants: readonly [name: string, kills: number, mke2fs?: readonly string[], way?: Way][] = [
+  const variants: readonly [name: string, kills: number, mke2fs?: readonly string[] | undefined, way?: Way][] = [
     ["with a journal", KILLS],
     ["without a journal", KILLS / 5, withoutJournal],
     ["by a service", KILLS / 5, undefined, "activated"],
