@@ -163,6 +163,22 @@ describe("the installed service", { skip }, () => {
     }
   });
 
+  test("keeps a mount that systemd itself has made, as a line of fstab has it do", async () => {
+    const unit = run("systemd-escape", ["--path", "--suffix=mount", mountPoint]).stdout.toString().trim();
+    const lines = ["[Mount]", `What=${image}`, `Where=${mountPoint}`, "Type=bulkhead"];
+    writeFileSync(join(folder, "units", unit), `${lines.join("\n")}\n`);
+    system.run("systemctl", ["daemon-reload"]);
+    const { code, stderr } = system.run("systemctl", ["start", unit], { accept: [1] });
+    assert.equal(code, 0, `${stderr}; ${system.said}`);
+    shell('echo before > "$1/unit"');
+    system.run("systemctl", ["kill", "--signal=KILL", "bulkhead@*.service"]);
+    assert.equal(shell('cat "$1/unit"; echo after > "$1/unit"; cat "$1/unit"'), "before\nafter\n");
+    system.run("systemctl", ["stop", unit]);
+    await released();
+    run("e2fsck", ["-fn", image]);
+    assert.equal(run("debugfs", ["-R", "cat /unit", image]).stdout.toString(), "after\n");
+  });
+
   test("unmounts what is stopped, with all that was written", async () => {
     mount("bulkhead");
     shell('head -c 3000000 /dev/urandom | tee "$1/stopped" | sha256sum > "$1/stopped.sum"');
