@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withoutTools } from "../facilities.js";
-import { type RunOptions, type RunResult, run } from "../system/process.js";
+import { LET_GO, type RunOptions, type RunResult, run } from "../system/process.js";
 
 const SYSTEMD = "/lib/systemd/systemd";
 const DEADLINE = 30_000;
@@ -39,7 +39,20 @@ export class BootedSystem {
   #first = 0;
 
   private constructor(folder: string) {
-    const command = ["--mount", "--propagation", "private", "setpriv", "--pdeathsig", "KILL", "sh", "-c", OUTSIDE];
+    const command = [
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      LET_GO,
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "sh",
+      "-c",
+      OUTSIDE,
+    ];
     this.#process = spawn("unshare", [...command, "sh", folder, INSIDE], { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
