@@ -232,7 +232,7 @@ export class Actor extends Stage {
       const contents = new Uint8Array(old.length - length);
       contents.set(old.subarray(0, offset));
       contents.set(old.subarray(offset + length), offset);
-      this.model.change(path, { contents });
+      this.model.change(path, { contents, moved: { from: offset + length, by: -length } });
     });
   }
   insert(path: string, offset: number, length: number): boolean {
@@ -241,7 +241,7 @@ export class Actor extends Stage {
       const contents = new Uint8Array(old.length + length);
       contents.set(old.subarray(0, offset));
       contents.set(old.subarray(offset), offset + length);
-      this.model.change(path, { contents });
+      this.model.change(path, { contents, moved: { from: offset, by: length } });
     });
   }
   #fallocate(step: string, path: string, mode: number, offset: number, length: number, change: () => void): boolean {

@@ -10,6 +10,14 @@ export interface Node {
   readonly xattrs: ReadonlyMap<string, string>;
   readonly target: string;
   readonly contents: Uint8Array;
+  /** Of contents of which a part has moved since the ones before: from which byte on, and by how many. */
+  readonly moved?: Moved | undefined;
+}
+
+export interface Moved {
+  readonly from: number;
+  /** Less than 0: what was in front of `from` is gone. */
+  readonly by: number;
 }
 
 /** What users see at one moment. */
@@ -86,7 +94,7 @@ export class Expected {
 
   change(path: string, changes: Partial<Omit<Node, "id" | "kind">>): void {
     const node = this.node(path);
-    this.#nodes.set(node.id, { ...node, ...changes });
+    this.#nodes.set(node.id, { ...node, moved: undefined, ...changes });
   }
 
   /** Puts bytes into a file, with zeros where it was shorter. */

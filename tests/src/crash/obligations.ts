@@ -1,7 +1,7 @@
 /** What a file system must and may show after a crash, by what happened before. */
 
 import { type CrashState, SECTOR } from "./crash-states.js";
-import type { Node, Snapshot } from "./expected.js";
+import type { Moved, Node, Snapshot } from "./expected.js";
 import type { History, Moment } from "./history.js";
 import { linesThatDiffer, type Seen } from "./seen.js";
 
@@ -63,28 +63,64 @@ function wrongContents(moments: readonly Moment[], { names, nodes }: Snapshot, s
   for (const [path, id] of names) {
     if (nodes.get(id)!.kind !== "file") continue;
     const low = Math.max(span.low, span.data.get(id) ?? 0);
-    const wrong = wrongFile(moments, id, { low, high: Math.max(low, span.high) }, seen.contents.get(path)!);
+    const versions = versionsOf(moments, id, span.low, { low, high: Math.max(low, span.high) });
+    const wrong = wrongFile(versions, seen.contents.get(path)!);
     if (wrong !== undefined) return `/${path}: ${wrong}`;
   }
   return undefined;
 }
 
-/** Each sector must be that of a moment of the span, zeros where the file was shorter then. */
-function wrongFile(moments: readonly Moment[], id: number, { low, high }: Range, found: Uint8Array) {
-  const versions = new Set<Uint8Array>();
-  for (let n = low; n <= high; n++) {
+/** Contents that a file had, and what of them has moved since its names and attributes were those that are seen. */
+interface Version {
+  readonly contents: Uint8Array;
+  readonly moves: readonly Moved[];
+}
+
+/** @param mapped the moment whose names and attributes are seen: where the file's blocks lie is that of then */
+function versionsOf(moments: readonly Moment[], id: number, mapped: number, { low, high }: Range): Version[] {
+  const versions = new Map<Uint8Array, Version>();
+  const moves: Moved[] = [];
+  let last: Node | undefined;
+  for (let n = mapped; n <= high; n++) {
     const node = moments[n]!.snapshot.nodes.get(id);
-    if (node !== undefined) versions.add(node.contents);
+    if (node === undefined) continue;
+    if (n > mapped && node !== last && node.moved !== undefined) moves.push(node.moved);
+    last = node;
+    if (n >= low && !versions.has(node.contents)) {
+      versions.set(node.contents, { contents: node.contents, moves: moves.slice() });
+    }
   }
-  const all = [...versions];
-  if (all.some((contents) => Buffer.compare(contents, found) === 0)) return undefined;
+  return [...versions.values()];
+}
+
+/** Where a byte of a block has gone; -1 for one that has gone altogether. */
+function placeAfter(moves: readonly Moved[], at: number): number {
+  let place = at;
+  for (const { from, by } of moves) {
+    if (place >= from) place += by;
+    else if (place >= from + by) return -1;
+  }
+  return place;
+}
+
+function isMoved({ contents, moves }: Version, at: number, sector: Uint8Array): boolean {
+  if (moves.length === 0) return false;
+  const place = placeAfter(moves, at);
+  return place >= 0 && place < contents.length && isSector(contents, place, sector);
+}
+
+/** Each sector must be that of a moment of the span, zeros where the file was shorter then. */
+function wrongFile(versions: readonly Version[], found: Uint8Array) {
+  if (versions.some(({ contents }) => Buffer.compare(contents, found) === 0)) return undefined;
   for (let at = 0; at < found.length; at += SECTOR) {
     const sector = found.subarray(at, at + SECTOR);
-    if (all.some((contents) => isSector(contents, at, sector))) continue;
+    if (versions.some(({ contents }) => isSector(contents, at, sector))) continue;
+    // What was written in place after a range was collapsed or inserted lies elsewhere in the file without that.
+    if (versions.some((version) => isMoved(version, at, sector))) continue;
     // A truncation zeroes the end of its block in place, before its commit, as the kernel's does: without a collapse that the same
     // commit was to bring, that block lies elsewhere in the file.
-    if (all.length > 1 && all.some((contents) => isCut(contents, at, sector))) continue;
-    return `byte ${at} to ${at + sector.length - 1} of ${found.length}: ${text(sector)}, not ${text(all[0]!.subarray(at, at + SECTOR))}`;
+    if (versions.length > 1 && versions.some(({ contents }) => isCut(contents, at, sector))) continue;
+    return `byte ${at} to ${at + sector.length - 1} of ${found.length}: ${text(sector)}, not ${text(versions[0]!.contents.subarray(at, at + SECTOR))}`;
   }
   return undefined;
 }

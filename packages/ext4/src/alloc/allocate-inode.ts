@@ -4,6 +4,7 @@ import { GroupFlag } from "../format/group-descriptor.js";
 import { FileType, GOOD_OLD_INODE_SIZE, InodeFlag, InodeLayout } from "../format/inode.js";
 import { type GroupDescriptor, groupDescriptor } from "../groups/group-table.js";
 import { Inode, inodeChecksumSeed } from "../inode/inode.js";
+import { inodeTableBlock } from "../inode/inode-table.js";
 import type { Handle } from "../journal/handle.js";
 import { initExtentRoot } from "../map/extent-edit.js";
 import { chargeInode } from "../quota/quota.js";
@@ -48,6 +49,8 @@ export function allocateInode(handle: Handle, request: InodeRequest): Inode {
   const { inodesPerGroup, inodeSize } = volume.geometry;
   const index = findInode(volume, allocator, request);
   const group = Math.floor(index / inodesPerGroup);
+  const { changes } = handle;
+  if (changes?.complete === true && holdsMore(volume, index + 1)) changes.refuse();
   takeInode(handle, allocator, group, index - group * inodesPerGroup, request.mode);
 
   const inode = new Inode(index + 1, new Uint8Array(inodeSize));
@@ -110,6 +113,24 @@ function findInGroup(volume: Volume, allocator: Allocator, group: number, from: 
   }
   if (from <= lowest) space.lowestInode = index;
   return index;
+}
+
+/**
+ * Whether an inode's place in the table has something behind the fields of a new one, attributes of the former file for example. e2fsck
+ * 1.47 leaves it there when it replays a fast commit.
+ */
+function holdsMore(volume: Volume, ino: number): boolean {
+  const { inodeSize, inodesPerBlock } = volume.geometry;
+  try {
+    const { data } = inodeTableBlock(volume, ino);
+    const start = ((ino - 1) % inodesPerBlock) * inodeSize;
+    const fields = inodeSize > GOOD_OLD_INODE_SIZE ? GOOD_OLD_INODE_SIZE + extraSize(volume) : inodeSize;
+    for (let at = start + fields; at < start + inodeSize; at++) if (data[at] !== 0) return true;
+    return false;
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    return true; // nobody has to read it for a new inode
+  }
 }
 
 /** Marks an inode that is free, counted from 0 in its group, as used. */

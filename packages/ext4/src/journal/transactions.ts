@@ -68,6 +68,8 @@ export class Transactions {
   /** Blocks of the committing transaction. */
   #committing = 0;
   #handles = 0;
+  /** Number of a handle after which nothing commits; see `hold`. */
+  #held = 0;
   #active = false;
   #aborted: unknown = undefined;
 
@@ -174,8 +176,20 @@ export class Transactions {
     return ++this.#handles;
   }
 
+  /**
+   * What the last operation did is half of something: no commit comes between it and the next one, for which its credits were enough as
+   * well.
+   */
+  hold(): void {
+    this.#held = this.#handles;
+  }
+
   /** Commits what is running when `credits` more blocks would not fit, or somebody waits for it, and sees to it that the log has room. */
   makeRoom(credits: number): void {
+    if (this.#isHeld(credits)) {
+      this.checkAlive();
+      return;
+    }
     this.poll();
     this.checkAlive();
     if (this.beforeChange !== undefined) this.endFreeze();
@@ -194,6 +208,11 @@ export class Transactions {
       this.#orAbort(() => this.#checkpoints.makeEmpty());
       this.fastCommits.wantsEmptyLog = false;
     }
+  }
+
+  #isHeld(credits: number): boolean {
+    if (this.#handles === 0 || this.#held !== this.#handles || this.beforeChange !== undefined) return false;
+    return this.#running.blocks.length + credits <= this.#mostBlocks;
   }
 
   /** Commits without waiting until it is durable, if that can be. */

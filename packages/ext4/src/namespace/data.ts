@@ -25,6 +25,8 @@ import type { Volume } from "../volume.js";
 const OP_WRITEBACK = 0x8000_0000;
 /** The inode, the superblock for large_file. */
 const SIZE_CREDITS = 4;
+/** Blocks that the end of a write changes. */
+const END_CREDITS = ALLOCATE_CREDITS + SIZE_CREDITS;
 
 /** Refuses to change the contents of what is no ordinary, writable file. */
 export function checkWritable(inode: Inode): void {
@@ -86,7 +88,9 @@ export function beginWrite(
   }
   mapBytes(volume, inode, pos, count, dev, out);
   if (out.type === MappingType.mapped && out.offset + out.length >= pos + count) return;
-  transact(volume, 2 * ALLOCATE_CREDITS, (handle) => {
+  // With what endOfWrite needs: blocks behind the end of a file are not to be committed without its size.
+  const transactions = changing(volume);
+  transactions.run(2 * ALLOCATE_CREDITS + END_CREDITS, (handle) => {
     handle.changes?.tell();
     if (pos + count > maxFileSize(handle.volume, inode) && pos >= maxFileSize(handle.volume, inode)) {
       throw new FileSystemError("EFBIG", `a write at ${pos}`);
@@ -94,6 +98,7 @@ export function beginWrite(
     spillToBlock(handle, inode);
     mapBytesForWrite(handle, inode, pos, count, operation, dev, out, privileged);
   });
+  transactions.hold();
 }
 
 /**
@@ -115,7 +120,7 @@ export function endOfWrite(
   const short = written < count;
   const converts = mapping.type === MappingType.unwritten && written > 0;
   if (!grows && !touches && !short && !converts) return;
-  transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
+  transact(volume, END_CREDITS, (handle) => {
     handle.changes?.tell();
     // The size first: a crash at a restart in between must not leave written blocks behind the end.
     if (grows) setSize(handle, inode, pos + written);

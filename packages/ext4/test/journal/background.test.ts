@@ -6,6 +6,7 @@ import { MemoryDevice } from "../../src/device/memory.js";
 import { RecordingDevice } from "../../src/device/recording.js";
 import { DeviceError, FileSystemError } from "../../src/errors.js";
 import type { FileSystem } from "../../src/filesystem.js";
+import { IomapOperation } from "../../src/iomap/flags.js";
 import type { Transactions } from "../../src/journal/transactions.js";
 import { BlockMapping } from "../../src/map/mapping.js";
 import { ImageDirectory, missingTool, TestEnvironment } from "../images.js";
@@ -87,6 +88,36 @@ describe("a commit in the background", { skip }, () => {
     assert.equal(transactions.tid, first + 1, "two commits for 17 calls");
     assert.equal(flushes(), before + 4, "two flushes each");
     assert.equal(finish(on).length, 17);
+  });
+
+  it("does not come between a write behind the end of a file and the size that it makes", () => {
+    const on = stage();
+    const { mounted, transactions, memory, create } = on;
+    let ready = false;
+    transactions.background = new (class extends LaterIo {
+      override poll(): void {
+        if (ready) this.wait();
+      }
+    })(() => 0);
+    create("file");
+    const inode = mounted.inode(mounted.lookup(mounted.root, bytesOf("file")));
+    const answers = counter();
+    transactions.syncLater(undefined, false, answers.done);
+    const { tid } = transactions;
+    transactions.syncLater(inode, false, answers.done);
+    const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
+    mounted.iomapBegin(inode, 0, 3000, IomapOperation.write, mapping);
+    memory.write(mapping.addr, new Uint8Array(3000).fill(7));
+    ready = true;
+    mounted.iomapEnd(inode, 0, 3000, 3000, IomapOperation.write, mapping);
+    assert.deepEqual([transactions.tid, answers.count], [tid, 0], "nothing has ended");
+    transactions.wait();
+    const crashed = new MemoryDevice(memory.bytes.slice());
+    mountForWriting(crashed).unmount();
+    const path = images.file("crashed");
+    fs.writeFileSync(path, crashed.bytes);
+    checkImage(path);
+    finish(on);
   });
 
   it("is waited for by who is alone, and by an unmount", () => {

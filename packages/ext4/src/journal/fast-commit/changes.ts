@@ -19,6 +19,14 @@ export interface NameChange {
   readonly generation: number;
 }
 
+/** What is compared of superblocks. */
+export interface SuperblockCounts {
+  /** First orphan, 0 if none. */
+  readonly lastOrphan: number;
+  readonly freeBlocks: number;
+  readonly freeInodes: number;
+}
+
 /** File blocks of an inode whose mapping may have changed; none when `end` is `start` or less. */
 export interface ChangedRange {
   start: number;
@@ -35,8 +43,8 @@ export interface ChangedRange {
 export class FastCommitChanges {
   /** The running transaction; see Transactions.tid. */
   readonly tid: number;
-  /** First orphan in the superblock of the last full commit, 0 if none. */
-  readonly lastOrphan: number;
+  /** The superblock of the last full commit. */
+  readonly logged: SuperblockCounts;
   /** Inodes that are no directories: of directories, fast commits tell the entries. */
   readonly inodes = new Map<number, ChangedRange>();
   /** In order. */
@@ -55,14 +63,18 @@ export class FastCommitChanges {
   /** Names before the operation. */
   #before = 0;
 
-  constructor(tid: number, lastOrphan: number) {
+  constructor(tid: number, logged: SuperblockCounts) {
     this.tid = tid;
-    this.lastOrphan = lastOrphan;
+    this.logged = logged;
   }
 
   /** Whether all that was changed is here. */
   get complete(): boolean {
     return this.#complete;
+  }
+  /** Whether inodes were freed since the last full commit: of that nothing is told. */
+  get hasFreed(): boolean {
+    return this.#freed.size > 0;
   }
   get isEmpty(): boolean {
     return this.inodes.size === 0 && this.names.length === 0;

@@ -11,7 +11,7 @@ import type { FastCommitter } from "../commit-listener.js";
 import type { JournalLog } from "../log.js";
 import type { JournalWriter } from "../writer.js";
 import { type ChangedRange, FastCommitChanges, type NameChange } from "./changes.js";
-import { ReadEarly } from "./read-early.js";
+import { countsOf, ReadEarly } from "./read-early.js";
 import { FastCommitTags } from "./tags.js";
 
 /** Bytes of a fast commit at most; for what takes more, a full commit is as good. */
@@ -53,6 +53,7 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * - The kernel brings bitmaps up to date when it meets what does not count any more: the area's last block stays out of use.
  * - The kernel and e2fsck copy i_block of files with extents only: of devices and symbolic links nothing is told.
  * - The kernel logs the beginning of an inode, and what its place in the table held behind that comes back: of a new file all is told.
+ * - e2fsck takes nothing but the beginning: nothing is told of a new file whose place holds more; see alloc/allocate-inode.ts.
  * - The kernel writes no CREATE for a file that was made without a name, and its replay has no inode to link: here it is one.
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
  */
@@ -66,7 +67,7 @@ export class FastCommitWriter implements FastCommitter {
   readonly #readEarly: ReadEarly;
   readonly #mapping = new BlockMapping();
   /** Of the running transaction, as far as anything was asked about it. */
-  #changes = new FastCommitChanges(0, 0);
+  #changes = new FastCommitChanges(0, { lastOrphan: 0, freeBlocks: 0, freeInodes: 0 });
   /** Place of the next block. */
   #place: number;
   /** Whether the fast commit in hand makes data visible, which has to be there before. */
@@ -101,7 +102,7 @@ export class FastCommitWriter implements FastCommitter {
   changesOf(tid: number): FastCommitChanges {
     if (this.#changes.tid !== tid) {
       if (this.#changes.hasInitGroup) this.wantsEmptyLog = true;
-      this.#changes = new FastCommitChanges(tid, this.#volume.superblock.lastOrphan);
+      this.#changes = new FastCommitChanges(tid, countsOf(this.#volume));
       this.#place = this.#log.fastCommitFirst;
     }
     return this.#changes;
@@ -119,6 +120,7 @@ export class FastCommitWriter implements FastCommitter {
       this.wantsEmptyLog = true;
       return false;
     }
+    if (this.#readEarly.takesCounts(changes)) return false;
     if (!this.#encode()) return false;
     this.#write(io);
     changes.written();
@@ -126,9 +128,9 @@ export class FastCommitWriter implements FastCommitter {
   }
 
   #misleadsE2fsck(): boolean {
-    const { inodes, names, lastOrphan } = this.#changes;
+    const { inodes, names, logged } = this.#changes;
     const early = this.#readEarly;
-    if (!early.hasOrphan(lastOrphan)) return true;
+    if (!early.hasOrphan(logged.lastOrphan)) return true;
     const tellsOfIt =
       names.some(({ parent, ino }) => early.holds(parent) || early.holds(ino)) ||
       [...inodes.keys()].some((ino) => early.holds(ino));
