@@ -2,7 +2,8 @@
 // told to end, with a keeper and without.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -10,7 +11,7 @@ import { serverProgram } from "@bulkhead/server/contained";
 import { runHelper } from "@bulkhead/service/helper";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
 import { checkImage } from "../images/build.js";
-import { Bench, bulkhead, type ServedMount } from "../mount/served-mount.js";
+import { Bench, bulkhead, COMMAND, type ServedMount } from "../mount/served-mount.js";
 import { USER } from "../mount/ways.js";
 import { Activation, asUser } from "../service/activation.js";
 import { unmount } from "../system/loop.js";
@@ -41,6 +42,14 @@ describe("a mount by a service", { skip }, () => {
     image = bench.path(`image-${images++}`);
     makeWorkloadImage(image, 64 * 1024 * 1024);
     return image;
+  }
+  /** Where a service of nobody's can listen. */
+  function serviceDirectory(): string {
+    const services = bench.path(`services-${images}`);
+    mkdirSync(services);
+    chmodSync(bench.directory, 0o755);
+    chownSync(services, USER, USER);
+    return services;
   }
   const shell = (cwd: string, script: string) => run("sh", ["-ec", script], { cwd, timeout: 60_000 });
   const contentOf = async (name: string) => (await run("debugfs", ["-R", `cat /${name}`, image])).stdout;
@@ -115,13 +124,32 @@ describe("a mount by a service", { skip }, () => {
     checkImage(image);
   });
 
+  it("by a server that knows no keepers has none, and nothing else is different", async () => {
+    fresh();
+    const services = serviceDirectory();
+    const mountPoint = bench.mountPoint();
+    const activation = await Activation.start(services, "bulkhead", ["ext4"]);
+    try {
+      const helper = join(dirname(COMMAND), "mount.bulkhead.js");
+      const environment = { ...process.env, BULKHEAD_SOCKET_DIRECTORY: services };
+      await run(process.execPath, [helper, image, mountPoint], { env: environment, timeout: DEADLINE });
+      const keepers = () =>
+        allProcesses().filter((command) => command.endsWith(`server-process.js\0${image}\0${mountPoint}\0`));
+      await until("somebody stays", () => keepers().length === 0);
+      await shell(mountPoint, "echo written > file; cat file");
+      unmount(mountPoint);
+      await run("flock", ["--timeout", "30", image, "true"]);
+      checkImage(image);
+    } finally {
+      unmount(mountPoint);
+      await activation.stop();
+    }
+  });
+
   it("by another product's helper has no keeper, and what its server was told is there when that is told to end", async () => {
     fresh();
-    const services = bench.path("services");
+    const services = serviceDirectory();
     const mountPoint = bench.mountPoint();
-    mkdirSync(services);
-    chmodSync(bench.directory, 0o755);
-    chownSync(services, USER, USER);
     const activation = await Activation.listen(services, "ext4", [process.execPath, serverProgram()], asUser(USER));
     try {
       const result = await runHelper({ arguments: [image, mountPoint, "-t", "ext4"], socketDirectory: services });
@@ -144,6 +172,17 @@ describe("a mount by a service", { skip }, () => {
 interface Status {
   readonly server: { readonly pid: number };
   readonly keeper: { readonly pid: number } | null;
+}
+
+/** Command lines. */
+function allProcesses(): string[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) ? readFileSync(`/proc/${name}/cmdline`, "utf8") : [];
+    } catch {
+      return []; // it ended
+    }
+  });
 }
 
 /** The process that serves; 0 while there is none. */

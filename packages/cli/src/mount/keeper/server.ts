@@ -77,7 +77,9 @@ export async function converseWithLaunched(
 export async function converseWithService(conversation: Conversation, directory: string | undefined): Promise<Server> {
   const found = await converse(conversation, directory === undefined ? {} : { socketDirectory: directory });
   const { line, result, notes } = found;
-  const process = new OtherProcess(result.serverPid);
+  const serves = result.exitCode === HelperExit.MOUNTED;
+  // One that serves, and has no line to be heard of by, is not ours to end.
+  const process = new OtherProcess(serves && !result.isKept ? undefined : result.serverPid);
   const ended = line.closed.then(async (): Promise<End> => {
     const gone = process.gone().finally(() => process.close());
     // It has given the source back; that the process lingers, for the journal's sake, is no reason to wait.
@@ -87,7 +89,7 @@ export async function converseWithService(conversation: Conversation, directory:
       : { why: "the server cannot be reached, and cannot be killed", isCertain: false };
   });
   const kill = () => process.kill();
-  if (result.exitCode !== HelperExit.MOUNTED) kill();
+  if (!serves) kill();
   // One that says no goodbye has died, and may be followed by another.
   const refused = result.goodbye !== undefined && result.goodbye !== 0;
   const said = refused ? [...notes, IN_THE_JOURNAL] : result.exitCode === HelperExit.NO_SERVICE ? notes : [];
