@@ -213,6 +213,7 @@ const systemCalls: Directives = [
     "@system-service",
     "~@privileged @resources @clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap",
     "seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self",
+    "sched_setaffinity sched_setscheduler",
   ],
   ["SystemCallErrorNumber", "EPERM"],
   ["RestrictNamespaces", "yes"],
