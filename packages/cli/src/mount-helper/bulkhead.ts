@@ -4,22 +4,19 @@ import { hasService, HelperExit as ServiceExit } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { startServer } from "../mount/background.js";
-import type { MountRequest } from "../mount/request.js";
+import { type MountRequest, SERVICE_TYPE } from "../mount/request.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
-
-/** Behind the socket of this name no other product's server answers. */
-const TYPE = "bulkhead";
 
 /** mount.bulkhead: the service of ours serves it, or a server that is started for it. */
 export async function run(given: GivenArguments): Promise<number> {
   const { socketDirectory: directory } = socketDirectory();
-  if (given.flag("check")) return hasService(TYPE, directory) ? 0 : 1;
+  if (given.flag("check")) return hasService(SERVICE_TYPE, directory) ? 0 : 1;
   const call = readCall(given);
   const request = requestOf(call);
   if (call.fake) return HelperExit.mounted;
   const service = { directory, noTable: given.flag("no-mtab") };
-  const byService = hasService(TYPE, directory) ? await started({ ...request, service }) : "no service";
+  const byService = hasService(SERVICE_TYPE, directory) ? await started({ ...request, service }) : "no service";
   const outcome = byService === "no service" ? await started(request) : byService;
   if (outcome === "interrupted") return HelperExit.interrupted;
   if (call.verbose) {

@@ -17,6 +17,9 @@ export interface MountRequest {
   readonly service?: ServiceRequest;
 }
 
+/** Behind the socket of this name no other product's server answers. */
+export const SERVICE_TYPE = "bulkhead";
+
 export interface ServiceRequest {
   /** Where it listens, if not at the usual place. */
   readonly directory: string | undefined;

@@ -25,10 +25,11 @@ export async function serveInForeground(request: MountRequest): Promise<number> 
 export async function mount(request: MountRequest, log: (message: string) => void): Promise<Serving> {
   try {
     if (request.uncontained) return await mountHere(request, log);
-    // A server that is launched starts while the rest of the keeper loads.
-    const launched = request.service === undefined ? (await import("./keeper/launch.js")).launch(request) : undefined;
+    // The server starts while the rest of the keeper loads.
+    const { startServer } = await import("./keeper/launch.js");
+    const first = startServer(request);
     const { keepMount } = await import("./keeper/keeper.js");
-    return await keepMount(request, launched, log);
+    return await keepMount(request, first, log);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(`cannot mount ${request.source}: ${explain(error)}`, exitCodeOf(error));

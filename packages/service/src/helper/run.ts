@@ -1,18 +1,6 @@
 import { constants, fstatSync } from "node:fs";
 import type { MountInfo } from "@bulkhead/fuse";
-import {
-  close,
-  connect,
-  duplicate,
-  Errno,
-  LinuxError,
-  localSocket,
-  open,
-  type Path,
-  SocketOption,
-  SocketType,
-  setSocketOption,
-} from "@bulkhead/linux";
+import { close, duplicate, Errno, LinuxError, open, type Path, SocketOption, setSocketOption } from "@bulkhead/linux";
 import {
   ARGUMENTS_FILE,
   checkSendBuffer,
@@ -32,8 +20,9 @@ import {
 import { type MountActions, SystemActions } from "./actions.js";
 import { argumentFile } from "./argument-file.js";
 import { asCaller, type Caller, realCaller } from "./caller.js";
-import { type HelperCommand, parseHelperCommand, socketPath } from "./command.js";
+import { type HelperCommand, parseHelperCommand } from "./command.js";
 import { FUSE_CONFIGURATION, type FuseConfiguration, readFuseConfiguration } from "./configuration.js";
+import { connectToService, NoServiceError } from "./connect.js";
 import type { CacheSettings } from "./first-answer.js";
 import { HeldActions, HeldMount } from "./held-mount.js";
 import type { KeeperFiles } from "./keeper-files.js";
@@ -140,7 +129,9 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     ]);
     const path = options.configuration ?? FUSE_CONFIGURATION;
     const configuration = asCaller(caller, () => readFuseConfiguration(path, log));
-    channel = new PacketChannel(options.server?.socket ?? connected(command, caller, options.socketDirectory));
+    channel = new PacketChannel(
+      options.server?.socket ?? connectToService(command.subtype, options.socketDirectory, caller),
+    );
     prepareSocket(channel.fd);
     const outcome = converse(channel, command, configuration, caller, options, log);
     try {
@@ -163,7 +154,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     log(error.message);
-    if (error instanceof NoService) exitCode = HelperExit.NO_SERVICE;
+    if (error instanceof NoServiceError) exitCode = HelperExit.NO_SERVICE;
   } finally {
     channel?.close();
     if (channel === undefined && options.server !== undefined) close(options.server.socket);
@@ -172,28 +163,12 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   return { exitCode, mounted, goodbye, refusal, answers, held, isKept, serverPid };
 }
 
-class NoService extends Error {}
-
-function connected({ subtype }: HelperCommand, caller: Caller, directory: string | undefined): number {
-  const path = socketPath(subtype, directory);
-  const fd = localSocket(SocketType.SEQPACKET);
-  try {
-    asCaller(caller, () => connect(fd, path));
-    return fd;
-  } catch (error) {
-    close(fd);
-    if (!(error instanceof LinuxError)) throw error;
-    if (error.code !== "ENOENT" && error.code !== "ECONNREFUSED") throw error;
-    throw new NoService(`there is no service for ${subtype}: ${error.message}`);
-  }
-}
-
 /** Nobody may send us descriptors (they would be dropped anyway), packets must fit, and we want to know who sends them. */
 function prepareSocket(fd: number): void {
   try {
     checkSendBuffer(fd);
   } catch (error) {
-    throw new NoService(error instanceof Error ? error.message : "");
+    throw new NoServiceError(error instanceof Error ? error.message : "");
   }
   try {
     setSocketOption(fd, SocketOption.PASSRIGHTS, 0);

@@ -3,7 +3,7 @@ import { isWritable, mountsAsDevice, type SourceOptions } from "@bulkhead/server
 import { usesIomap } from "@bulkhead/server/kernel-iomap";
 import type { MountSettings } from "@bulkhead/server/options";
 import type { Log } from "../log.js";
-import type { MountRequest } from "../request.js";
+import { type MountRequest, SERVICE_TYPE } from "../request.js";
 
 /** What follows from looking at a source from outside, before anybody reads it. */
 export interface MountPlan {
@@ -34,7 +34,7 @@ export function helperArguments(
   // A word each, with what means something in lists escaped: whatever is in it stays in it.
   const list = words.flatMap((word) => ["-o", word.replace(/[\\,]/g, "\\$&")]);
   const noTable = service?.noTable === true ? ["-n"] : [];
-  return [source, mountpoint, "-t", "bulkhead", ...list, ...noTable].map(stringToName);
+  return [source, mountpoint, "-t", SERVICE_TYPE, ...list, ...noTable].map(stringToName);
 }
 
 /** @throws SourceError where what was asked for cannot be */

@@ -2,15 +2,14 @@ import { EndingSignals } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
 import { lockHolder } from "@bulkhead/server/descriptor";
 import { createSurvivalMemory } from "@bulkhead/server/survival/memory-file";
-import type { LaunchedServer } from "@bulkhead/service/launcher";
 import { CommandError } from "../../command-line/errors.js";
 import { ExitCode } from "../../command-line/exit-code.js";
 import type { Log } from "../log.js";
 import type { MountRequest, Serving } from "../request.js";
 import { helperArguments, type MountPlan, planMount } from "./arguments.js";
 import { KeptMount, type Successors } from "./kept-mount.js";
-import { dismiss, launch } from "./launch.js";
-import { type Conversation, converseWithLaunched, converseWithService, type Server } from "./server.js";
+import { dismiss, startServer, type WaitingServer } from "./launch.js";
+import { type Server, speakWith } from "./server.js";
 
 /** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
 const READ_AHEAD_KIB = 1024;
@@ -21,18 +20,14 @@ const DIRTY_SHARE = 100;
  * Mounts with a contained server, and stays for the mount's life: it alone has privileges, and never looks at what is on the source.
  * Resolves when the mount answers.
  *
- * @param launched the first server, if servers are launched
+ * @param first the first server, started with `startServer`
  * @throws CommandError with a line that says what to do
  */
-export async function keepMount(
-  request: MountRequest,
-  launched: LaunchedServer | undefined,
-  log: Log,
-): Promise<Serving> {
+export async function keepMount(request: MountRequest, first: WaitingServer, log: Log): Promise<Serving> {
   // Caught from before there is a mount: one that came in between would leave it behind.
   const signals = new EndingSignals();
   try {
-    const mount = await mounted(request, planned(request, launched, log), launched, log);
+    const mount = await mounted(request, planned(request, first, log), first, log);
     // A server that does without a keeper has none.
     if (mount === undefined) return { finished: Promise.resolve() };
     await mount.answers();
@@ -46,11 +41,11 @@ export async function keepMount(
 }
 
 /** Looks at the source from outside. */
-function planned(request: MountRequest, launched: LaunchedServer | undefined, log: Log): MountPlan {
+function planned(request: MountRequest, first: WaitingServer, log: Log): MountPlan {
   try {
     return planMount(request, log);
   } catch (error) {
-    if (launched !== undefined) dismiss(launched);
+    dismiss(first);
     throw error;
   }
 }
@@ -59,14 +54,14 @@ function planned(request: MountRequest, launched: LaunchedServer | undefined, lo
 async function mounted(
   request: MountRequest,
   plan: MountPlan,
-  launched: LaunchedServer | undefined,
+  first: WaitingServer,
   log: Log,
 ): Promise<KeptMount | undefined> {
-  const first = await attempt(request, plan, launched, log);
-  if (!plan.asDevice || first.server.result.refusal === undefined) return successful(request, first, log);
-  first.successors?.close();
-  const again = request.service === undefined ? launch(request) : undefined;
-  const second = successful(request, await attempt(request, { ...plan, asDevice: false }, again, log), log);
+  const asPlanned = await attempt(request, plan, first, log);
+  if (!plan.asDevice || asPlanned.server.result.refusal === undefined) return successful(request, asPlanned, log);
+  asPlanned.successors?.close();
+  const again = await attempt(request, { ...plan, asDevice: false }, startServer(request), log);
+  const second = successful(request, again, log);
   log(
     `${request.source}: the kernel does not mount it as a block device: sync and umount do not wait until all is on it`,
   );
@@ -79,12 +74,7 @@ interface Attempt {
 }
 
 /** Speaks with the first server of a mount. */
-async function attempt(
-  request: MountRequest,
-  plan: MountPlan,
-  launched: LaunchedServer | undefined,
-  log: Log,
-): Promise<Attempt> {
+async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingServer, log: Log): Promise<Attempt> {
   const args = helperArguments(request, plan);
   // What a kernel that does the file I/O has under way, no other server can know.
   const memory = request.settings.restarts > 0 && !plan.iomap ? createSurvivalMemory() : undefined;
@@ -92,7 +82,7 @@ async function attempt(
   const first = { arguments: args, memory, ...cache, hold: memory !== undefined };
   let server: Server;
   try {
-    server = await serverFor(request, first, launched, log);
+    server = await speakWith(waiting, first, request, log);
   } catch (error) {
     if (memory !== undefined) close(memory);
     throw error;
@@ -106,7 +96,7 @@ async function attempt(
       start() {
         if (held === undefined) throw new Error("nothing is held for another server");
         const next = { arguments: args, memory, goOn: held };
-        return serverFor(request, next, request.service === undefined ? launch(request) : undefined, log);
+        return speakWith(startServer(request), next, request, log);
       },
       close() {
         held?.close();
@@ -114,18 +104,6 @@ async function attempt(
       },
     },
   };
-}
-
-/** The one place where it matters how servers come to be. */
-function serverFor(
-  request: MountRequest,
-  conversation: Conversation,
-  launched: LaunchedServer | undefined,
-  log: Log,
-): Promise<Server> {
-  return launched === undefined
-    ? converseWithService(conversation, request.service?.directory)
-    : converseWithLaunched(launched, conversation, request, log);
 }
 
 /** Undefined: it is mounted, by a server that takes no keeper. @throws CommandError unless it was mounted */

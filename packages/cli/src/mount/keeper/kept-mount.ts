@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detach, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
 import { HelperExit } from "@bulkhead/service/helper";
-import { CommandError } from "../../command-line/errors.js";
+import { CommandError, messageOf } from "../../command-line/errors.js";
 import type { Log } from "../log.js";
 import type { Server } from "./server.js";
 
@@ -74,7 +74,12 @@ export class KeptMount {
       return false;
     }
     this.#log(`${mountpoint}: ${why}. Another one goes on`);
-    this.#server = await successors.start();
+    try {
+      this.#server = await successors.start();
+    } catch (error) {
+      this.#log(`${mountpoint}: nobody can go on: ${messageOf(error)}`);
+      return false;
+    }
     if (this.#isCutOff) this.cutOff();
     const { result, reason } = this.#server;
     if (result.exitCode === HelperExit.MOUNTED || reason === undefined) return true;

@@ -1,12 +1,14 @@
-/** Launching servers, and nothing else: one is on its way while the keeper still loads what it needs itself. */
+/** Starting servers, and nothing else: one is on its way while the keeper still loads what it needs itself. */
 import { close } from "@bulkhead/linux";
 import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
+import { connectToService, NoServiceError } from "@bulkhead/service/connect";
 import { type LaunchedServer, launchServer, userNamespacesAllowed } from "@bulkhead/service/launcher";
 import { CommandError } from "../../command-line/errors.js";
-import type { MountRequest } from "../request.js";
+import { ExitCode } from "../../command-line/exit-code.js";
+import { type MountRequest, SERVICE_TYPE } from "../request.js";
 
-/** Starts a server that waits for its helper. @throws CommandError where nothing would contain it */
-export function launch({ source, mountpoint }: MountRequest): LaunchedServer {
+/** @throws CommandError where nothing would contain it */
+function launch({ source, mountpoint }: MountRequest): LaunchedServer {
   if (process.geteuid?.() !== 0 && !userNamespacesAllowed()) {
     throw new CommandError(
       `cannot mount ${source}: this system lets users make no user namespaces, and without them nothing contains a server: have root mount it, or allow them (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or mount it --uncontained`,
@@ -19,8 +21,26 @@ export function launch({ source, mountpoint }: MountRequest): LaunchedServer {
   });
 }
 
+/** A server that waits for its helper. */
+export type WaitingServer =
+  | { readonly launched: LaunchedServer }
+  /** The service's. */
+  | { readonly socket: number };
+
+/** The one place where it matters how servers come to be. @throws CommandError: with exit code 2, there is no service (any more) */
+export function startServer(request: MountRequest): WaitingServer {
+  const { service, source } = request;
+  if (service === undefined) return { launched: launch(request) };
+  try {
+    return { socket: connectToService(SERVICE_TYPE, service.directory) };
+  } catch (error) {
+    if (!(error instanceof NoServiceError)) throw error;
+    throw new CommandError(`cannot mount ${source}: ${error.message}`, ExitCode.usage);
+  }
+}
+
 /** Ends a server that has not been spoken to. */
-export function dismiss(server: LaunchedServer): void {
-  server.kill();
-  close(server.socket);
+export function dismiss(server: WaitingServer): void {
+  if ("launched" in server) server.launched.kill();
+  close("launched" in server ? server.launched.socket : server.socket);
 }

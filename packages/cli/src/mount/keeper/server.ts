@@ -1,10 +1,17 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { close, LinuxError, openProcess, Poll, PollSet, SocketType, signalProcess, socketpair } from "@bulkhead/linux";
-import { HelperExit, type HelperOptions, type HelperResult, runHelper } from "@bulkhead/service/helper";
+import {
+  HelperExit,
+  type HelperOptions,
+  type HelperResult,
+  runHelper,
+  type StartedServer,
+} from "@bulkhead/service/helper";
 import type { LaunchedServer } from "@bulkhead/service/launcher";
 import type { Log } from "../log.js";
 import type { MountRequest } from "../request.js";
+import type { WaitingServer } from "./launch.js";
 import { ServerLines } from "./server-lines.js";
 import { ThreadQuestions } from "./thread-questions.js";
 
@@ -46,8 +53,19 @@ export type Conversation = Omit<HelperOptions, "server" | "socketDirectory" | "k
   readonly memory: number | undefined;
 };
 
-/** Speaks with a server that was launched; blocks this thread meanwhile. */
-export async function converseWithLaunched(
+/** Has the conversation of a mount with a server, wherever it comes from; blocks this thread meanwhile. */
+export function speakWith(
+  waiting: WaitingServer,
+  about: Conversation,
+  request: MountRequest,
+  log: Log,
+): Promise<Server> {
+  return "launched" in waiting
+    ? speakWithLaunched(waiting.launched, about, request, log)
+    : speakWithService(waiting.socket, about);
+}
+
+async function speakWithLaunched(
   launched: LaunchedServer,
   conversation: Conversation,
   { settings }: MountRequest,
@@ -55,7 +73,7 @@ export async function converseWithLaunched(
 ): Promise<Server> {
   if (launched.stderr === undefined) throw new Error("a server without its standard error");
   const lines = new ServerLines(launched.stderr, log, settings.debug ? Number.POSITIVE_INFINITY : undefined);
-  const { line, result, notes } = await converse(conversation, { server: launched });
+  const { line, result, notes } = await converse(conversation, launched);
   const ended = launched.ended.then(async (code): Promise<End> => {
     await lines.ended;
     return { why: code === 0 ? undefined : (lines.reason ?? `the server ended (${ending(code)})`), isCertain: true };
@@ -73,9 +91,8 @@ export async function converseWithLaunched(
   };
 }
 
-/** Connects to the service, and speaks with the server that this one starts; blocks this thread meanwhile. */
-export async function converseWithService(conversation: Conversation, directory: string | undefined): Promise<Server> {
-  const found = await converse(conversation, directory === undefined ? {} : { socketDirectory: directory });
+async function speakWithService(socket: number, conversation: Conversation): Promise<Server> {
+  const found = await converse(conversation, { socket, kill() {} });
   const { line, result, notes } = found;
   const serves = result.exitCode === HelperExit.MOUNTED;
   // One that serves, and has no line to be heard of by, is not ours to end.
@@ -92,14 +109,13 @@ export async function converseWithService(conversation: Conversation, directory:
   if (!serves) kill();
   // One that says no goodbye has died, and may be followed by another.
   const refused = result.goodbye !== undefined && result.goodbye !== 0;
-  const said = refused ? [...notes, IN_THE_JOURNAL] : result.exitCode === HelperExit.NO_SERVICE ? notes : [];
-  const reason = said.length > 0 ? said.join("; ") : undefined;
+  const reason = refused ? [...notes, IN_THE_JOURNAL].join("; ") : undefined;
   return { result, notes, line, ended, reason, kill };
 }
 
 async function converse(
   { memory, ...conversation }: Conversation,
-  server: Pick<HelperOptions, "server" | "socketDirectory">,
+  server: StartedServer,
 ): Promise<Pick<Server, "line" | "result" | "notes">> {
   const notes: string[] = [];
   const [ours, theirs] = socketpair(SocketType.STREAM);
@@ -107,7 +123,7 @@ async function converse(
   try {
     result = await runHelper({
       ...conversation,
-      ...server,
+      server,
       extensions: true,
       keeper: { line: theirs, memory },
       log: (note) => notes.push(note),
