@@ -1,6 +1,6 @@
 import { errnoOf, type FileSystem, type Inode } from "@bulkhead/ext4";
-import { type Completions, type Context, DEFERRED, type DeferredReply, encodeReply } from "@bulkhead/fuse";
-import { Errno, eventfdDrain, write } from "@bulkhead/linux";
+import { type Context, DEFERRED, type DeferredReply, encodeReply } from "@bulkhead/fuse";
+import { Errno, write } from "@bulkhead/linux";
 import { BackgroundIo } from "./background-io.js";
 import type { IoThread } from "./io-thread.js";
 import { othersWait } from "./request-queue.js";
@@ -13,8 +13,6 @@ const REPLY = 16;
  * other thread as well.
  */
 export class Durability {
-  /** For the serving loop. */
-  readonly completions: Completions;
   readonly #fs: FileSystem;
   readonly #thread: IoThread;
   readonly #io: BackgroundIo;
@@ -30,13 +28,11 @@ export class Durability {
     this.#connection = connection;
     const { transactions } = fs.volume;
     if (transactions?.journalled === true) transactions.background = this.#io;
-    this.completions = {
-      fd: thread.wakeup,
-      take() {
-        eventfdDrain(thread.wakeup);
-        transactions?.poll();
-      },
-    };
+  }
+
+  /** To be called when a commit may be through. */
+  poll(): void {
+    this.#fs.volume.transactions?.poll();
   }
 
   /**

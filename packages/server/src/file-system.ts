@@ -209,7 +209,7 @@ export const createFileSystem = (
           },
         }
       : session,
-    completions: server.durability?.completions,
+    completions: server.completions,
     handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1), log) ?? session,
     close() {
       try {

@@ -12,6 +12,7 @@ import {
 } from "@bulkhead/ext4";
 import {
   AttrFlag,
+  type Completions,
   type Context,
   type FuseAttr,
   type FuseEntryOut,
@@ -20,6 +21,7 @@ import {
   type SessionOptions,
 } from "@bulkhead/fuse";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap/in-process";
+import { eventfdDrain } from "@bulkhead/linux";
 import type { View } from "@bulkhead/linux/struct";
 import { AccessTimer } from "./access-times.js";
 import { Durability } from "./durability.js";
@@ -80,6 +82,8 @@ export class Ext4Server {
   slowReads: SlowReads | undefined = undefined;
   /** Who makes things durable while others wait; undefined where only this thread can write the device. */
   durability: Durability | undefined = undefined;
+  /** What other threads, and the disk, do meanwhile, for the serving loop; undefined where nothing is done meanwhile. */
+  completions: Completions | undefined = undefined;
   /** The host that does the file I/O at the other end; undefined when that is done here. */
   outside: OutsideHost | undefined = undefined;
   /** Whether the mode of what is made is final, and who makes it gives it the ACLs that it inherits. */
@@ -123,7 +127,16 @@ export class Ext4Server {
       const reads = new SlowReads({ host: this.host, file, size: fs.device.size, connection, onError, thread });
       this.slowReads = reads;
       fs.volume.beforeReuse = () => reads.settle();
-      if (this.writable) this.durability = new Durability(fs, thread, connection);
+      const durability = this.writable ? new Durability(fs, thread, connection) : undefined;
+      this.durability = durability;
+      this.completions = {
+        fd: thread.wakeup,
+        take() {
+          eventfdDrain(thread.wakeup);
+          durability?.poll();
+          reads.lookAgain();
+        },
+      };
     }
   }
 

@@ -1,6 +1,7 @@
 import { DeviceError, type Inode } from "@bulkhead/ext4";
-import type { Context } from "@bulkhead/fuse";
+import { type Context, encodeReply } from "@bulkhead/fuse";
 import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
+import { eventfdSignal, preadNow, write } from "@bulkhead/linux";
 import { Counter, type ReadJob } from "./io-job.js";
 import type { IoThread } from "./io-thread.js";
 import { othersWait } from "./request-queue.js";
@@ -12,6 +13,19 @@ const MOST_PIECES = 64;
 /** Bytes from which on a read is a stream's, if the last one that had to wait was so near before it: what it waits for is on its way. */
 const STREAM = 65_536;
 const NEAR = 16 * 1024 * 1024;
+
+/** Address of a piece that reads as zeros. */
+const ZEROS = -1;
+/** Milliseconds after which a read that the disk has not answered is waited for by the thread: to hand it over takes as long as fast disks do. */
+const BRIEF = 0.3;
+/** Bytes of a reply before the data. */
+const HEADER = 16;
+
+/** A read that the disk was asked for, and until when the serving thread looks for it itself. */
+interface Asked {
+  readonly job: ReadJob;
+  readonly until: number;
+}
 
 /** What a slow read needs of the server. */
 export interface ReadEnvironment {
@@ -39,6 +53,10 @@ export class SlowReads {
   #lastInode = 0;
   #lastEnd = 0;
   #errors = 0;
+  /** Not handed over yet, in the order of their coming. */
+  #asked: Asked[] = [];
+  #reply = new Uint8Array(HEADER);
+  #view = new DataView(this.#reply.buffer);
 
   constructor(environment: ReadEnvironment) {
     this.#environment = environment;
@@ -57,19 +75,60 @@ export class SlowReads {
     this.#lastEnd = pos + length;
     if (streams) return false;
     const jobs = Atomics.load(this.#counters, Counter.jobs);
-    if (jobs >= MOST_JOBS || (jobs === 0 && !othersWait(this.#environment.connection()))) return false;
+    const alone = jobs === 0 && this.#asked.length === 0;
+    if (jobs + this.#asked.length >= MOST_JOBS || (alone && !othersWait(this.#environment.connection()))) return false;
     this.#report();
+    // Between requests there may be no time for it.
+    if ((this.#asked[0]?.until ?? Number.POSITIVE_INFINITY) < performance.now()) this.lookAgain();
     const pieces = this.#pieces(inode, pos, length);
     if (pieces === undefined) return false;
     const { file, connection } = this.#environment;
-    const token = context.defer();
-    Atomics.add(this.#counters, Counter.jobs, 1);
-    this.#thread.post({ fd: file.fd, connection: connection(), token, pieces, length } satisfies ReadJob);
+    const job = { fd: file.fd, connection: connection(), token: context.defer(), pieces, length };
+    // In one piece, it was asked for when it was looked for in the cache.
+    if (pieces.length > 2 || pieces[0] === ZEROS) {
+      this.#handOver(job);
+      return true;
+    }
+    if (this.#asked.push({ job, until: performance.now() + BRIEF }) === 1) eventfdSignal(this.#thread.wakeup);
     return true;
+  }
+
+  /** Between requests: answers what has come meanwhile, and hands over what takes longer. */
+  lookAgain(): void {
+    if (this.#asked.length === 0) return;
+    const now = performance.now();
+    this.#asked = this.#asked.filter(({ job, until }) => {
+      if (this.#answer(job)) return false;
+      if (now < until) return true;
+      this.#handOver(job);
+      return false;
+    });
+    if (this.#asked.length > 0) eventfdSignal(this.#thread.wakeup);
+  }
+
+  /** Whether a read was there, and is answered. */
+  #answer({ fd, connection, token, pieces, length }: ReadJob): boolean {
+    if (this.#reply.length < HEADER + length) {
+      this.#reply = new Uint8Array(HEADER + length);
+      this.#view = new DataView(this.#reply.buffer);
+    }
+    const reply = this.#reply;
+    if (preadNow(fd, reply, HEADER, length, pieces[0] ?? 0) !== length) return false;
+    const size = encodeReply(reply, this.#view, token, 0, reply.subarray(HEADER, HEADER + length));
+    // Who asked may have been interrupted, and the mount may be gone: nobody waits then.
+    if (size > 0) write(connection, reply, 0, size);
+    return true;
+  }
+
+  #handOver(job: ReadJob): void {
+    Atomics.add(this.#counters, Counter.jobs, 1);
+    this.#thread.post(job);
   }
 
   /** Returns when no read is under way any more. */
   settle(): void {
+    for (const { job } of this.#asked) this.#handOver(job);
+    this.#asked = [];
     for (;;) {
       const jobs = Atomics.load(this.#counters, Counter.jobs);
       if (jobs === 0) break;
@@ -98,7 +157,7 @@ export class SlowReads {
         // What lies behind is somebody else's: the host has the errno for that.
         if (from + count > size) return undefined;
         pieces.push(file.start + from, count);
-      } else if (type === MappingType.hole || type === MappingType.unwritten) pieces.push(-1, count);
+      } else if (type === MappingType.hole || type === MappingType.unwritten) pieces.push(ZEROS, count);
       else return undefined;
       at += count;
     }
