@@ -53,6 +53,7 @@ export class SlowReads {
   #lastInode = 0;
   #lastEnd = 0;
   #errors = 0;
+  #missed = false;
   /** Not handed over yet, in the order of their coming. */
   #asked: Asked[] = [];
   #reply = new Uint8Array(HEADER);
@@ -64,6 +65,21 @@ export class SlowReads {
     this.#counters = this.#thread.counters;
   }
 
+  /** Whether the last read was not at hand, and nobody has to wait behind another such one: then it is not looked for first. */
+  waitsAtOnce(): boolean {
+    return this.#missed && this.#isAlone();
+  }
+
+  /** What was read was at hand. */
+  hit(): void {
+    this.#missed = false;
+  }
+
+  #isAlone(): boolean {
+    const isIdle = this.#asked.length === 0 && Atomics.load(this.#counters, Counter.jobs) === 0;
+    return isIdle && !othersWait(this.#environment.connection());
+  }
+
   /**
    * Takes over the request, a read of `length` bytes of `inode` from `pos` on that lie inside the file, if there is something else
    * to do meanwhile. The handler then answers DEFERRED.
@@ -73,10 +89,9 @@ export class SlowReads {
     const streams = inode.ino === this.#lastInode && ahead >= 0 && ahead <= NEAR && length >= STREAM;
     this.#lastInode = inode.ino;
     this.#lastEnd = pos + length;
-    if (streams) return false;
+    this.#missed = true;
     const jobs = Atomics.load(this.#counters, Counter.jobs);
-    const alone = jobs === 0 && this.#asked.length === 0;
-    if (jobs + this.#asked.length >= MOST_JOBS || (alone && !othersWait(this.#environment.connection()))) return false;
+    if (streams || jobs + this.#asked.length >= MOST_JOBS || this.#isAlone()) return false;
     this.#report();
     // Between requests there may be no time for it.
     if ((this.#asked[0]?.until ?? Number.POSITIVE_INFINITY) < performance.now()) this.lookAgain();

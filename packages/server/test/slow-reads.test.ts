@@ -74,6 +74,8 @@ const PATIENCE = 10_000;
 function withReads(
   fd: number,
   work: (stage: {
+    /** Takes what the others ask: from then on nobody waits. */
+    leave(): void;
     readonly reads: SlowReads;
     readonly thread: IoThread;
     readonly errors: readonly Error[];
@@ -112,6 +114,7 @@ function withReads(
     thread.settle();
     send(theirs, Uint8Array.of(1), 0, 1); // somebody else asks something
     work({
+      leave: () => void recv(ours, message, 0, message.length, MessageFlag.DONTWAIT),
       reads,
       thread,
       errors,
@@ -198,6 +201,24 @@ it("nothing is under way when it is settled that nothing is", () => {
       assert.deepEqual(reply(), { unique: 2, error: 0, data: bytes.slice(0, BLOCK) });
       reads.lookAgain();
       assert.equal(reply(), undefined, "answered once");
+    });
+  });
+});
+
+it("who is alone and has missed once is not looked for again, until something is at hand or somebody else comes", () => {
+  withFile((fd) => {
+    withReads(fd, ({ reads, take, reply, leave }) => {
+      assert.equal(reads.waitsAtOnce(), false, "nothing was missed yet");
+      assert.ok(take(2));
+      assert.equal(reads.waitsAtOnce(), false, "somebody waits, and a read is under way");
+      reads.lookAgain();
+      assert.equal(reply()?.unique, 2);
+      assert.equal(reads.waitsAtOnce(), false, "somebody waits");
+      leave();
+      assert.equal(take(4), false, "alone");
+      assert.equal(reads.waitsAtOnce(), true);
+      reads.hit();
+      assert.equal(reads.waitsAtOnce(), false);
     });
   });
 });

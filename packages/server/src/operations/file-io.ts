@@ -25,13 +25,18 @@ export function fileOperations(server: Ext4Server) {
       if (!inode.isRegular) return inode.isDirectory ? -errno.EISDIR : -errno.EINVAL;
       const { offset, flags } = request;
       if (server.isOutside(inode)) return readInside(server, inode, offset, window);
-      let got = host.readNow(inode, offset, window);
-      if (got < 0) return got;
+      const { slowReads } = server;
       const wanted = Math.min(window.length, inode.size - offset);
-      // What is not at hand has to be waited for, by this thread only if there is nothing else to do.
-      if (got < wanted && server.slowReads?.takeOver(context, inode, offset, wanted) === true) {
-        server.accessed(inode, flags);
-        return DEFERRED;
+      let got = 0;
+      if (slowReads?.waitsAtOnce() !== true) {
+        got = host.readNow(inode, offset, window);
+        if (got < 0) return got;
+        // What is not at hand has to be waited for, by this thread only if there is nothing else to do.
+        if (got < wanted && slowReads?.takeOver(context, inode, offset, wanted) === true) {
+          server.accessed(inode, flags);
+          return DEFERRED;
+        }
+        if (got === wanted) slowReads?.hit();
       }
       // A short answer means the end of the file, behind which the kernel shows zeros: an error on the way must be one.
       while (got < wanted) {
