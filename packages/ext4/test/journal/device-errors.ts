@@ -207,14 +207,25 @@ export function check({ disk, synced, errors }: Outcome, scratch: string, journa
   assert.equal(again.status, 0, `${label}: e2fsck -fn after -fy: ${again.output}`);
   if (!journalled) return;
   const recovered = new MemoryDevice(disk.slice());
-  const mounted = mountForWriting(recovered);
-  mounted.unmount();
+  const environment = new TestEnvironment();
+  mountForWriting(recovered, {}, environment).unmount();
   const found = new Set(contentsOf(new MemoryDevice(recovered.bytes.slice())));
   for (const line of synced)
     assert.ok(found.has(line), `${label}: ${line} was synced; there are ${[...found].join("; ")}`);
   const ours = fsck(recovered.bytes, scratch, ["-fn"]);
-  assert.ok(ours.status === 0, `${label}: e2fsck -fn after our recovery: ${ours.output}`);
+  if (ours.status === 0) return;
+  // On a file system with errors, nobody trusts the list of orphans (ext4_orphan_cleanup, release_orphan_inodes): they stay for e2fsck.
+  assert.ok(
+    environment.lines.some((line) => line.includes("the list of orphans is dropped")),
+    `${label}: ${ours.output}`,
+  );
+  const wrong = ours.output.split("\n").filter((line) => !OF_ORPHANS.test(line));
+  assert.deepEqual(wrong, [], `${label}: e2fsck -fn after our recovery`);
 }
+
+/** What e2fsck says of inodes without a name that are in no list: they, and what they take, count as free. */
+const OF_ORPHANS =
+  /^(|Pass \d.*|Deleted inode \d+ has zero dtime\. {2}Fix\? no|(Block|Inode) bitmap differences: {2}-.*|Fix\? no|.*(WARNING: Filesystem still has errors|files \(.*blocks$).*|e2fsck .*)$/;
 
 function fsck(
   image: Uint8Array,
