@@ -19,8 +19,10 @@ export interface ClientFollower {
 export interface Placement {
   /** CPUs that the calling thread may be bound to; none if it cannot follow safely. */
   readonly cpus: readonly number[];
-  /** The CPU that thread `tid` ran on last, −1 if it cannot be known. */
+  /** The CPU that thread `tid` ran on last, −1 if it cannot be known now. */
   cpuOf(tid: number): number;
+  /** Has `tell` called when a CPU gets known that was asked for before. */
+  onTold?(tell: (tid: number, cpu: number) => void): void;
   /** Binds the calling thread to `cpu`, and has it give way to whoever runs there. */
   follow(cpu: number): void;
   /** Undoes `follow`. */
@@ -99,6 +101,7 @@ export class CpuFollower implements ClientFollower {
 
   constructor(placement: Placement = new ThreadPlacement()) {
     this.#placement = placement;
+    placement.onTold?.((tid, cpu) => this.#found(tid, cpu));
     if (placement.cpus.length < 2) this.credit = Number.POSITIVE_INFINITY;
   }
 
@@ -138,11 +141,10 @@ export class CpuFollower implements ClientFollower {
 
   starved(request: Uint8Array): void {
     if (this.#bound < 0 || this.#trust-- > 0) return;
-    const bound = this.#bound;
-    this.#look(tidOf(request));
     // A client that thinks between its requests is not looked up for each of them.
-    this.#trusted = this.#bound === bound ? Math.min(2 * this.#trusted, LONGEST_TRUST) : 1;
+    this.#trusted = Math.min(2 * this.#trusted, LONGEST_TRUST);
     this.#trust = this.#trusted;
+    this.#look(tidOf(request));
   }
 
   release(): void {
@@ -152,7 +154,10 @@ export class CpuFollower implements ClientFollower {
 
   #look(tid: number): void {
     // 0: a caller outside our pid namespace, or the kernel itself.
-    const cpu = tid === 0 ? -1 : this.#placement.cpuOf(tid);
+    if (tid !== 0) this.#found(tid, this.#placement.cpuOf(tid));
+  }
+
+  #found(tid: number, cpu: number): void {
     if (cpu < 0) return;
     this.#sameTid = tid === this.#tid ? this.#sameTid + 1 : 1;
     this.#sameCpu = cpu === this.#cpu ? this.#sameCpu + 1 : 1;
@@ -173,6 +178,8 @@ export class CpuFollower implements ClientFollower {
 
   #follow(cpu: number): void {
     if (this.#bound < 0) this.#since = this.#placement.now();
+    this.#trusted = 1;
+    this.#trust = this.#bound < 0 ? 0 : 1;
     this.#bound = cpu;
     this.credit = FOLLOWING;
     this.#placement.follow(cpu);
@@ -257,8 +264,10 @@ function parseDelay(text: Uint8Array, length: number): number {
 
 /** What the calling thread may not be able to see or do itself. */
 export interface Surroundings {
-  /** The CPU that a thread ran on last, −1 if it cannot be known. */
+  /** The CPU that a thread ran on last, −1 if it cannot be known now. */
   cpuOf(tid: number): number;
+  /** Has `tell` called when a CPU gets known that was asked for before. */
+  onTold?(tell: (tid: number, cpu: number) => void): void;
   /** Whether a SCHED_IDLE thread of this process can become a normal one again. */
   readonly canLeaveIdle: boolean;
   /** Makes the calling thread a normal one. */
@@ -325,6 +334,10 @@ export class ThreadPlacement implements Placement {
 
   cpuOf(tid: number): number {
     return this.#surroundings.cpuOf(tid);
+  }
+
+  onTold(tell: (tid: number, cpu: number) => void): void {
+    this.#surroundings.onTold?.(tell);
   }
 
   follow(cpu: number): void {

@@ -46,6 +46,39 @@ describe("the follower", () => {
     assert.deepEqual(moves, [2, 1]);
   });
 
+  test("goes where it is told later that its client is", () => {
+    const asked: number[] = [];
+    const moves: number[] = [];
+    let tell: (tid: number, cpu: number) => void = () => {};
+    const follower = new CpuFollower({
+      cpus: [0, 1],
+      cpuOf: (tid) => {
+        asked.push(tid);
+        return -1;
+      },
+      onTold: (teller) => {
+        tell = teller;
+      },
+      follow: (cpu) => void moves.push(cpu),
+      float: () => {},
+      delay: () => 0,
+      now: () => 0,
+      close: () => {},
+    });
+    const request = new Uint8Array(80);
+    new DataView(request.buffer).setUint32(32, 7, true);
+    for (let i = 0; i < 6; i++) {
+      follower.observe(request);
+      assert.deepEqual(moves, []);
+      tell(7, 1);
+    }
+    assert.deepEqual(moves, [1]);
+    follower.starved(request);
+    assert.deepEqual(asked, [7, 7, 7, 7, 7, 7, 7], "it looks at once when its client is gone");
+    tell(7, 0);
+    assert.deepEqual(moves, [1, 0]);
+  });
+
   test("notices at once when its client is gone, and trusts one that thinks between requests", () => {
     const { at, moves, follower, see } = machine();
     const request = new Uint8Array(80);

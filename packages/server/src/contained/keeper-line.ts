@@ -1,5 +1,5 @@
 import type { LoopWakeup, Surroundings } from "@bulkhead/fuse";
-import { close, Errno, Poll, PollSet, read, setNonBlocking, write } from "@bulkhead/linux";
+import { close, Errno, read, setNonBlocking, write } from "@bulkhead/linux";
 
 /*
  * What a contained server and its keeper have to say to each other while the mount lives, on a stream socket. The server asks, in 4
@@ -15,20 +15,21 @@ export const TOLD_TO_END = -2;
 export const ENDED = -3;
 export const STOP = 0;
 
-/** Milliseconds to wait for an answer; after one in vain none is waited for, until one comes. */
-const PATIENCE = 2;
+/** Questions that are not asked while one has no answer; then the keeper has dropped it. */
+const PATIENCE = 64;
 
 /** The server's end. A keeper that is gone, or busy, costs nothing but the answers. */
 export class KeeperLine implements LoopWakeup, Surroundings {
   /** The keeper knows no CPU where it could not help. */
   readonly canLeaveIdle = true;
   #fd: number;
-  readonly #ready = new PollSet(1);
   readonly #question = new Uint8Array(QUESTION);
   readonly #questionView = new DataView(this.#question.buffer);
   readonly #answer = new Uint8Array(ANSWER);
   readonly #answerView = new DataView(this.#answer.buffer);
-  #patience = PATIENCE;
+  /** Questions since the one that has no answer, it included. */
+  #unanswered = 0;
+  #tell: (tid: number, cpu: number) => void = () => {};
   #stopped = false;
   readonly #gone: () => void;
 
@@ -48,19 +49,19 @@ export class KeeperLine implements LoopWakeup, Surroundings {
     return this.#stopped;
   }
 
-  /** The CPU that thread `tid`, by a number of the keeper's, ran on last; −1 if that is not to be known. */
+  /** Asks for the CPU that thread `tid`, by a number of the keeper's, ran on last. Nobody waits for the answer: it is told. @returns −1 */
   cpuOf(tid: number): number {
     this.drain();
-    if (!this.#ask(tid)) return -1;
-    for (;;) {
-      this.#ready.set(0, this.#fd, Poll.IN);
-      if (this.#ready.poll(this.#patience) <= 0) {
-        this.#patience = 0;
-        return -1;
-      }
-      if (!this.#take()) return -1;
-      if (this.#answerView.getInt32(0, true) === tid) return this.#answerView.getInt32(4, true);
+    if (this.#unanswered === 0 || this.#unanswered > PATIENCE) {
+      this.#unanswered = 0;
+      if (!this.#ask(tid)) return -1;
     }
+    this.#unanswered++;
+    return -1;
+  }
+
+  onTold(tell: (tid: number, cpu: number) => void): void {
+    this.#tell = tell;
   }
 
   leaveIdle(): void {
@@ -108,8 +109,12 @@ export class KeeperLine implements LoopWakeup, Surroundings {
     if (this.#fd < 0) return false;
     const length = read(this.#fd, this.#answer, 0, ANSWER);
     if (length === ANSWER) {
-      this.#patience = PATIENCE;
-      if (this.#answerView.getInt32(0, true) === STOP) this.#stopped = true;
+      const tid = this.#answerView.getInt32(0, true);
+      if (tid === STOP) this.#stopped = true;
+      else {
+        this.#unanswered = 0;
+        this.#tell(tid, this.#answerView.getInt32(4, true));
+      }
       return true;
     }
     if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
