@@ -135,12 +135,17 @@ function measure(one: FileIoCase, contender: FileIoContender, device: string): n
   }
 }
 
+/** Whoever leaves a damaged image is named; the next one gets it repaired. Only of ours it is a failure. */
 function check(one: FileIoCase, contender: FileIoContender, device: string): void {
-  if (!one.writes || (contender !== "bulkhead" && contender !== "image")) return;
+  if (!one.writes) return;
   const { status, stdout } = spawnSync("e2fsck", ["-fn", device], { encoding: "utf8" });
   if (status === 0) return;
-  console.error(`${one.name}: ${contender} leaves an image in which e2fsck finds errors\n${stdout}`);
-  process.exitCode = 1;
+  console.error(`${one.name}: ${contender} leaves an image in which e2fsck finds errors`);
+  if (contender === "bulkhead" || contender === "image") {
+    console.error(stdout);
+    process.exitCode = 1;
+  }
+  spawnSync("e2fsck", ["-fy", device]);
 }
 
 makeImage();
