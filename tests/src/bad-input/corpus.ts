@@ -460,7 +460,13 @@ export const corpus: readonly Damage[] = [
     kind: "inode-bitmap",
     what: "another bit than the checksum says",
     base: "groups with checksums",
-    inflict: (image) => image.flip(image.u32(image.descriptorAt() + 4) * image.blockSize),
+    // In every group: which of them anything happens to depends on the random numbers of the image.
+    inflict(image) {
+      for (let group = 0; group < image.fs.geometry.groupCount; group++) {
+        const descriptor = image.descriptorAt() + group * image.fs.geometry.descriptorSize;
+        image.flip(image.u32(descriptor + 4) * image.blockSize);
+      }
+    },
   },
   {
     kind: "quota-file",

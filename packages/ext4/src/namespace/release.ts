@@ -20,12 +20,15 @@ const RELEASE_CREDITS = 64;
  * crash in between is made good at the next mount.
  */
 export function deleteInode(volume: Volume, inode: Inode): void {
-  transact(volume, RELEASE_CREDITS, (handle) => {
+  const mapped = hasBlocks(volume, inode);
+  // Room for what one block's removal takes: a symbolic link without target and blocks is never seen, even after a crash.
+  transact(volume, mapped ? 2 * RELEASE_CREDITS : RELEASE_CREDITS, (handle) => {
     handle.changes?.tell();
     handle.modifyInode(inode);
-    const mapped = hasBlocks(volume, inode);
-    inode.size = 0;
-    if (mapped) removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
+    if (mapped) {
+      inode.size = 0;
+      removeRange(handle, inode, 0, MAX_FILE_BLOCKS);
+    }
     forgetGrowth(handle, inode);
     const credits = RELEASE_CREDITS + (volume.features.eaInode ? XATTR_CREDITS : 0);
     if (handle.room < credits) handle.restart(Math.min(credits, volume.transactions!.mostCredits));

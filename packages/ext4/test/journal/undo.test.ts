@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { allocateBlocks } from "../../src/alloc/allocate-blocks.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
+import { CorruptionError } from "../../src/errors.js";
+import { groupDescriptor } from "../../src/groups/group-table.js";
 import { transact } from "../../src/journal/transactions.js";
+import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingTool } from "../images.js";
 import { changeImage } from "../writable.js";
+import { bytesOf, memoryOf, mountForWriting, withWritable } from "./writing.js";
 
 describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") ?? false }, () => {
   const images = new ImageDirectory();
@@ -35,4 +39,29 @@ describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") 
       transact(volume, 10, (handle) => freeBlocks(handle, undefined, block, 1));
     });
   });
+
+  for (const length of [8, 100]) {
+    it(`leaves a symbolic link of ${length} bytes whole that could not be deleted, and says why`, () => {
+      const image = images.make("symlink.img", "8M", ["-t", "ext4", "-b", "1024"]);
+      const target = "t".repeat(length);
+      withWritable(image, (mounted) => {
+        mounted.symlink(mounted.root, bytesOf("link"), bytesOf(target), { uid: 0, gid: 0 });
+      });
+      const device = memoryOf(image);
+      const bitmap = groupDescriptor(openVolume(device), 0).inodeBitmap * 1024;
+      const byte = new Uint8Array(1);
+      device.read(bitmap, byte);
+      byte[0]! ^= 0xff;
+      device.write(bitmap, byte);
+
+      const mounted = mountForWriting(device, { errors: "continue" });
+      const ino = mounted.lookup(mounted.root, bytesOf("link"));
+      mounted.unlink(mounted.root, bytesOf("link"));
+      assert.throws(
+        () => mounted.release(ino),
+        (error) => error instanceof CorruptionError && error.kind === "inode-bitmap",
+      );
+      assert.equal(new TextDecoder().decode(mounted.readLink(mounted.inode(ino))), target);
+    });
+  }
 });
