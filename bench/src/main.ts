@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
 import { type ContenderName, mount } from "./contenders.js";
 import { type BenchImages, emptyImage, makeImages } from "./images.js";
-import { median } from "./median.js";
+import { geometricMean, median, quantile } from "./median.js";
 
 const { values } = parseArgs({
   options: {
@@ -81,11 +81,19 @@ function checkWritten(benchmark: Benchmark, contender: ContenderName, image: str
   rmSync(image);
 }
 
+/** The middle half of the rounds' ratios, where there are enough of them. */
+function spread(theirs: readonly number[], ours: readonly number[]): string {
+  if (ours.length < 4) return "";
+  const ratios = ours.map((seconds, round) => theirs[round]! / seconds);
+  return ` (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`;
+}
+
 const images = makeImages(values.images);
 const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
   ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
 );
 const report = [];
+const all = new Map<ContenderName, number[]>();
 let peak = 0;
 for (const benchmark of chosen) {
   const contenders: readonly ContenderName[] =
@@ -108,12 +116,16 @@ for (const benchmark of chosen) {
     const ratio = median(samples.get(contender)!) / ours;
     const goal = benchmark.goals[contender];
     ratios[contender] = ratio;
+    all.set(contender, [...(all.get(contender) ?? []), ratio]);
     line.push(
-      `${ratio.toFixed(2)}x ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
+      `${ratio.toFixed(2)}x${spread(samples.get(contender)!, samples.get("bulkhead")!)} ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
     );
   }
   console.log(line.join("   "));
   report.push({ name: benchmark.name, ratios, goals: benchmark.goals, seconds: Object.fromEntries(samples) });
+}
+if (values.against !== undefined) {
+  for (const [contender, ratios] of all) console.log(`all of these: ${geometricMean(ratios).toFixed(3)}x ${contender}`);
 }
 console.log(`peak memory of the server: ${(peak / 1024).toFixed(0)} MiB (goal 150)`);
 

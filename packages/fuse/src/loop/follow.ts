@@ -43,7 +43,7 @@ const SCATTERED = 1024;
 /** Observations after which searching becomes rare. */
 const PATIENCE = 24;
 /** While following, every so many observations the client is looked up again. */
-const LOOK_AGAIN = 16;
+const LOOK_AGAIN = 64;
 /** The most times in a row that a client is thought to have stayed when it asked nothing. */
 const LONGEST_TRUST = 64;
 /** Milliseconds of waiting for the CPU, per request, above which following costs more than a wake-up elsewhere. */

@@ -1,6 +1,6 @@
-import { Socket } from "node:net";
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import { ThreadLookup } from "@bulkhead/fuse";
-import { Policy, setPolicy } from "@bulkhead/linux";
+import { Policy, setPolicy, write } from "@bulkhead/linux";
 import { ANSWER, ENDED, LEAVE_IDLE, QUESTION, STOP, TOLD_TO_END } from "@bulkhead/server/contained";
 
 /** Questions a second that are answered: a server asks once in 16 requests at most. What is more is dropped. */
@@ -16,8 +16,13 @@ export class ThreadQuestions {
   /** Resolves when the server has let go of its end: it has ended, or will not say anything any more. */
   readonly closed: Promise<void>;
   readonly #stream: Socket;
+  readonly #fd: number;
   readonly #threads = new ThreadLookup();
-  #rest: Buffer = Buffer.alloc(0);
+  readonly #said = new Uint8Array(ANSWER);
+  readonly #saidView = new DataView(this.#said.buffer);
+  /** What was read; it begins with `#rest` bytes of a question that has not come whole. */
+  readonly #heard = Buffer.alloc(1024);
+  #rest = 0;
   #second = 0;
   #answered = 0;
   #hasEnded = false;
@@ -32,11 +37,16 @@ export class ThreadQuestions {
    * @param server the process id of the server, whose first thread serves
    */
   constructor(fd: number, server: number | undefined) {
-    const stream = new Socket({ fd });
+    // Without streams of buffers: what the keeper does on the way costs whoever works on that CPU.
+    const options: SocketConstructorOpts & { onread: OnReadOpts } = {
+      fd,
+      onread: { buffer: () => this.#heard.subarray(this.#rest), callback: (bytes) => this.#take(bytes) },
+    };
+    const stream = new Socket(options);
+    this.#fd = fd;
     this.#stream = stream;
     this.#server = server;
     this.#mayPlace = this.#threads.canLeaveIdle;
-    stream.on("data", (bytes: Buffer) => this.#take(bytes));
     stream.on("error", () => {}); // it ended
     this.closed = new Promise((resolve) => {
       stream.on("close", () => {
@@ -62,16 +72,18 @@ export class ThreadQuestions {
     this.#send(STOP, -1);
   }
 
-  #take(bytes: Buffer): void {
-    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+  /** @returns whether more is to be read now */
+  #take(bytes: number): boolean {
+    const heard = this.#heard;
+    const length = this.#rest + bytes;
     let at = 0;
-    for (; at + QUESTION <= all.length; at += QUESTION) this.#answer(all.readInt32LE(at));
-    this.#rest = all.subarray(at);
+    for (; at + QUESTION <= length; at += QUESTION) this.#answer(heard.readInt32LE(at));
+    heard.copy(heard, 0, at, length);
+    this.#rest = length - at;
+    if (this.#answered <= MOST) return true;
     // Whoever asks so much has to wait.
-    if (this.#answered > MOST) {
-      this.#stream.pause();
-      setTimeout(() => this.#stream.resume(), PAUSE);
-    }
+    setTimeout(() => this.#stream.resume(), PAUSE);
+    return false;
   }
 
   #answer(tid: number): void {
@@ -101,12 +113,11 @@ export class ThreadQuestions {
     }
   }
 
+  /** A server that does not read misses the answers. */
   #send(tid: number, cpu: number): void {
-    // A server that does not read has no answers to wait for.
-    if (this.#stream.destroyed || this.#stream.writableLength > 0) return;
-    const answer = Buffer.alloc(ANSWER);
-    answer.writeInt32LE(tid, 0);
-    answer.writeInt32LE(cpu, 4);
-    this.#stream.write(answer);
+    if (this.#stream.destroyed) return;
+    this.#saidView.setInt32(0, tid, true);
+    this.#saidView.setInt32(4, cpu, true);
+    write(this.#fd, this.#said, 0, ANSWER);
   }
 }
