@@ -1,3 +1,4 @@
+export * from "./aligned.js";
 export { AsyncIo } from "./async-io.js";
 export * from "./at.js";
 export * from "./clock.js";

@@ -11,6 +11,8 @@ export interface SourceOptions {
   readonly partition?: number;
   /** An open descriptor of it, instead of opening `path`; the device closes it. */
   readonly descriptor?: number;
+  /** One of the same block device that was opened with O_DIRECT; the device closes it. */
+  readonly directDescriptor?: number;
 }
 
 /** `read-write` fails when the source is write-protected; `read-write if possible` is then read-only. */

@@ -16,6 +16,7 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
+import { DirectWrites } from "./direct-writes.js";
 import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import { orPartitionChoice } from "./partition-choice.js";
@@ -67,7 +68,25 @@ const io: SourceIo = {
   flock,
   writeBehind,
   readNow: (fd, target, position) => preadNow(fd, target, 0, target.length, position),
+  directWrites,
 };
+
+/** What a journal of its own is written in is too short for more. */
+const { directWrites: _, ...journalIo } = io;
+
+function directWrites({ path, descriptor, directDescriptor }: SourceOptions): DirectWrites | undefined {
+  // Who was given the device open cannot open it.
+  const fd = directDescriptor ?? (descriptor === undefined ? openDirect(path) : undefined);
+  return fd === undefined ? undefined : new DirectWrites(fd);
+}
+
+function openDirect(path: string): number | undefined {
+  try {
+    return fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_DIRECT);
+  } catch {
+    return undefined; // what is mounted may not be opened for writing (BLK_DEV_WRITE_MOUNTED); then all goes through its cache
+  }
+}
 
 /** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
 const LEAST_WAIT = 50;
@@ -123,7 +142,7 @@ export const createFileSystem = (
         possible?.endMount();
         throw new Error(`${source.path}: the file system is corrupt and was mounted with errors=panic`);
       });
-    if (journal !== undefined) journalDevice = openSource(journal, io, engine.writable);
+    if (journal !== undefined) journalDevice = openSource(journal, journalIo, engine.writable);
     const options: MountOptions = {
       nodeName: hostname(),
       deviceName: basename(source.path),

@@ -1,6 +1,6 @@
 // Oracle: sync(1), umount(8) and e2fsck on a block device (a loop device), and the kernel's rules of who may have one.
 import assert from "node:assert/strict";
-import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { withoutMountTools } from "../facilities.js";
 import { leaveMountNamespace } from "../system/calls.js";
@@ -160,5 +160,61 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
     assert.equal(ask("umount", [served.mountPoint]).code, 0);
     assertClean(loop);
     assert.equal(served.output, "");
+  });
+
+  /** Whether a server has the device open past its page cache. */
+  function writesDirectly(pid: number, loop: string): boolean {
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      if (readlinkSync(`/proc/${pid}/fd/${fd}`) !== loop) return false;
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "latin1"))?.[1] ?? "0";
+      return (Number.parseInt(flags, 8) & constants.O_DIRECT) !== 0;
+    });
+  }
+
+  /** MiB of a device that its page cache holds. */
+  function cached(loop: string): number {
+    const script = `import ctypes, mmap, os, sys
+size = 128 << 20
+fd = os.open(sys.argv[1], os.O_RDWR)
+memory = mmap.mmap(fd, size)
+pages = (ctypes.c_ubyte * (size // 4096))()
+libc = ctypes.CDLL(None, use_errno=True)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+assert libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0, ctypes.get_errno()
+print(sum(page & 1 for page in pages) / 256)`;
+    const { code, stdout, stderr } = ask("python3", ["-c", script, loop]);
+    assert.equal(code, 0, stderr);
+    return Number(stdout);
+  }
+
+  it("has long writes past its page cache, and among others; so does the server's successor", async () => {
+    const loop = device();
+    const served = await bench.serve(loop);
+    const write = (name: string, ...how: readonly string[]) => {
+      const what = [
+        "--size=32m",
+        "--bsrange=4k-1m",
+        "--verify=crc32c",
+        "--end_fsync=1",
+        "--output-format=terse",
+        ...how,
+      ];
+      const { code, stdout, stderr } = ask("fio", [`--name=${name}`, ...what], served.mountPoint);
+      assert.equal(code, 0, stdout + stderr);
+    };
+    const script = "dd if=/dev/zero of=long bs=1M count=32 oflag=direct conv=notrunc status=none";
+    for (let life = 0; life < 2; life++) {
+      assert.ok(writesDirectly(served.serverPid, loop));
+      const before = cached(loop);
+      assert.equal(ask("sh", ["-c", script], served.mountPoint).code, 0);
+      const grown = cached(loop) - before;
+      assert.ok(grown < 8, `${grown} MiB of 32 are in the device's page cache`);
+      write("cached", "--rw=randrw");
+      write("direct", "--rw=randwrite", "--direct=1", "--ioengine=libaio", "--iodepth=8");
+      if (life === 0) process.kill(served.serverPid, "SIGKILL");
+      assert.equal(ask("cmp", ["-n", String(32 << 20), "long", "/dev/zero"], served.mountPoint).code, 0);
+    }
+    assert.equal(ask("umount", [served.mountPoint]).code, 0);
+    assertClean(loop);
   });
 });

@@ -1,4 +1,5 @@
-import { Errno, errnoName, Poll, PollSet } from "@bulkhead/linux";
+import { Errno, errnoName, Poll, PollSet, pageAligned } from "@bulkhead/linux";
+import { FuseInHeader, FuseWriteIn } from "../protocol/index.js";
 import type { Session } from "../protocol/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { ClientFollower } from "./follow.js";
@@ -49,6 +50,9 @@ export interface LoopOptions {
 /** Why a loop returned. `refused`: INIT was answered with an error; `interrupted`: by `events`, and it has not ended. */
 export type LoopEnd = "unmounted" | "stopped" | "refused" | "interrupted";
 
+/** Where the data of a WRITE begins in a request: it may go to a device directly. */
+const WRITE_DATA = FuseInHeader.size + FuseWriteIn.size;
+
 /** Requests in a row without a look at timers and wake-ups. */
 const BURST = 256;
 const MAX_BACKOFF = 63;
@@ -73,7 +77,7 @@ export class ServingLoop {
     this.timers = options.timers ?? new Timers();
     this.wakeup = options.wakeup ?? new Wakeup();
     // With all its pages: a request is lost when its thread is killed while the kernel waits for one.
-    this.#request = new Uint8Array(options.session.requestCapacity).fill(0);
+    this.#request = pageAligned(options.session.requestCapacity, WRITE_DATA);
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
     if (options.completions !== undefined) this.#ready.set(2, options.completions.fd, Poll.IN);

@@ -19,6 +19,7 @@ import {
   type OpenedFileSystem,
   type OpeningContext,
   parseCommand,
+  requestDirect,
   requestSource,
   ServiceConnection,
 } from "@bulkhead/service/server";
@@ -29,6 +30,7 @@ import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
 import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
+import { isWhole } from "../source.js";
 import { Survival } from "../survival/index.js";
 import { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";
@@ -229,7 +231,11 @@ async function serveData(
   const why = whyNoIomap({ source: where, blockDevice: source.isBlockDevice, data: settings.data }, support);
   const wanted = iomap !== "never" && command.extensions && !command.blockMount;
   if (wanted && iomap === "required" && why !== undefined) throw new SourceError(`iomap=1 is not possible: ${why}`);
-  if (!wanted || why !== undefined) return { ...common, journal };
+  if (!wanted || why !== undefined) {
+    const direct =
+      writable && source.isBlockDevice && isWhole(where) ? requestDirect(connection, command.source) : undefined;
+    return { ...common, journal, ...(direct === undefined ? {} : { source: { ...where, directDescriptor: direct } }) };
+  }
   const atomicWrites = atomicWriteSizes(fstat(source.fd).rdev, support);
   const required = iomap === "required";
   return { ...common, journal, iomap: { required, cacheMappings: iomapCache, claim: source.fd, atomicWrites } };

@@ -20,7 +20,7 @@ export class HeldMount {
 
   /** Holds a file; of several openings, the last one. */
   keep(path: Uint8Array, fd: number, flags: number): void {
-    const key = Buffer.from(path).toString("latin1");
+    const key = keyOf(path, flags);
     const before = this.#files.get(key);
     this.#files.set(key, { fd: duplicate(fd), writable: (flags & ACCESS_MODE) !== constants.O_RDONLY });
     if (before !== undefined) close(before.fd);
@@ -28,7 +28,7 @@ export class HeldMount {
 
   /** The same open file: locks that are on it stay there. @throws {LinuxError} ENOENT; EROFS when it was only opened for reading */
   duplicateOf(path: Uint8Array, flags: number): number {
-    const found = this.#files.get(Buffer.from(path).toString("latin1"));
+    const found = this.#files.get(keyOf(path, flags));
     const subject = new TextDecoder().decode(path);
     if (found === undefined) throw new LinuxError("open", Errno.ENOENT, subject);
     const writes = (flags & ACCESS_MODE) !== constants.O_RDONLY;
@@ -44,6 +44,12 @@ export class HeldMount {
     for (const { fd } of this.#files.values()) close(fd);
     this.#files.clear();
   }
+}
+
+/** A file that is open twice, for direct I/O and not, is two. */
+function keyOf(path: Uint8Array, flags: number): string {
+  const way = (flags & constants.O_DIRECT) === 0 ? "cached" : "direct";
+  return `${way} ${Buffer.from(path).toString("latin1")}`;
 }
 
 /** What a session does for a server that goes on with a mount: nothing is opened, and nothing is mounted. */

@@ -10,4 +10,4 @@ export {
   type ServiceMountOptions,
 } from "./mount.js";
 export { findServiceSocket } from "./socket.js";
-export { requestSource, type ServiceSource, type SourceRequest } from "./source.js";
+export { requestDirect, requestSource, type ServiceSource, type SourceRequest } from "./source.js";

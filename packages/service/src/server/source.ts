@@ -57,6 +57,17 @@ export async function requestSource(
   }
 }
 
+/** Asks for a block device once more, to be written past its page cache (O_DIRECT); undefined where it cannot be opened so. */
+export function requestDirect(connection: ServiceConnection, path: Uint8Array): number | undefined {
+  const flags = constants.O_RDWR | constants.O_DIRECT | constants.O_NONBLOCK;
+  try {
+    return connection.requestFile(path, { flags, requestFlags: FileRequestFlag.QUIET });
+  } catch (error) {
+    if (error instanceof LinuxError) return undefined;
+    throw error;
+  }
+}
+
 function askFor(connection: ServiceConnection, path: Uint8Array, flags: number, request: SourceRequest): number {
   const attempt = (how: Omit<FileRequest, "flags">, refusal: string): number | undefined => {
     try {
