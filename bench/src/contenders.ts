@@ -21,6 +21,8 @@ export interface Mounted {
   readonly directory: string;
   /** Milliseconds from the command's start until the mount answered. */
   readonly mountMilliseconds: number;
+  /** Processes that serve it, and look after it; none when the kernel serves. */
+  readonly servers: readonly number[];
   /** Highest resident memory of the server process so far in KiB; undefined when the kernel serves. */
   peakMemory(): number | undefined;
   unmount(): void;
@@ -96,6 +98,7 @@ export function mount(name: ContenderName, image: string, writable: boolean): Mo
   return {
     directory,
     mountMilliseconds,
+    servers,
     peakMemory() {
       return servers.length === 0 ? undefined : peakOf(servers);
     },

@@ -1,4 +1,4 @@
-/** What is read and written where data goes straight to its blocks: every combination of issue's table. */
+/** What is read and written where data goes straight to its blocks: every combination. */
 
 export type FileIoContender = "kernel" | "fuse2fs" | "bulkhead" | "image";
 

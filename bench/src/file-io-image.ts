@@ -1,8 +1,9 @@
 /**
- * The host without a mount, as a client of its own process: node file-io-image.js DEVICE CASE FILE
- * Prints how long it took; opening the image, which starts a server, is not part of it.
+ * The host without a mount, as a client of its own process: node file-io-image.js DEVICE CASE FILE [--profile]
+ * Prints how long it took, and with --profile where the time went; opening the image, which starts a server, is not part of it.
  */
 import { alignedBuffer, type ImageNode, openImage } from "@bulkhead/image";
+import { watchCalls } from "./call-times.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase } from "./file-io-cases.js";
 import { sequence } from "./workload.js";
 
@@ -63,16 +64,18 @@ async function run(
   );
 }
 
-const [device = "", name = "", file = ""] = process.argv.slice(2);
+const [device = "", name = "", file = "", option = ""] = process.argv.slice(2);
 const one = FILE_IO_CASES.find((candidate) => candidate.name === name);
 if (one === undefined) throw new Error(`there is no case ${name}`);
 const image = openImage(device, { writable: one.writes, direct: true });
 try {
   const node = image.find(`/${file}`);
+  const ended = option === "--profile" ? watchCalls(process.pid) : undefined;
   const start = performance.now();
   await run(one, node, image.tree.data);
   if (one.writes) image.sync();
-  console.log(JSON.stringify({ seconds: (performance.now() - start) / 1000 }));
+  const seconds = (performance.now() - start) / 1000;
+  console.log(JSON.stringify({ seconds, profile: ended?.() }));
 } finally {
   image.close();
 }

@@ -2,11 +2,12 @@
  * File data on one loop device: kernel ext4, fuse2fs, our mount and the host without a mount, one after another in every round. Needs
  * root, fio, fuse2fs and 4 GiB of temporary space.
  *
- *     npm run bench -- file-io [--rounds N] [--only WORD …] [--contenders NAME …] [--directory DIR]
+ *     npm run bench -- file-io [--rounds N] [--only WORD …] [--contenders NAME …] [--directory DIR] [--profile]
  *
  * `memory`: the loop device's file is in the page cache; `disk`: the loop device does direct I/O, and nothing is in memory. fio asks on
  * mounts; writes end with an fsync that counts. Printed are medians, and ratios of speed to each other contender. Timings fail
- * nothing; e2fsck does, after each of our writes.
+ * nothing; e2fsck does, after each of our writes. `--profile` has a further pass of ours, and says which system calls its time goes to:
+ * of the thread that serves the mount, or of the program that needs none.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
 import { type ContenderName, mount } from "./contenders.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
 import { median } from "./median.js";
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     contenders: { type: "string", multiple: true, default: ["kernel", "fuse2fs", "bulkhead", "image"] },
     directory: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
+    profile: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -115,21 +118,48 @@ interface FioRun {
   readonly runtime: number;
 }
 
+function fileOf({ unwritten }: FileIoCase): string {
+  return unwritten ? "reserved" : "written";
+}
+
+/** Without a mount. */
+function askImage(one: FileIoCase, device: string, profiled = false): { seconds: number; profile?: Profile } {
+  const args = [client, device, one.name, fileOf(one), ...(profiled ? ["--profile"] : [])];
+  const out = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 600_000 });
+  if (out.status !== 0) throw new Error(`${one.name} without a mount: ${out.stderr}`);
+  return JSON.parse(out.stdout);
+}
+
 function measure(one: FileIoCase, contender: FileIoContender, device: string): number {
   prepare(one, device);
-  const file = one.unwritten ? "reserved" : "written";
-  if (contender === "image") {
-    const out = spawnSync(process.execPath, [client, device, one.name, file], { encoding: "utf8", timeout: 600_000 });
-    if (out.status !== 0) throw new Error(`${one.name} without a mount: ${out.stderr}`);
-    return (JSON.parse(out.stdout) as { seconds: number }).seconds;
-  }
+  if (contender === "image") return askImage(one, device).seconds;
   const mounted = mount(
     contender === "kernel" ? "kernel-device" : (contender satisfies ContenderName),
     device,
     one.writes,
   );
   try {
-    return askFio(join(mounted.directory, file), one);
+    return askFio(join(mounted.directory, fileOf(one)), one);
+  } finally {
+    mounted.unmount();
+  }
+}
+
+/** What the time of one of ours goes to. */
+function profile(one: FileIoCase, contender: "bulkhead" | "image", device: string): string {
+  prepare(one, device);
+  if (contender === "image") {
+    const { seconds, profile } = askImage(one, device, true);
+    if (profile === undefined) throw new Error(`${one.name} without a mount: no profile`);
+    return describe(profile, seconds * 1000);
+  }
+  const mounted = mount(contender, device, one.writes);
+  try {
+    const tid = servingThread(mounted.servers);
+    if (tid === undefined) throw new Error("no thread serves the mount");
+    const ended = watchCalls(tid);
+    const seconds = askFio(join(mounted.directory, fileOf(one)), one);
+    return describe(ended(), seconds * 1000);
   } finally {
     mounted.unmount();
   }
@@ -154,12 +184,17 @@ const report = [];
 for (const one of chosen) {
   const contenders = (values.contenders as FileIoContender[]).filter((name) => name !== "image" || one.direct);
   const samples = new Map<FileIoContender, number[]>(contenders.map((name) => [name, []]));
+  const profiles: Partial<Record<FileIoContender, string>> = {};
   withLoop(IMAGE, one.medium, (device) => {
     for (let round = 0; round < rounds; round++) {
       for (const contender of contenders) {
         samples.get(contender)!.push(measure(one, contender, device));
         check(one, contender, device);
       }
+    }
+    if (!values.profile) return;
+    for (const contender of contenders) {
+      if (contender === "bulkhead" || contender === "image") profiles[contender] = profile(one, contender, device);
     }
   });
   const bytes = one.requests * one.blockSize;
@@ -181,7 +216,8 @@ for (const one of chosen) {
       `${of} ${ratio.toFixed(2)}x ${than} (goal ${goal}x${reached ? ", reached" : ""})`,
   );
   console.log(`${one.name}\n    ${shown.join("   ")}\n    ${judged.join("   ")}`);
-  report.push({ name: one.name, ratios, seconds: Object.fromEntries(samples) });
+  for (const [contender, found] of Object.entries(profiles)) console.log(`    ${contender}: ${found}`);
+  report.push({ name: one.name, ratios, profiles, seconds: Object.fromEntries(samples) });
 }
 const results = fileURLToPath(new URL("../results/", import.meta.url));
 mkdirSync(results, { recursive: true });
