@@ -16,13 +16,13 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
-import { DirectWrites } from "./direct-writes.js";
+import { DirectDevice } from "./direct-device.js";
 import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import { orPartitionChoice } from "./partition-choice.js";
 import { Ext4Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
-import { openSource, type SourceIo, type SourceOptions } from "./source.js";
+import { isWhole, openSource, type SourceIo, type SourceOptions } from "./source.js";
 import type { Survival } from "./survival/index.js";
 
 /** What the serving thread is told; plain data. */
@@ -68,21 +68,21 @@ const io: SourceIo = {
   flock,
   writeBehind,
   readNow: (fd, target, position) => preadNow(fd, target, 0, target.length, position),
-  directWrites,
 };
 
-/** What a journal of its own is written in is too short for more. */
-const { directWrites: _, ...journalIo } = io;
-
-function directWrites({ path, descriptor, directDescriptor }: SourceOptions): DirectWrites | undefined {
+/** The device of a source past its page cache, where the device is all of a block device. */
+function directDevice(device: BlockDevice, source: SourceOptions): DirectDevice | undefined {
+  const { path, descriptor, directDescriptor } = source;
+  if (!isWhole(source) || device.file === undefined || !fstat(device.file.fd).isBlockDevice()) return undefined;
   // Who was given the device open cannot open it.
-  const fd = directDescriptor ?? (descriptor === undefined ? openDirect(path) : undefined);
-  return fd === undefined ? undefined : new DirectWrites(fd);
+  const fd = directDescriptor ?? (descriptor === undefined ? openDirect(path, !device.readOnly) : undefined);
+  return fd === undefined ? undefined : new DirectDevice(device, fd);
 }
 
-function openDirect(path: string): number | undefined {
+function openDirect(path: string, writable: boolean): number | undefined {
+  const { O_RDWR, O_RDONLY, O_DIRECT } = fs.constants;
   try {
-    return fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_DIRECT);
+    return fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
   } catch {
     return undefined; // what is mounted may not be opened for writing (BLK_DEV_WRITE_MOUNTED); then all goes through its cache
   }
@@ -142,7 +142,7 @@ export const createFileSystem = (
         possible?.endMount();
         throw new Error(`${source.path}: the file system is corrupt and was mounted with errors=panic`);
       });
-    if (journal !== undefined) journalDevice = openSource(journal, journalIo, engine.writable);
+    if (journal !== undefined) journalDevice = openSource(journal, io, engine.writable);
     const options: MountOptions = {
       nodeName: hostname(),
       deviceName: basename(source.path),
@@ -165,6 +165,8 @@ export const createFileSystem = (
     device.close();
     throw new Error(`iomap=1 is not possible: ${ours}`);
   }
+  // What was replayed into memory is over the device.
+  const direct = filesystem.device === device ? directDevice(device, source) : undefined;
   const deadlines = new Deadlines(filesystem, timers, (error) => server.toErrno(error));
   const server = new Ext4Server(filesystem, {
     ...serving,
@@ -181,6 +183,7 @@ export const createFileSystem = (
         }),
     onChange: () => deadlines.arm(),
     ...(oneByOne ? {} : { connection: () => transport().fd, ioThread }),
+    ...(direct === undefined ? {} : { dataDevice: direct }),
     ...(survival === undefined ? {} : { lookups: survival.lookups, beforeSync: () => survival.noteDone() }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
@@ -238,6 +241,7 @@ export const createFileSystem = (
       } finally {
         filesystem.close();
         journalDevice?.close();
+        direct?.close();
         device.close();
       }
     },

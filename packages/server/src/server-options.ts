@@ -1,3 +1,4 @@
+import type { HostDevice } from "@bulkhead/iomap/in-process";
 import type { AccessTimes } from "./access-times.js";
 import type { IoThread } from "./io-thread.js";
 import type { LookupCounts } from "./lookups.js";
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly reservedGid?: number;
   /** Offers the other end to do the file I/O itself. Default: it is done here. */
   readonly iomap?: IomapOptions;
+  /** Where file data is read and written; default the file system's device. */
+  readonly dataDevice?: HostDevice;
   /** Told, after the request that changed something, that the engine may have new deadlines. */
   readonly onChange?: () => void;
   /**

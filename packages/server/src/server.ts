@@ -111,7 +111,7 @@ export class Ext4Server {
     const { after } = options;
     this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
     const devices = new DeviceRegistry();
-    const dev = devices.add(fs.device);
+    const dev = devices.add(options.dataDevice ?? fs.device);
     const { blockSize } = fs.geometry;
     this.#blockSize = blockSize;
     // File blocks are 32-bit numbers, so no file is longer than this.

@@ -14,15 +14,6 @@ export interface SourceIo extends FileIo {
   deviceSize?(fd: number): number;
   /** flock(2); false when it would have to wait. Without it, nothing is locked. */
   flock?(fd: number, operation: number): boolean;
-  /** Who writes to a block device past its page cache, if somebody can. Without it, nobody does. */
-  directWrites?(options: SourceOptions): DirectWriter | undefined;
-}
-
-/** See DirectWrites. */
-export interface DirectWriter {
-  /** @returns bytes written; 0: they have to go through the cache */
-  write(source: Uint8Array, offset: number, length: number, position: number): number;
-  close(): void;
 }
 
 const LOCK_SH = 1;
@@ -56,8 +47,7 @@ function wholeDevice(fd: number, options: SourceOptions, io: SourceIo, writable:
   }
   if (stat.isBlockDevice()) {
     const size = io.deviceSize?.(fd) ?? Number(sysfs(stat.rdev, "size")) * SECTOR;
-    const direct = writable && isWhole(options) ? io.directWrites?.(options) : undefined;
-    return new FileDevice(direct === undefined ? io : withDirectWrites(io, direct), fd, { size, readOnly: !writable });
+    return new FileDevice(io, fd, { size, readOnly: !writable });
   }
   throw new SourceError(`${options.path} is neither a file nor a block device`);
 }
@@ -65,18 +55,6 @@ function wholeDevice(fd: number, options: SourceOptions, io: SourceIo, writable:
 /** Whether all of a file or device is the file system's. */
 export function isWhole({ offset = 0, partition }: SourceOptions): boolean {
   return offset === 0 && partition === undefined;
-}
-
-function withDirectWrites(io: SourceIo, direct: DirectWriter): FileIo {
-  return {
-    ...io,
-    writeSync: (fd, source, offset, length, position) =>
-      direct.write(source, offset, length, position) || io.writeSync(fd, source, offset, length, position),
-    closeSync(fd) {
-      direct.close();
-      io.closeSync(fd);
-    },
-  };
 }
 
 function lock(fd: number, { path, descriptor }: SourceOptions, io: SourceIo, writable: boolean): void {
