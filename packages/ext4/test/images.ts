@@ -49,15 +49,22 @@ export function unmountImage(at: string): void {
   if (spawnSync("umount", [at], { timeout: 30_000 }).status !== 0) spawnSync("umount", ["-l", at], { timeout: 30_000 });
 }
 
-/** Mounts an image at the directory `at` while `work` runs; what `work` wrote is then in the image. */
+/**
+ * Mounts an image at the empty directory `at` while `work` runs, and removes that: with its directory, a mount goes from the mount
+ * namespaces that other tests have made meanwhile, too. What `work` wrote is then in the image, and nobody else writes there.
+ */
 export function withMount<T>(image: string, at: string, options: string, work: (root: string) => T): T {
-  mountImage(image, at, options);
   try {
-    const result = work(at);
-    run("sync", ["-f", at]); // a mount namespace made meanwhile may keep the file system from being unmounted
-    return result;
+    mountImage(image, at, options);
+    try {
+      const result = work(at);
+      run("sync", ["-f", at]); // for a mount that something uses still
+      return result;
+    } finally {
+      unmountImage(at);
+    }
   } finally {
-    unmountImage(at);
+    fs.rmdirSync(at);
   }
 }
 

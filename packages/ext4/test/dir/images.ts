@@ -57,11 +57,7 @@ export function debugfs(image: string | undefined, commands: readonly string[]):
 /** Mounts an image with the kernel's ext4 and runs a Python program with the mount point as its first argument. */
 export function inKernelMount(image: string, program: string, ...args: readonly string[]): string {
   const mountPoint = fs.mkdtempSync(join(tmpdir(), "bulkhead-mount-"));
-  try {
-    return withMount(image, mountPoint, "rw", (root) => run("python3", ["-c", program, root, ...args]));
-  } finally {
-    fs.rmdirSync(mountPoint);
-  }
+  return withMount(image, mountPoint, "rw", (root) => run("python3", ["-c", program, root, ...args]));
 }
 
 /** The volume of an image, all of it in memory: what a test changes there does not reach the file. */

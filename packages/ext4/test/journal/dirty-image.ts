@@ -66,6 +66,8 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
       return work(at);
     } finally {
       unmountImage(at);
+      // From other tests' mount namespaces as well.
+      fs.rmdirSync(at);
     }
   }
 
