@@ -70,19 +70,19 @@ const io: SourceIo = {
   readNow: (fd, target, position) => preadNow(fd, target, 0, target.length, position),
 };
 
-/** The device of a source past its page cache, where the device is all of a block device. */
+/** The device of a source with long writes past its page cache, where all of a block device is to be written. */
 function directDevice(device: BlockDevice, source: SourceOptions): DirectDevice | undefined {
   const { path, descriptor, directDescriptor } = source;
-  if (!isWhole(source) || device.file === undefined || !fstat(device.file.fd).isBlockDevice()) return undefined;
+  if (device.readOnly || !isWhole(source) || device.file === undefined) return undefined;
+  if (!fstat(device.file.fd).isBlockDevice()) return undefined;
   // Who was given the device open cannot open it.
-  const fd = directDescriptor ?? (descriptor === undefined ? openDirect(path, !device.readOnly) : undefined);
+  const fd = directDescriptor ?? (descriptor === undefined ? openDirect(path) : undefined);
   return fd === undefined ? undefined : new DirectDevice(device, fd);
 }
 
-function openDirect(path: string, writable: boolean): number | undefined {
-  const { O_RDWR, O_RDONLY, O_DIRECT } = fs.constants;
+function openDirect(path: string): number | undefined {
   try {
-    return fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT);
+    return fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_DIRECT);
   } catch {
     return undefined; // what is mounted may not be opened for writing (BLK_DEV_WRITE_MOUNTED); then all goes through its cache
   }

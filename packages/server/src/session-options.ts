@@ -1,6 +1,5 @@
 import type { FileSystem } from "@bulkhead/ext4";
 import type { SessionOptions } from "@bulkhead/fuse";
-import { pageAligned } from "@bulkhead/linux";
 import { isExpected } from "./expected-error.js";
 import type { ServerOptions } from "./server-options.js";
 
@@ -46,8 +45,6 @@ export function sessionOptions(
     // Direct reads and writes of a program that has many under way are among them: the kernel's default holds back all but 12.
     maxBackground: MOST_BACKGROUND,
     congestionThreshold: MOST_BACKGROUND,
-    // A device may read into it directly.
-    allocate: pageAligned,
     toErrno,
     log(message, error) {
       if (!isExpected(error)) log(message, error);

@@ -178,7 +178,7 @@ export class KeptChanges implements CommitListener {
   afterHandle(blocks: readonly CachedBlock[], superblock: boolean): void {
     for (const block of blocks) {
       this.#changed.set(block.block, block);
-      this.#void.delete(block.block);
+      if (this.#void.size > 0) this.#void.delete(block.block);
     }
     if (superblock) this.#superblock = true;
   }

@@ -39,9 +39,9 @@ export interface OperationStatistics {
 export class ReplyBuffer {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  constructor(capacity: number) {
+    this.bytes = new Uint8Array(capacity);
+    this.view = new DataView(this.bytes.buffer);
   }
 }
 

@@ -35,8 +35,6 @@ export interface SessionOptions extends InitOptions {
   /** Told of what an operator should know: refusals, exceptions, broken messages. One line each. */
   readonly log?: (message: string, error?: unknown) => void;
   readonly trace?: (event: TraceEvent) => void;
-  /** Makes the reply's buffer: zeroed bytes, of which number `at` is where a READ's data begins. Default: anywhere in memory. */
-  readonly allocate?: (length: number, at: number) => Uint8Array;
   /** Serves a connection on which INIT was answered by an earlier server. */
   readonly negotiated?: Negotiated;
 }
@@ -73,8 +71,7 @@ export class Session {
   constructor(handlers: Handlers, options: SessionOptions = {}) {
     this.#wishes = new InitWishes(options);
     const data = Math.max(this.#wishes.maxWrite, this.#wishes.maxPages * this.#wishes.pageSize);
-    const { allocate = (length) => new Uint8Array(length) } = options;
-    this.#reply = new ReplyBuffer(allocate(REPLY_SLACK + data, FuseOutHeader.size));
+    this.#reply = new ReplyBuffer(REPLY_SLACK + data);
     this.reply = this.#reply.bytes;
     this.#initOut = FuseInitOut.view(this.#reply.view, FuseOutHeader.size);
     this.#bindings = bindings(handlers, this.#reply);

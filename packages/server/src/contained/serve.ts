@@ -233,7 +233,7 @@ async function serveData(
   if (wanted && iomap === "required" && why !== undefined) throw new SourceError(`iomap=1 is not possible: ${why}`);
   if (!wanted || why !== undefined) {
     const direct =
-      source.isBlockDevice && isWhole(where) ? requestDirect(connection, command.source, writable) : undefined;
+      writable && source.isBlockDevice && isWhole(where) ? requestDirect(connection, command.source) : undefined;
     return { ...common, journal, ...(direct === undefined ? {} : { source: { ...where, directDescriptor: direct } }) };
   }
   const atomicWrites = atomicWriteSizes(fstat(source.fd).rdev, support);

@@ -57,10 +57,9 @@ export async function requestSource(
   }
 }
 
-/** Asks for a block device once more, for I/O past its page cache (O_DIRECT); undefined where it cannot be opened so. */
-export function requestDirect(connection: ServiceConnection, path: Uint8Array, writable: boolean): number | undefined {
-  const { O_RDWR, O_RDONLY, O_DIRECT, O_NONBLOCK } = constants;
-  const flags = (writable ? O_RDWR : O_RDONLY) | O_DIRECT | O_NONBLOCK;
+/** Asks for a block device once more, to write past its page cache (O_DIRECT); undefined where it cannot be opened so. */
+export function requestDirect(connection: ServiceConnection, path: Uint8Array): number | undefined {
+  const flags = constants.O_RDWR | constants.O_DIRECT | constants.O_NONBLOCK;
   try {
     return connection.requestFile(path, { flags, requestFlags: FileRequestFlag.QUIET });
   } catch (error) {
