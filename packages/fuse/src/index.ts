@@ -31,7 +31,7 @@ export {
   type Mounted,
   mountFuse,
   resolveMountpoint,
-  setDirtyShare,
+  setDirtyLimit,
   setReadAhead,
   type UnmountOptions,
   unmount,

@@ -3,18 +3,13 @@ import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import { type Access, isWritable, mountsAsDevice, SourceClaim, type SourceOptions } from "./descriptor.js";
 import type { ServeData } from "./file-system.js";
+import { KERNEL_CACHE } from "./kernel-cache.js";
 import { atomicWriteSizes, type IomapChoice, usesIomap } from "./kernel-iomap.js";
 import { checksPermissions } from "./options/apply.js";
 import type { ServerOptions } from "./server-options.js";
 
 /** The root directory's inode, by which a kernel with iomap knows it. */
 const ROOT_INODE = 2;
-
-/** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
-const READ_AHEAD_KIB = 1024;
-
-/** Percent of the kernel's cache for written pages that a mount may take: as much as a disk's. */
-const DIRTY_SHARE = 100;
 
 export interface MountImageOptions {
   readonly source: SourceOptions;
@@ -98,8 +93,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
         ...(claim === undefined || iomap ? {} : { device: claim }),
         ...(iomap ? { rootNode: ROOT_INODE } : {}),
       },
-      readAheadKb: READ_AHEAD_KIB,
-      dirtyShare: DIRTY_SHARE,
+      ...KERNEL_CACHE,
       log,
     });
   } catch (error) {

@@ -138,11 +138,13 @@ export function setReadAhead(info: MountInfo, kilobytes: number): boolean {
 }
 
 /**
- * Lets the mount's written pages wait in the kernel's cache as those of other file systems may, up to `percent` of what all may
- * take together: as root. Without it, FUSE is held to 1 %, and who writes much waits for the server early.
+ * Lets up to `bytes` of written pages wait in the kernel's cache, about: as root. FUSE is held to 1 % of what all file systems may take
+ * together, and who writes much waits for the server early; without any limit, the server has nothing to do until somebody asks for fsync.
+ * Linux before 6.2 knows no limit in bytes: there are the limits of other file systems.
  */
-export function setDirtyShare(info: MountInfo, percent: number): boolean {
-  return setBacking(info, "max_ratio", percent) && setBacking(info, "strict_limit", 0);
+export function setDirtyLimit(info: MountInfo, bytes: number): boolean {
+  if (setBacking(info, "max_bytes", bytes)) return setBacking(info, "strict_limit", 1);
+  return setBacking(info, "max_ratio", 100) && setBacking(info, "strict_limit", 0);
 }
 
 /** A setting of the kernel's cache for a mount. */

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { Wakeup } from "../loop/wakeup.js";
 import { detach } from "../mount/detach.js";
-import { isMounted, type Mounted, mountFuse, setDirtyShare, setReadAhead, unmount } from "../mount/mount.js";
+import { isMounted, type Mounted, mountFuse, setDirtyLimit, setReadAhead, unmount } from "../mount/mount.js";
 import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
@@ -18,8 +18,8 @@ export interface ServeOptions<Data = unknown> {
   readonly mount?: MountOptions;
   /** The mount's read-ahead in KiB; only root can set it. */
   readonly readAheadKb?: number;
-  /** How much of the kernel's cache written pages may take, see `setDirtyShare`; only root can set it. Default FUSE's 1 %. */
-  readonly dirtyShare?: number;
+  /** Bytes of written pages that may wait in the kernel's cache, see `setDirtyLimit`; only root can set it. Default FUSE's 1 %. */
+  readonly dirtyBytes?: number;
   /** Unmount on SIGINT, SIGTERM and SIGHUP; default true. */
   readonly signals?: boolean;
   /** After a signal: how long open files may keep an unmounted file system alive, in ms; default 5000. */
@@ -93,7 +93,7 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
         : new Error(`interrupted by ${signals.first} before the mount answered`);
     }
     if (options.readAheadKb !== undefined) setReadAhead(mounted.info, options.readAheadKb);
-    if (options.dirtyShare !== undefined) setDirtyShare(mounted.info, options.dirtyShare);
+    if (options.dirtyBytes !== undefined) setDirtyLimit(mounted.info, options.dirtyBytes);
     return served;
   } catch (error) {
     await serving.stop().catch(noop);

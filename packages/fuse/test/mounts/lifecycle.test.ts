@@ -12,7 +12,7 @@ import {
   findMount,
   isOnDevice,
   mountFuse,
-  setDirtyShare,
+  setDirtyLimit,
   setReadAhead,
   unmount,
 } from "../../src/index.js";
@@ -198,9 +198,12 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
     assert.equal(alone, pages);
     assert.ok(ahead > 0 && ahead <= pages / 8, `${ahead} READs`);
     assert.equal(setReadAhead({ ...info, minor: 1_000_000 }, 128), false);
-    assert.equal(setDirtyShare(info, 60), true);
-    assert.equal(readFileSync(readAhead.replace("read_ahead_kb", "max_ratio"), "utf8").trim(), "60");
-    assert.equal(setDirtyShare({ ...info, minor: 1_000_000 }, 60), false);
+    assert.equal(setDirtyLimit(info, 64 << 20), true);
+    const setting = (name: string) => Number(readFileSync(readAhead.replace("read_ahead_kb", name), "utf8"));
+    // The kernel keeps it as a part of what all may take.
+    assert.ok(Math.abs(setting("max_bytes") - (64 << 20)) < 4 << 20, `${setting("max_bytes")}`);
+    assert.equal(setting("strict_limit"), 1);
+    assert.equal(setDirtyLimit({ ...info, minor: 1_000_000 }, 64 << 20), false);
   });
 
   for (const [how, code] of [

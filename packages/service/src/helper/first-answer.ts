@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOnDevice, type MountInfo, setDirtyShare, setReadAhead } from "@bulkhead/fuse";
+import { isOnDevice, type MountInfo, setDirtyLimit, setReadAhead } from "@bulkhead/fuse";
 
 /** What the kernel's cache does for a mount; only root can set it. */
 export interface CacheSettings {
   /** KiB that are read ahead; default as the server and the kernel agree. */
   readonly readAheadKb?: number;
-  /** Percent of the kernel's cache that written pages may take, see `setDirtyShare`; default FUSE's 1 %. */
-  readonly dirtyShare?: number;
+  /** Bytes of written pages that may wait in the kernel's cache, see `setDirtyLimit`; default FUSE's 1 %. */
+  readonly dirtyBytes?: number;
 }
 
 /** More KiB than an answer to INIT can name, in bytes and 32 bits. */
@@ -31,7 +31,7 @@ export class FirstAnswer {
   }
 
   /** Waits for the answer, up to 5 s, and then sets what is asked. Whether it came. */
-  async settle({ readAheadKb, dirtyShare }: CacheSettings): Promise<boolean> {
+  async settle({ readAheadKb, dirtyBytes }: CacheSettings): Promise<boolean> {
     const standard = this.#default;
     if (standard === undefined) return false;
     let now = this.#readAhead();
@@ -41,7 +41,7 @@ export class FirstAnswer {
     }
     if (now === undefined) return false; // unmounted meanwhile
     setReadAhead(this.#info, readAheadKb ?? Math.min(now, standard));
-    if (dirtyShare !== undefined) setDirtyShare(this.#info, dirtyShare);
+    if (dirtyBytes !== undefined) setDirtyLimit(this.#info, dirtyBytes);
     return now !== BEYOND;
   }
 

@@ -53,7 +53,7 @@ describe("a helper", { skip: cannotMount }, () => {
   test("mounts, and leaves when the mount answers", async () => {
     const { peer } = bench;
     peer.say(LAST, bench.open(bench.image, 0o202), ...bench.mountCommands(0, "default_permissions"), HANG_UP);
-    const running = bench.run({ readAheadKb: 1024, dirtyShare: 50 });
+    const running = bench.run({ readAheadKb: 1024, dirtyBytes: 64 << 20 });
     const heard = peer.hear();
     const fuse = descriptorOf(heard, 2);
     answerInit(fuse);
@@ -66,7 +66,7 @@ describe("a helper", { skip: cannotMount }, () => {
     assert.match(line, / rw,nosuid,nodev,relatime .* rw,user_id=0,group_id=0,default_permissions/);
     const bdi = `/sys/class/bdi/${mounted.major}:${mounted.minor}`;
     assert.equal(readFileSync(`${bdi}/read_ahead_kb`, "utf8"), "1024\n");
-    assert.equal(readFileSync(`${bdi}/max_ratio`, "utf8"), "50\n");
+    assert.ok(Math.abs(Number(readFileSync(`${bdi}/max_bytes`, "utf8")) - (64 << 20)) < 4 << 20);
     assert.deepEqual(errors(heard.slice(3)), [0, 0, 0, 0, 0, 0]);
     unmount(bench.mountPoint);
     drop(heard);

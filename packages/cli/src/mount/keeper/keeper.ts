@@ -1,5 +1,6 @@
 import { EndingSignals } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
+import { KERNEL_CACHE } from "@bulkhead/server/contained";
 import { lockHolder } from "@bulkhead/server/descriptor";
 import { createSurvivalMemory } from "@bulkhead/server/survival/memory-file";
 import { CommandError } from "../../command-line/errors.js";
@@ -10,11 +11,6 @@ import { helperArguments, type MountPlan, planMount } from "./arguments.js";
 import { KeptMount, type Successors } from "./kept-mount.js";
 import { dismiss, startServer, type WaitingServer } from "./launch.js";
 import { type Server, speakWith } from "./server.js";
-
-/** KiB that the kernel reads ahead: the largest request that FUSE sends with its default limits. */
-const READ_AHEAD_KIB = 1024;
-/** Percent of the kernel's cache for written pages that a mount may take: as much as a disk's. */
-const DIRTY_SHARE = 100;
 
 /**
  * Mounts with a contained server, and stays for the mount's life: it alone has privileges, and never looks at what is on the source.
@@ -78,8 +74,7 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
   const args = helperArguments(request, plan);
   // What a kernel that does the file I/O has under way, no other server can know.
   const memory = request.settings.restarts > 0 && !plan.iomap ? createSurvivalMemory() : undefined;
-  const cache = { readAheadKb: READ_AHEAD_KIB, dirtyShare: DIRTY_SHARE };
-  const first = { arguments: args, memory, ...cache, hold: memory !== undefined };
+  const first = { arguments: args, memory, ...KERNEL_CACHE, hold: memory !== undefined };
   let server: Server;
   try {
     server = await speakWith(waiting, first, request, log);
