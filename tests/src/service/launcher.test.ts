@@ -9,6 +9,7 @@ import { close } from "@bulkhead/linux";
 import { type LaunchedServer, type LaunchOptions, launchServer, runHelper } from "@bulkhead/service";
 import { withoutFuse, withoutTools } from "../facilities.js";
 import { ask } from "../mount/served-mount.js";
+import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { SERVER } from "./activation.js";
 
@@ -122,6 +123,23 @@ describe("a launched server", { skip }, () => {
       }
     });
   }
+
+  test("keeps no file system in use that is unmounted meanwhile", async () => {
+    const other = join(folder, "it's another");
+    mkdirSync(other);
+    run("mount", ["-t", "tmpfs", "-o", "size=1m", "bulkhead-other", other]);
+    let server: LaunchedServer | undefined;
+    try {
+      server = launchServer({ command: ["sleep", "60"], stderr: "ignore" });
+      const table = readFileSync(`/proc/${await inside(server, "sleep")}/mountinfo`, "latin1");
+      assert.doesNotMatch(table, /bulkhead-other/);
+      assert.match(table, / \/proc /);
+    } finally {
+      server?.kill();
+      run("umount", [other]);
+    }
+    assert.equal((await server.ended) > 0, true);
+  });
 
   test("mounts, and ends with its mount", async () => {
     const server = launchServer({ command: [process.execPath, SERVER, "hello", "Launched"], stderr: "ignore" });

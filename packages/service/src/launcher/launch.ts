@@ -7,6 +7,7 @@ import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@b
 import type { StartedServer } from "../helper/index.js";
 import { programFiles } from "../units/program-files.js";
 import { isReachable, uncover } from "./closed-directories.js";
+import { leaveOtherMounts } from "./other-mounts.js";
 
 /** Limits of a launched server (prlimit); what is left out is the default. */
 export interface ServerLimits {
@@ -148,15 +149,6 @@ function wayTo(command: readonly string[]): string[] {
   return uncover(known ? programFiles(program, node).visible : [{ source: node, target: node }]);
 }
 
-/**
- * As root, before the namespace in which all mounts are locked: where unmounts are not passed on, a server would keep the mounts of all
- * other servers alive, and, if it goes on with a mount, its own. What is mounted is not touched.
- */
-const LET_GO = [
-  ...["unshare", "--mount", "--propagation=slave", "--"],
-  ...["sh", "-c", 'umount -acl -t fuse.bulkhead,fuseblk.bulkhead 2> /dev/null; exec "$0" "$@"'],
-];
-
 /** The whole command line, outermost program first. */
 export function launchCommand(options: LaunchOptions, root: boolean = process.geteuid?.() === 0): string[] {
   const { command, limits = {}, identity = NOBODY } = options;
@@ -164,7 +156,8 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
   const become = root ? [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, "--clear-groups"] : [];
   const { openFiles = 256, processes = 64, core = 0 } = limits;
   return [
-    ...(root ? [...LET_GO, ...wayTo(command)] : []),
+    // Before the namespace in which all mounts are locked.
+    ...(root ? [...leaveOtherMounts(command), ...wayTo(command)] : []),
     ...(separate && root ? ["setpriv", ...become, "--"] : []),
     // What is kept of the new namespace's capabilities is needed to drop them for good.
     ...["unshare", ...(separate ? ["--user", "--map-current-user", "--keep-caps"] : []), ...NAMESPACES, "--"],
