@@ -15,6 +15,8 @@ const LONGEST = 65_536;
  * A command, to be put in front of another, that gives it a mount namespace without the mounts that it does not need. They would live on
  * there, and their devices stay in use, after they are unmounted outside, wherever unmounts are not passed on. Nothing outside changes.
  * Takes root.
+ *
+ * @param command a program and what it runs; what follows are its own arguments
  */
 export function leaveOtherMounts(command: readonly string[]): string[] {
   const leave = `umount --internal-only --no-canonicalize --lazy ${otherMounts(command).map(quoted).join(" ")} 2> /dev/null`;
@@ -23,7 +25,8 @@ export function leaveOtherMounts(command: readonly string[]): string[] {
 
 /** Where they are; what is mounted below goes with them. */
 function otherMounts(command: readonly string[]): string[] {
-  const files = command.filter((it) => isAbsolute(it) && existsSync(it));
+  // Its arguments are not looked at: one may be the mount that waits for this server.
+  const files = command.slice(0, 2).filter((it) => isAbsolute(it) && existsSync(it));
   const needed = ["/", ...files, ...files.map((path) => realpathSync(path))];
   const isNeeded = (mountpoint: string) =>
     needed.some((path) => isWithin(path, mountpoint)) || SYSTEM.some((directory) => isWithin(mountpoint, directory));
