@@ -81,6 +81,13 @@ const TOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
     fs.fallocate(file("a"), 0x10, 4096, 8192);
     return file("a");
   },
+  "the only extent gone, and two others": ({ fs, file }) => {
+    fs.fallocate(file("a"), 3, 0, 20_480);
+    fs.fallocate(file("a"), 1, 24_576, 2048);
+    fs.fallocate(file("a"), 1, 32_768, 1024);
+    fs.resize(file("a"), 42_000);
+    return file("a");
+  },
   "a second name": ({ fs, d, file }) => {
     fs.link(file("a"), d, bytesOf("also a"));
     return file("a");

@@ -45,7 +45,7 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * and the area is used from its start again.
  *
  * All of the transaction is told, not one inode alone, so that a replay never comes to a state that was never there. Names come in
- * the order of their changes, a file's inode before its first one; then of each inode what its changed range maps now, and itself.
+ * the order of their changes, a file's inode before its first one; then of each inode what its changed range maps now, and what not, and itself.
  *
  * How those who replay differ, and what is done about it:
  * - The kernel refuses to mount when the first fast commit of a transaction is not whole (EFSBADCRC, ECANCELED). One that a crash
@@ -55,6 +55,8 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * - The kernel logs the beginning of an inode, and what its place in the table held behind that comes back: of a new file all is told.
  * - e2fsck takes nothing but the beginning: nothing is told of a new file whose place holds more; see alloc/allocate-inode.ts.
  * - The kernel writes no CREATE for a file that was made without a name, and its replay has no inode to link: here it is one.
+ * - e2fsck keeps an extent of no length where a DEL_RANGE takes away the only one of a file, and the next range of the same file makes one of it
+ *   that never ends: what is mapped comes first, and what lies between two extents is one hole.
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
  */
 export class FastCommitWriter implements FastCommitter {
@@ -195,23 +197,33 @@ export class FastCommitWriter implements FastCommitter {
     return true;
   }
 
-  #encodeRange(inode: Inode, { start, end }: ChangedRange): boolean {
-    const tags = this.#tags;
-    const { ino } = inode;
+  #encodeRange(inode: Inode, range: ChangedRange): boolean {
+    return this.#encodeMapped(inode, range) && this.#encodeHoles(inode, range);
+  }
+
+  #encodeMapped(inode: Inode, { start, end }: ChangedRange): boolean {
     const mapping = this.#mapping;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end; at += mapping.length) {
       mapBlocks(this.#volume, inode, at, mapping);
       const { type, block } = mapping;
-      const length = Math.min(mapping.length, end - at);
+      if (type === MappingType.hole) continue;
       if (type === MappingType.mapped) this.#showsData = true;
-      const fits =
-        type === MappingType.hole
-          ? tags.delRange(ino, at, length)
-          : tags.addRange(ino, at, length, block, type === MappingType.unwritten);
-      if (!fits) return false;
-      at += length;
+      const length = Math.min(mapping.length, end - at);
+      if (!this.#tags.addRange(inode.ino, at, length, block, type === MappingType.unwritten)) return false;
     }
     return true;
+  }
+
+  #encodeHoles(inode: Inode, { start, end }: ChangedRange): boolean {
+    const mapping = this.#mapping;
+    let from = start;
+    for (let at = start; at < end; at += mapping.length) {
+      mapBlocks(this.#volume, inode, at, mapping);
+      if (mapping.type === MappingType.hole) continue;
+      if (at > from && !this.#tags.delRange(inode.ino, from, at - from)) return false;
+      from = at + mapping.length;
+    }
+    return from >= end || this.#tags.delRange(inode.ino, from, end - from);
   }
 
   #write(io: IoSequence): void {
