@@ -66,7 +66,7 @@ function isZombie(pid: number | undefined): boolean {
   }
 }
 
-/** Threads are separated by a line that names them and their events; the busiest comes last. */
+/** Threads are separated by a line that names them and their events; the busiest one counts. */
 function parse(report: string): CallTimes[] {
   const threads = report.split(/^ \S.*events, .*$/m).slice(1);
   const events = [...report.matchAll(/, (\d+) events, /g)].map(([, count]) => Number(count));

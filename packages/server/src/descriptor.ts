@@ -156,9 +156,13 @@ export function lockHolder(path: string): string | undefined {
  * Whether the kernel can have the source as its mount's own. A part of a device that is only read leaves the others to others, and
  * only root can mount so.
  */
-export function mountsAsDevice({ path, offset, partition }: SourceOptions, writable: boolean): boolean {
-  const whole = partition === undefined && (offset ?? 0) === 0;
-  return process.geteuid?.() === 0 && (writable || whole) && isBlockDevice(path);
+export function mountsAsDevice(source: SourceOptions, writable: boolean): boolean {
+  return process.geteuid?.() === 0 && (writable || isWhole(source)) && isBlockDevice(source.path);
+}
+
+/** Whether all of a file or device is the file system's. */
+export function isWhole({ offset = 0, partition }: SourceOptions): boolean {
+  return offset === 0 && partition === undefined;
 }
 
 /** Whether a mount will write. @throws SourceError where it must, and cannot */

@@ -16,13 +16,14 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
+import { isWhole } from "./descriptor.js";
 import { DirectDevice } from "./direct-device.js";
 import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
 import { orPartitionChoice } from "./partition-choice.js";
 import { Ext4Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
-import { isWhole, openSource, type SourceIo, type SourceOptions } from "./source.js";
+import { openSource, type SourceIo, type SourceOptions } from "./source.js";
 import type { Survival } from "./survival/index.js";
 
 /** What the serving thread is told; plain data. */

@@ -52,11 +52,6 @@ function wholeDevice(fd: number, options: SourceOptions, io: SourceIo, writable:
   throw new SourceError(`${options.path} is neither a file nor a block device`);
 }
 
-/** Whether all of a file or device is the file system's. */
-export function isWhole({ offset = 0, partition }: SourceOptions): boolean {
-  return offset === 0 && partition === undefined;
-}
-
 function lock(fd: number, { path, descriptor }: SourceOptions, io: SourceIo, writable: boolean): void {
   if (io.flock === undefined) return;
   try {

@@ -1,6 +1,5 @@
 // Oracle: the device itself, and who was asked for what.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,21 +7,10 @@ import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { FileDevice } from "@bulkhead/ext4";
 import { pageAligned } from "@bulkhead/linux";
 import { DirectDevice } from "../src/direct-device.js";
+import { run, withoutLoopDevices } from "./loop-devices.js";
 
 const KIB = 1024;
 const SIZE = 8 * KIB * KIB;
-
-function run(command: string, args: readonly string[]): string {
-  const result = spawnSync(command, args, { encoding: "utf8", timeout: 30_000 });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.error?.message ?? result.stderr}`);
-  return result.stdout.trim();
-}
-
-function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "loop devices need root";
-  if (!fs.existsSync("/dev/loop-control")) return "there is no /dev/loop-control";
-  return spawnSync("losetup", ["--version"]).error !== undefined ? "losetup is not installed" : false;
-}
 
 /** What goes through the cache. */
 class Watched extends FileDevice {
@@ -49,7 +37,7 @@ class Watched extends FileDevice {
   }
 }
 
-describe("a block device past its page cache", { skip: whyNot() }, () => {
+describe("a block device past its page cache", { skip: withoutLoopDevices() }, () => {
   const directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-direct-"));
   const image = join(directory, "image");
   const clock = { now: 0, step: 0 };

@@ -1,29 +1,14 @@
 // Oracle: blockdev, and the image file behind a loop device.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Ext4 } from "@bulkhead/ext4";
 import { openSource, SourceError } from "../src/source.js";
+import { run, withoutLoopDevices } from "./loop-devices.js";
 
-function run(command: string, args: readonly string[]): string {
-  const result = spawnSync(command, args, { encoding: "utf8", timeout: 30_000 });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.error?.message ?? result.stderr}`);
-  return result.stdout.trim();
-}
-
-function whyNot(): string | false {
-  if (process.getuid?.() !== 0) return "loop devices need root";
-  if (!fs.existsSync("/dev/loop-control")) return "there is no /dev/loop-control";
-  for (const tool of ["mke2fs", "losetup", "blockdev"]) {
-    if (spawnSync(tool, ["--version"]).error !== undefined) return `${tool} is not installed`;
-  }
-  return false;
-}
-
-describe("a source", { skip: whyNot() }, () => {
+describe("a source", { skip: withoutLoopDevices("mke2fs", "blockdev") }, () => {
   const directory = fs.mkdtempSync(join(tmpdir(), "bulkhead-source-"));
   const image = join(directory, "image");
   let loop = "";

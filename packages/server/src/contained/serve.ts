@@ -23,14 +23,13 @@ import {
   requestSource,
   ServiceConnection,
 } from "@bulkhead/service/server";
-import { reason, SourceError, type SourceOptions } from "../descriptor.js";
+import { isWhole, reason, SourceError, type SourceOptions } from "../descriptor.js";
 import { createFileSystem, type ServeData, type ServedExt4 } from "../file-system.js";
 import type { IoThread } from "../io-thread.js";
 import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
 import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
-import { isWhole } from "../source.js";
 import { Survival } from "../survival/index.js";
 import { KeeperLine } from "./keeper-line.js";
 import { sayWhy } from "./log.js";

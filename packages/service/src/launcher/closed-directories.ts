@@ -55,6 +55,7 @@ function closedAbove(path: string): string | undefined {
   return above.find((directory) => ((statSync(directory, { throwIfNoEntry: false })?.mode ?? 0o1) & 0o1) === 0);
 }
 
-function quoted(path: string): string {
+/** For a shell. */
+export function quoted(path: string): string {
   return `'${path.replaceAll("'", "'\\''")}'`;
 }

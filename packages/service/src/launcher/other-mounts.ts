@@ -2,12 +2,10 @@
 import { existsSync, realpathSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { listMounts } from "@bulkhead/fuse";
+import { quoted } from "./closed-directories.js";
 
 /** What programs and their libraries need of a system, with what is mounted below. */
-const SYSTEM = [
-  ...["/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"],
-  ...["/opt", "/nix", "/gnu"],
-];
+const SYSTEM = ["/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /** Bytes of a list that the kernel takes as a part of one argument, by far. */
 const LONGEST = 65_536;
 
@@ -19,8 +17,13 @@ const LONGEST = 65_536;
  * @param command a program and what it runs; what follows are its own arguments
  */
 export function leaveOtherMounts(command: readonly string[]): string[] {
-  const leave = `umount --internal-only --no-canonicalize --lazy ${otherMounts(command).map(quoted).join(" ")} 2> /dev/null`;
-  return ["unshare", "--mount", "--propagation=slave", "--", "sh", "-c", `${leave}; exec "$0" "$@"`];
+  // Servers' mounts wherever they are: one would keep those of all others alive, and, if it goes on with a mount, its own.
+  const script = [
+    "umount -acl -t fuse.bulkhead,fuseblk.bulkhead 2> /dev/null",
+    `umount --internal-only --no-canonicalize --lazy ${otherMounts(command).map(quoted).join(" ")} 2> /dev/null`,
+    'exec "$0" "$@"',
+  ];
+  return ["unshare", "--mount", "--propagation=slave", "--", "sh", "-c", script.join("\n")];
 }
 
 /** Where they are; what is mounted below goes with them. */
@@ -43,8 +46,4 @@ function otherMounts(command: readonly string[]): string[] {
 
 function isWithin(path: string, directory: string): boolean {
   return path === directory || directory === "/" || path.startsWith(`${directory}/`);
-}
-
-function quoted(path: string): string {
-  return `'${path.replaceAll("'", "'\\''")}'`;
 }
