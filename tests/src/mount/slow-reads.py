@@ -10,9 +10,10 @@ READERS = 16
 
 
 def forget(file):
-    """Takes a file's pages out of the cache: they have to come from the disk again."""
+    """Takes a file's pages out of the cache, which only clean ones leave: they have to come from the disk again."""
     fd = os.open(file, os.O_RDONLY)
     try:
+        os.fsync(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)
