@@ -1,4 +1,4 @@
-// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart]
+// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart]
 //
 // Kernel ext4 on a loop device, fuse2fs and Bulkhead, one after another in every round, on the same image and with the same
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
@@ -20,12 +20,16 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: [] },
     // Instead of the others: ourselves in another way, to see what a way costs.
     against: { type: "string", multiple: true },
+    // Which way of ours is compared with them.
+    measure: { type: "string", default: "bulkhead" },
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+
+const ourselves = values.measure as ContenderName;
 
 const client = fileURLToPath(new URL("./client.js", import.meta.url));
 
@@ -73,7 +77,7 @@ function checkWritten(benchmark: Benchmark, contender: ContenderName, image: str
   const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
   if (check.status !== 0) {
     console.error(`${benchmark.name}: ${contender} leaves an image in which e2fsck finds errors`);
-    if (contender === "bulkhead") {
+    if (contender === ourselves) {
       console.error(check.stdout);
       process.exitCode = 1;
     }
@@ -82,9 +86,8 @@ function checkWritten(benchmark: Benchmark, contender: ContenderName, image: str
 }
 
 /** The middle half of the rounds' ratios, where there are enough of them. */
-function spread(theirs: readonly number[], ours: readonly number[]): string {
-  if (ours.length < 4) return "";
-  const ratios = ours.map((seconds, round) => theirs[round]! / seconds);
+function spread(ratios: readonly number[]): string {
+  if (ratios.length < 4) return "";
   return ` (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`;
 }
 
@@ -93,11 +96,11 @@ const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
   ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
 );
 const report = [];
-const all = new Map<ContenderName, number[]>();
+const all = new Map<ContenderName, { ratio: number; rounds: number[] }[]>();
 let peak = 0;
 for (const benchmark of chosen) {
-  const contenders: readonly ContenderName[] =
-    values.against === undefined ? benchmark.contenders : [...(values.against as ContenderName[]), "bulkhead"];
+  const others = values.against ?? benchmark.contenders.filter((name) => name !== "bulkhead");
+  const contenders = [...(others as ContenderName[]), ourselves];
   const samples = new Map<ContenderName, number[]>(contenders.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     // Another one begins each round: what one leaves behind (a device that is still busy, a processor's state) hits them all.
@@ -105,27 +108,32 @@ for (const benchmark of chosen) {
       const contender = contenders[(n + round) % contenders.length]!;
       const { seconds, memory } = measure(benchmark, contender, images);
       samples.get(contender)!.push(seconds);
-      if (contender === "bulkhead") peak = Math.max(peak, memory ?? 0);
+      if (contender === ourselves) peak = Math.max(peak, memory ?? 0);
     }
   }
-  const ours = median(samples.get("bulkhead")!);
+  const ours = median(samples.get(ourselves)!);
   const line = [`${benchmark.name.padEnd(42)} ${(ours * 1000).toFixed(0).padStart(7)} ms`];
   const ratios: Partial<Record<ContenderName, number>> = {};
   for (const contender of contenders) {
-    if (contender === "bulkhead") continue;
+    if (contender === ourselves) continue;
+    const rounds = samples.get(ourselves)!.map((seconds, round) => samples.get(contender)![round]! / seconds);
     const ratio = median(samples.get(contender)!) / ours;
     const goal = benchmark.goals[contender];
     ratios[contender] = ratio;
-    all.set(contender, [...(all.get(contender) ?? []), ratio]);
+    all.set(contender, [...(all.get(contender) ?? []), { ratio, rounds }]);
     line.push(
-      `${ratio.toFixed(2)}x${spread(samples.get(contender)!, samples.get("bulkhead")!)} ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
+      `${ratio.toFixed(2)}x${spread(rounds)} ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
     );
   }
   console.log(line.join("   "));
   report.push({ name: benchmark.name, ratios, goals: benchmark.goals, seconds: Object.fromEntries(samples) });
 }
 if (values.against !== undefined) {
-  for (const [contender, ratios] of all) console.log(`all of these: ${geometricMean(ratios).toFixed(3)}x ${contender}`);
+  for (const [contender, ratios] of all) {
+    const means = Array.from({ length: rounds }, (_, round) => geometricMean(ratios.map((of) => of.rounds[round]!)));
+    const mean = geometricMean(ratios.map(({ ratio }) => ratio));
+    console.log(`all of these: ${mean.toFixed(3)}x${spread(means)} ${contender}`);
+  }
 }
 console.log(`peak memory of the server: ${(peak / 1024).toFixed(0)} MiB (goal 150)`);
 
