@@ -64,6 +64,18 @@ describe("crash states", () => {
     assert.deepEqual([...found].sort(), ["0000", "0011", "1100", "1111"]);
   });
 
+  it("have in a sector what was written to it before, where the device was given a part of it again", () => {
+    const events = recordOf((device) => {
+      device.write(8, Uint8Array.of(1));
+      device.write(9, Uint8Array.of(1));
+    });
+    const found = new Set<string>();
+    for (const { image } of crashStates(nothing(), events, { scattered: 9, random: randomFrom(1) })) {
+      found.add(image.bytes.subarray(8, 10).join(""));
+    }
+    assert.deepEqual([...found].sort(), ["00", "10", "11"]);
+  });
+
   it("hold anything where something was discarded", () => {
     const events = recordOf((device) => {
       write(device, 0, 1, 1);

@@ -39,6 +39,7 @@ export interface EnumerationOptions {
 interface Change {
   /** Its place in the log. */
   readonly at: number;
+  /** Bytes, of a sector's start. */
   readonly offset: number;
   readonly bytes: Uint8Array;
   /** Those of its sectors that may leave something else than what was there. */
@@ -110,34 +111,40 @@ function bytesOf(event: Exclude<DeviceEvent, { kind: "flush" }>): Uint8Array {
   return event.kind === "write" ? event.bytes : new Uint8Array(event.length).fill(DISCARDED);
 }
 
-/** The changes of an epoch that leave something. @param image what was there before the epoch */
+/**
+ * The changes of an epoch that leave something, by whole sectors: what wrote a part of one wrote the rest as it was then, because a
+ * device's cache, or a file's, holds it whole.
+ *
+ * @param image what was there before the epoch
+ */
 function changesOf(image: TrackedImage, events: readonly DeviceEvent[], first: number, end: number): Change[] {
   const changes: Change[] = [];
   const changed = new Set<number>();
+  const before = image.mark();
   for (let at = first; at < end; at++) {
     const event = events[at]!;
     if (event.kind === "flush") continue;
-    const { offset } = event;
-    const bytes = bytesOf(event);
+    const firstSector = Math.floor(event.offset / SECTOR);
+    const offset = firstSector * SECTOR;
+    const endOffset = Math.ceil((event.offset + bytesOf(event).length) / SECTOR) * SECTOR;
+    const there = image.bytes.slice(offset, endOffset);
+    write(image, event);
+    const bytes = image.bytes.slice(offset, endOffset);
     const sectors: number[] = [];
-    const firstSector = Math.floor(offset / SECTOR);
-    for (let sector = 0; sector < Math.ceil(((offset % SECTOR) + bytes.length) / SECTOR); sector++) {
-      const [start, stop] = partOf(offset, bytes, sector);
-      const there = image.bytes.subarray(offset + start, offset + stop);
-      const isSame = Buffer.compare(bytes.subarray(start, stop), there) === 0;
+    for (let sector = 0; sector * SECTOR < bytes.length; sector++) {
+      const isSame = Buffer.compare(partOf(bytes, sector), partOf(there, sector)) === 0;
       if (isSame && !changed.has(firstSector + sector)) continue;
       changed.add(firstSector + sector);
       sectors.push(sector);
     }
     if (sectors.length > 0) changes.push({ at, offset, bytes, sectors });
   }
+  image.rollback(before);
   return changes;
 }
 
-/** Which of the bytes that are written at `offset` go to a sector of the device: the first and the last perhaps in part. */
-function partOf(offset: number, bytes: Uint8Array, sector: number): [start: number, end: number] {
-  const before = offset % SECTOR;
-  return [Math.max(0, sector * SECTOR - before), Math.min(bytes.length, (sector + 1) * SECTOR - before)];
+function partOf(bytes: Uint8Array, sector: number): Uint8Array {
+  return bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR);
 }
 
 /** @returns how many events had been issued for this */
@@ -146,8 +153,7 @@ function apply(image: TrackedImage, changes: readonly Change[], keeps: Selection
   changes.forEach(({ at, offset, bytes, sectors }, n) => {
     sectors.forEach((sector, k) => {
       if (!keeps(n, k)) return;
-      const [start, end] = partOf(offset, bytes, sector);
-      image.write(offset + start, bytes.subarray(start, end));
+      image.write(offset + sector * SECTOR, partOf(bytes, sector));
       issued = at + 1;
     });
   });
