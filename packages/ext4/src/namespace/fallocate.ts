@@ -47,6 +47,10 @@ export function fallocate(
   checkFallocate(volume, inode, mode, offset, length);
   transact(volume, CREDITS, (handle) => {
     if ((mode & (collapseRange | insertRange)) === 0) handle.changes?.tell();
+    // The zeros at its ends come with it.
+    const { blockSize } = volume.geometry;
+    const isRagged = offset % blockSize !== 0 || length % blockSize !== 0;
+    if ((mode & (punchHole | zeroRange)) !== 0 && isRagged) handle.changes?.needData();
     handle.modifyInode(inode);
     spillToBlock(handle, inode);
     if (mode & punchHole) punch(handle, inode, offset, length);

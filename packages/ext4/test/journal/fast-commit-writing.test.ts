@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
+import { RecordingDevice } from "../../src/device/recording.js";
 import type { FileSystem } from "../../src/filesystem.js";
 import { InodeFlag } from "../../src/format/inode.js";
 import type { Inode } from "../../src/inode/inode.js";
@@ -243,6 +244,28 @@ describe("an fsync", { skip: cannotMakeImages }, () => {
       const { crashed, expected } = crash(set);
       assert.equal(fastCommits(crashed), 0);
       assert.deepEqual(treeOf(crashed), expected);
+    });
+  }
+});
+
+describe("an fsync of a range that begins and ends inside blocks", { skip: cannotMakeImages }, () => {
+  for (const [name, mode] of Object.entries({ punched: 3, zeroed: 0x10 })) {
+    it(`has the zeros at its ends on the device before it tells that it is ${name}`, () => {
+      const { device: memory, fs: first } = scene();
+      first.unmount();
+      const device = new RecordingDevice(memory);
+      const mounted = mountForWriting(device);
+      const a = mounted.inode(mounted.lookup(mounted.root, bytesOf("a")));
+      mounted.sync();
+      mounted.fallocate(a, mode, 300, 8896);
+      device.events.length = 0;
+      const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
+      mounted.iomapBegin(a, 300, 724, 0, mapping);
+      device.write(mapping.addr + 300 - mapping.offset, new Uint8Array(724));
+      mounted.fsync(a);
+      assert.ok(fastCommits(memory.bytes) > 0);
+      const last = device.events.slice(-3).map(({ kind }) => kind);
+      assert.deepEqual(last, ["flush", "write", "flush"]);
     });
   }
 });

@@ -53,8 +53,8 @@ export class FastCommitChanges {
   readonly #freed = new Set<number>();
   /** Inodes that became orphans since the last full commit: on disk they are none. */
   readonly #orphans = new Set<number>();
-  /** Whether a file has grown: its data is to be there before its size says so. */
-  hasGrown = false;
+  /** Whether data has to be there before this is: a file has grown, or what a hole was made between was zeroed at its ends. */
+  needsData = false;
   /** Whether a bitmap came into use, of blocks or inodes; see ReadEarly. */
   hasInitGroup = false;
   #complete = true;
@@ -118,8 +118,9 @@ export class FastCommitChanges {
     this.hasInitGroup = true;
   }
 
-  grow(): void {
-    this.hasGrown = true;
+  /** Data that was written, or will be before the fast commit, comes first. */
+  needData(): void {
+    this.needsData = true;
   }
 
   /** The mapping of file blocks from `start` to `end - 1` has changed. */
@@ -170,7 +171,7 @@ export class FastCommitChanges {
   /** A fast commit has all that is here. */
   written(): void {
     this.inodes.clear();
-    this.hasGrown = false;
+    this.needsData = false;
     this.names.length = 0;
     this.#before = 0;
   }

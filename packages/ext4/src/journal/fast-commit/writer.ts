@@ -72,8 +72,8 @@ export class FastCommitWriter implements FastCommitter {
   #changes = new FastCommitChanges(0, { lastOrphan: 0, freeBlocks: 0, freeInodes: 0 });
   /** Place of the next block. */
   #place: number;
-  /** Whether the fast commit in hand makes data visible, which has to be there before. */
-  #showsData = false;
+  /** Whether data has to be there before the fast commit in hand. */
+  #needsData = false;
 
   /** @param log opened with room for fast commits */
   constructor(volume: Volume, log: JournalLog, writer: JournalWriter, barrier: boolean) {
@@ -151,7 +151,7 @@ export class FastCommitWriter implements FastCommitter {
   #encodeWith(isFirst: boolean, apart: boolean): boolean {
     const tags = this.#tags;
     const tid = this.#writer.end.sequence;
-    this.#showsData = this.#changes.hasGrown;
+    this.#needsData = this.#changes.needsData;
     tags.begin(this.#room);
     if (isFirst && !tags.head(tid)) return false;
     if (apart) tags.tail(tid);
@@ -207,7 +207,7 @@ export class FastCommitWriter implements FastCommitter {
       mapBlocks(this.#volume, inode, at, mapping);
       const { type, block } = mapping;
       if (type === MappingType.hole) continue;
-      if (type === MappingType.mapped) this.#showsData = true;
+      if (type === MappingType.mapped) this.#needsData = true;
       const length = Math.min(mapping.length, end - at);
       if (!this.#tags.addRange(inode.ino, at, length, block, type === MappingType.unwritten)) return false;
     }
@@ -232,8 +232,8 @@ export class FastCommitWriter implements FastCommitter {
     const { bytes } = this.#tags;
     const count = bytes.length / blockSize;
     this.#writer.beginFastCommit(io);
-    // Where both are on one device and no data becomes visible, the flush behind the tail is enough.
-    if (this.#barrier && (this.#showsData || device !== this.#volume.device)) io.flush(this.#volume.device);
+    // Where both are on one device and no data has to be there, the flush behind the tail is enough.
+    if (this.#barrier && (this.#needsData || device !== this.#volume.device)) io.flush(this.#volume.device);
     for (let first = 0; first < count; ) {
       const home = storage.locate(this.#place + first);
       let end = first + 1;
