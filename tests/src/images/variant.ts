@@ -6,6 +6,8 @@ export interface ImageVariant {
   readonly name: string;
   /** What this image has that others do not. */
   readonly about: string;
+  /** The name of one that differs from it in a number only: that one is in every run, this one in the long tests. */
+  readonly like?: string;
   /** Bytes of the filesystem; the file is sparse. */
   readonly size: number;
   /** Arguments of mke2fs beside the device, the UUID and the hash seed. */

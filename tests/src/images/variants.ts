@@ -32,11 +32,19 @@ export const VARIANTS: readonly ImageVariant[] = [
     mke2fs: ext4("large_dir", "-b", "1024"),
     fill: { ...BIG, longNames: true },
   },
-  { name: "ext4-2k", about: "2 KiB blocks", size: 256 * MIB, mke2fs: ext4("", "-b", "2048") },
-  { name: "ext4-8k", about: "8 KiB blocks", size: 512 * MIB, mke2fs: ext4("", "-b", "8192"), rehash: true },
+  { name: "ext4-2k", about: "2 KiB blocks", like: "ext4-1k", size: 256 * MIB, mke2fs: ext4("", "-b", "2048") },
+  {
+    name: "ext4-8k",
+    about: "8 KiB blocks",
+    like: "ext4-64k",
+    size: 512 * MIB,
+    mke2fs: ext4("", "-b", "8192"),
+    rehash: true,
+  },
   {
     name: "ext4-16k",
     about: "16 KiB blocks",
+    like: "ext4-64k",
     size: 512 * MIB,
     mke2fs: ext4("", "-b", "16384", "-J", "size=16"),
     rehash: true,
@@ -44,6 +52,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "ext4-32k",
     about: "32 KiB blocks",
+    like: "ext4-64k",
     size: 1024 * MIB,
     mke2fs: ext4("", "-b", "32768", "-J", "size=32"),
     rehash: true,
@@ -64,6 +73,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "ext2-4k-dir-index",
     about: "ext2 with an htree and resize inode",
+    like: "ext2-1k",
     size: 256 * MIB,
     mke2fs: [
       ...["-t", "ext2", "-b", "4096", "-I", "128", "-O"],
@@ -95,6 +105,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "ext3-4k-big",
     about: "ext3 with 256-byte inodes and the 50,000-entry directory",
+    like: "ext3-1k",
     size: 512 * MIB,
     mke2fs: [
       ...["-t", "ext3", "-b", "4096", "-I", "256", "-J", "size=8", "-O"],
@@ -113,6 +124,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "inline-data-1k-inode",
     about: "inline data in inodes of 1 KiB",
+    like: "inline-data",
     size: 256 * MIB,
     mke2fs: ext4("inline_data", "-b", "4096", "-I", "1024"),
   },
@@ -132,6 +144,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "hash-legacy-unsigned",
     about: "htree by the legacy hash, unsigned",
+    like: "hash-legacy",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     before: ["set_super_value def_hash_version legacy", ...UNSIGNED_HASH],
@@ -139,6 +152,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "hash-half-md4-unsigned",
     about: "htree by half MD4, unsigned, as ARM makes it",
+    like: "hash-tea",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     before: ["set_super_value def_hash_version half_md4", ...UNSIGNED_HASH],
@@ -153,6 +167,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "hash-tea-unsigned",
     about: "htree by TEA, unsigned",
+    like: "hash-tea",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     before: ["set_super_value def_hash_version tea", ...UNSIGNED_HASH],
@@ -166,6 +181,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "ea-inode-1k",
     about: "the same with 1 KiB blocks, where the value inodes have many blocks",
+    like: "ea-inode",
     size: 256 * MIB,
     mke2fs: ext4("ea_inode", "-b", "1024"),
   },
@@ -191,6 +207,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "meta-bg-32",
     about: "meta groups with 32-byte descriptors, without flex_bg",
+    like: "meta-bg",
     size: 1024 * MIB,
     mke2fs: ext4("meta_bg,^resize_inode,^64bit,^flex_bg", "-b", "1024"),
     fill: SMALL,
@@ -225,6 +242,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "bigalloc-1m",
     about: "clusters of 1 MiB",
+    like: "bigalloc-16k",
     size: 4096 * MIB,
     mke2fs: ext4("bigalloc,^resize_inode", "-b", "4096", "-C", "1048576"),
     fill: { names: 600, extents: 300 },
@@ -328,6 +346,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "inode-1024",
     about: "inodes of a block",
+    like: "inode-512",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "1024", "-I", "1024"),
     fill: SMALL,
@@ -335,6 +354,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "raid-stride",
     about: "stride and stripe width",
+    like: "ext4-4k",
     size: 512 * MIB,
     mke2fs: ext4("", "-b", "1024", "-E", "stride=16,stripe_width=64"),
     fill: SMALL,
@@ -350,6 +370,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "in-mbr",
     about: "a primary partition of an MBR disk, 1 KiB blocks",
+    like: "in-gpt",
     size: 128 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     partition: "mbr",
@@ -371,6 +392,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "reserved",
     about: "blocks reserved for another user, few inodes of a big ratio",
+    like: "ext4-4k",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "4096", "-m", "20", "-i", "32768"),
     tune2fs: ["-u", "1234", "-g", "56789"],
@@ -386,6 +408,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-resize-inode",
     about: "no descriptor blocks set aside",
+    like: "ext4-4k",
     size: 256 * MIB,
     mke2fs: ext4("^resize_inode", "-b", "1024"),
     fill: SMALL,
