@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
+import { serverEnvironment, serverNodeOptions, serverProgram } from "@bulkhead/server/contained";
 import {
   type Installation,
   packageOf,
@@ -76,6 +76,7 @@ function installationOf({ root }: Layout, given: GivenArguments): Installation {
       })),
       executable: executable.map((path) => asInstalled(path, root)),
     },
+    nodeOptions: serverNodeOptions,
     environment: serverEnvironment,
     paranoid: given.flag("paranoid"),
     ...(socketDirectory === undefined ? {} : { socketDirectory: resolve(socketDirectory) }),

@@ -8,6 +8,14 @@ export function serverProgram(): string {
   return fileURLToPath(new URL("./contained-server.js", import.meta.url));
 }
 
+/** How Node is to run it. */
+export const serverNodeOptions = [
+  // Most of the heap, in MiB; the caches of blocks are outside of it.
+  "--max-old-space-size=512",
+  // What lives for a request is gone soon: in 4 MiB it stays in the processor's cache, and in 16, the default, it costs 40 MiB more.
+  "--max-semi-space-size=4",
+] as const;
+
 /** What it wants in its environment. */
 export const serverEnvironment = {
   // As many reads can wait for the device at a time: Node has 4 threads for them otherwise.

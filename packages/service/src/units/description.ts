@@ -7,6 +7,8 @@ import { plainPath } from "./unit-file.js";
 export interface Installation {
   /** Node, as it will be found when the service runs. */
   readonly node: string;
+  /** For every profile. */
+  readonly nodeOptions: readonly string[];
   /** The server: a program that understands socket activation. */
   readonly program: string;
   /** Its files. */
@@ -29,8 +31,6 @@ export const SERVICE_UNIT = "bulkhead@.service";
 
 /** The root directory of all servers: on /run, and nothing in it but empty directories to mount on. */
 const ROOT = "/run/bulkhead";
-/** Most of the heap, in MiB; the caches of blocks are outside of it. */
-const HEAP_MIB = 512;
 
 /** The socket, which starts a server for each mount. */
 export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Installation): UnitFile {
@@ -75,8 +75,8 @@ export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Instal
 }
 
 /** The server of one mount. */
-export function serviceUnit({ node, program, files, environment, paranoid }: Installation): UnitFile {
-  const jitless = paranoid ? " --jitless --no-expose-wasm" : "";
+export function serviceUnit({ node, nodeOptions, program, files, environment, paranoid }: Installation): UnitFile {
+  const options = [...(paranoid ? ["--jitless", "--no-expose-wasm"] : []), ...nodeOptions].join(" ");
   return {
     name: SERVICE_UNIT,
     sections: {
@@ -97,7 +97,7 @@ export function serviceUnit({ node, program, files, environment, paranoid }: Ins
         {
           directives: [
             ["Type", "exec"],
-            ["ExecStart", `${plainPath(node)}${jitless} --max-old-space-size=${HEAP_MIB} ${plainPath(program)}`],
+            ["ExecStart", `${plainPath(node)} ${options} ${plainPath(program)}`],
             ["StandardInput", "null"],
             ["StandardOutput", "journal"],
             ["StandardError", "journal"],

@@ -1,6 +1,6 @@
 /** Starting servers, and nothing else: one is on its way while the keeper still loads what it needs itself. */
 import { close } from "@bulkhead/linux";
-import { serverEnvironment, serverProgram } from "@bulkhead/server/contained";
+import { serverEnvironment, serverNodeOptions, serverProgram } from "@bulkhead/server/contained";
 import { connectToService, NoServiceError } from "@bulkhead/service/connect";
 import { type LaunchedServer, launchServer, userNamespacesAllowed } from "@bulkhead/service/launcher";
 import { CommandError } from "../../command-line/errors.js";
@@ -15,7 +15,7 @@ function launch({ source, mountpoint }: MountRequest): LaunchedServer {
     );
   }
   return launchServer({
-    command: [process.execPath, serverProgram(), source, mountpoint],
+    command: [process.execPath, ...serverNodeOptions, serverProgram(), source, mountpoint],
     environment: serverEnvironment,
     stderr: "pipe",
   });
