@@ -16,6 +16,8 @@ import {
 export interface DirtyCapture {
   readonly name: string;
   readonly about: string;
+  /** The name of one that differs from it in little: that one is in every run, this one in the long tests. */
+  readonly like?: string;
   /** Features on top of a fixed set, and further arguments of mke2fs. */
   readonly mke2fs: readonly string[];
   readonly mountOptions?: readonly string[];
@@ -50,9 +52,23 @@ function ext4(change = "", blockSize = 4096, journal = "size=8"): string[] {
 export const CAPTURES: readonly DirtyCapture[] = [
   { name: "creates", about: "checksums v3, 64-bit tags", mke2fs: ext4(), workload: creates, how: "flushed" },
   { name: "creates-cut", about: "the running transaction is lost", mke2fs: ext4(), workload: creates, how: "cut" },
-  { name: "creates-copied", about: "copied while mounted", mke2fs: ext4(), workload: creates, how: "copied" },
+  {
+    name: "creates-copied",
+    about: "copied while mounted",
+    like: "creates-cut",
+    mke2fs: ext4(),
+    workload: creates,
+    how: "copied",
+  },
   { name: "renames-1k", about: "renames and unlinks", mke2fs: ext4("", 1024), workload: renames, how: "flushed" },
-  { name: "renames-copied", about: "the same, copied", mke2fs: ext4("", 1024), workload: renames, how: "copied" },
+  {
+    name: "renames-copied",
+    about: "the same, copied",
+    like: "renames-1k",
+    mke2fs: ext4("", 1024),
+    workload: renames,
+    how: "copied",
+  },
   { name: "xattrs", about: "xattrs set and removed", mke2fs: ext4(), workload: xattrs, how: "flushed" },
   {
     name: "revokes-1k",
@@ -65,6 +81,7 @@ export const CAPTURES: readonly DirtyCapture[] = [
   {
     name: "revokes-32bit",
     about: "revoke records of 32 bits, no checksum",
+    like: "revokes-1k",
     mke2fs: ext4("^64bit,^metadata_csum", 1024),
     workload: revokes,
     how: "copied",
@@ -83,6 +100,7 @@ export const CAPTURES: readonly DirtyCapture[] = [
   {
     name: "data-journal-32bit",
     about: "the same without checksums and 64-bit tags",
+    like: "data-journal",
     mke2fs: ext4("^64bit,^metadata_csum", 4096),
     mountOptions: ["data=journal"],
     workload: journalledData,
@@ -100,6 +118,7 @@ export const CAPTURES: readonly DirtyCapture[] = [
   {
     name: "async-commit-v1",
     about: "asynchronous commit blocks, checksum v1",
+    like: "async-commit-v3",
     mke2fs: ext4("^metadata_csum"),
     mountOptions: ["journal_async_commit", "data=writeback"],
     workload: truncates,
@@ -173,6 +192,7 @@ export const CAPTURES: readonly DirtyCapture[] = [
   {
     name: "fast-commit-1k",
     about: "the same with blocks of 1 KiB, copied",
+    like: "fast-commit",
     mke2fs: ext4("fast_commit", 1024),
     workload: fastCommits,
     how: "copied",
@@ -200,6 +220,7 @@ export const CAPTURES: readonly DirtyCapture[] = [
   {
     name: "checksum-v2-32bit",
     about: "checksums v2 with 32-bit tags",
+    like: "checksum-v2",
     mke2fs: ext4("^64bit", 1024),
     workload: truncates,
     how: "written",

@@ -29,7 +29,12 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   { name: "ext3", features: EXT3, arguments: ["-b", "4096", "-I", "256"], long: true },
   { name: "ext2-small-inodes", features: EXT2, arguments: ["-b", "1024", "-I", "128"] },
   { name: "inline-data", features: [...EXT4, "inline_data"], arguments: ["-b", "4096", "-I", "512"] },
-  { name: "bigalloc", features: [...EXT4, "bigalloc"], arguments: ["-b", "4096", "-C", "16384", "-I", "256"] },
+  {
+    name: "bigalloc",
+    features: [...EXT4, "bigalloc"],
+    arguments: ["-b", "4096", "-C", "16384", "-I", "256"],
+    long: true,
+  },
   {
     name: "ea-inode",
     features: [...EXT4, "ea_inode", "large_dir"],
