@@ -6,15 +6,25 @@ import { fileURLToPath } from "node:url";
 
 const bulkhead = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
 
-/** `uncontained` and `norestart` are ours without the wall, and without a memory that outlives the server: what they cost. */
-export type ContenderName =
-  | "kernel"
-  | "kernel-direct"
-  | "kernel-device"
-  | "fuse2fs"
-  | "bulkhead"
-  | "uncontained"
-  | "norestart";
+const CONTENDERS = [
+  "kernel",
+  "kernel-direct",
+  "kernel-device",
+  "fuse2fs",
+  "bulkhead",
+  // Ours without the wall, and without a memory that outlives the server: what they cost.
+  "uncontained",
+  "norestart",
+] as const;
+
+export type ContenderName = (typeof CONTENDERS)[number];
+
+/** @throws Error when there is none of that name */
+export function contenderNamed(name: string): ContenderName {
+  const found = CONTENDERS.find((one) => one === name);
+  if (found === undefined) throw new Error(`no contender ${name}; there are: ${CONTENDERS.join(", ")}`);
+  return found;
+}
 
 /** A mounted image. */
 export interface Mounted {

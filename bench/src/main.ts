@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
-import { type ContenderName, mount } from "./contenders.js";
+import { type ContenderName, contenderNamed, mount } from "./contenders.js";
 import { type BenchImages, emptyImage, makeImages } from "./images.js";
 import { geometricMean, median, quantile } from "./median.js";
 
@@ -29,7 +29,8 @@ const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
 
-const ourselves = values.measure as ContenderName;
+const ourselves = contenderNamed(values.measure);
+const against = values.against?.map(contenderNamed);
 
 const client = fileURLToPath(new URL("./client.js", import.meta.url));
 
@@ -96,12 +97,12 @@ const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
   ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
 );
 const report = [];
-const all = new Map<ContenderName, { ratio: number; rounds: number[] }[]>();
+const all = new Map<ContenderName, { ratio: number; ofRounds: number[] }[]>();
 /** KiB, of ours. */
 const peak = { reading: 0, writing: 0 };
 for (const benchmark of chosen) {
-  const others = values.against ?? benchmark.contenders.filter((name) => name !== "bulkhead");
-  const contenders = [...(others as ContenderName[]), ourselves];
+  const others = against ?? benchmark.contenders.filter((name) => name !== "bulkhead");
+  const contenders = [...others, ourselves];
   const samples = new Map<ContenderName, number[]>(contenders.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     // Another one begins each round: what one leaves behind (a device that is still busy, a processor's state) hits them all.
@@ -118,21 +119,23 @@ for (const benchmark of chosen) {
   const ratios: Partial<Record<ContenderName, number>> = {};
   for (const contender of contenders) {
     if (contender === ourselves) continue;
-    const rounds = samples.get(ourselves)!.map((seconds, round) => samples.get(contender)![round]! / seconds);
+    const ofRounds = samples.get(ourselves)!.map((seconds, round) => samples.get(contender)![round]! / seconds);
     const ratio = median(samples.get(contender)!) / ours;
     const goal = benchmark.goals[contender];
     ratios[contender] = ratio;
-    all.set(contender, [...(all.get(contender) ?? []), { ratio, rounds }]);
+    all.set(contender, [...(all.get(contender) ?? []), { ratio, ofRounds }]);
     line.push(
-      `${ratio.toFixed(2)}x${spread(rounds)} ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
+      `${ratio.toFixed(2)}x${spread(ofRounds)} ${contender}${goal === undefined ? "" : ` (goal ${goal}x${ratio >= goal ? ", reached" : ""})`}`,
     );
   }
   console.log(line.join("   "));
   report.push({ name: benchmark.name, ratios, goals: benchmark.goals, seconds: Object.fromEntries(samples) });
 }
-if (values.against !== undefined) {
+if (against !== undefined) {
   for (const [contender, ratios] of all) {
-    const means = Array.from({ length: rounds }, (_, round) => geometricMean(ratios.map((of) => of.rounds[round]!)));
+    const means = Array.from({ length: rounds }, (_, round) =>
+      geometricMean(ratios.map(({ ofRounds }) => ofRounds[round]!)),
+    );
     const mean = geometricMean(ratios.map(({ ratio }) => ratio));
     console.log(`all of these: ${mean.toFixed(3)}x${spread(means)} ${contender}`);
   }
