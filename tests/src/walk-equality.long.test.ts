@@ -1,4 +1,4 @@
-/** Walk equality of the images that differ from others of the zoo in a number only. Oracle: as in the fast test. */
+/** Walk equality of the images that are like others of the zoo. Oracle: as in the fast test. */
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts } from "./facilities.js";
 import { VARIANTS } from "./images/variants.js";

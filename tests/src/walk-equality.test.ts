@@ -1,6 +1,7 @@
 /**
  * Walk equality: whoever reads an image of the zoo sees what Linux's ext4 sees. Every variant is made by mke2fs and
- * filled by the kernel; those that differ from others in a number are in the long test. Oracle: the kernel's walk of a read-only loop mount; debugfs where the kernel here cannot mount.
+ * filled by the kernel; some that are like others are in the long test. Oracle: the kernel's walk of a read-only loop mount; debugfs
+ * where the kernel here cannot mount.
  */
 import { describe, test } from "node:test";
 import { withoutFuse, withoutLoopMounts } from "./facilities.js";

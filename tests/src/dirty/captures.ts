@@ -16,7 +16,7 @@ import {
 export interface DirtyCapture {
   readonly name: string;
   readonly about: string;
-  /** The name of one that differs from it in little: that one is in every run, this one in the long tests. */
+  /** The name of the one that comes nearest to it: that one is in every run, this one in the long tests only. */
   readonly like?: string;
   /** Features on top of a fixed set, and further arguments of mke2fs. */
   readonly mke2fs: readonly string[];

@@ -6,7 +6,7 @@ export interface ImageVariant {
   readonly name: string;
   /** What this image has that others do not. */
   readonly about: string;
-  /** The name of one that differs from it in a number only: that one is in every run, this one in the long tests. */
+  /** The name of the one that comes nearest to it: that one is in every run, this one in the long tests only. */
   readonly like?: string;
   /** Bytes of the filesystem; the file is sparse. */
   readonly size: number;

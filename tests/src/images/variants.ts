@@ -152,7 +152,6 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "hash-half-md4-unsigned",
     about: "htree by half MD4, unsigned, as ARM makes it",
-    like: "hash-tea",
     size: 256 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     before: ["set_super_value def_hash_version half_md4", ...UNSIGNED_HASH],
@@ -370,7 +369,6 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "in-mbr",
     about: "a primary partition of an MBR disk, 1 KiB blocks",
-    like: "in-gpt",
     size: 128 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     partition: "mbr",

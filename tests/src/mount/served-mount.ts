@@ -223,8 +223,13 @@ export class Bench {
     return at;
   }
 
+  /** Ends what `serve` has begun: the images are free for others. */
+  async release(): Promise<void> {
+    for (const served of this.#served.splice(0)) await served.clear();
+  }
+
   async clear(): Promise<void> {
-    for (const served of this.#served) await served.clear();
+    await this.release();
     for (const at of this.#loops) unmount(at);
     removeScratch(this.directory);
   }

@@ -12,7 +12,7 @@ export function serverProgram(): string {
 export const serverNodeOptions = [
   // Most of the heap, in MiB; the caches of blocks are outside of it.
   "--max-old-space-size=512",
-  // What lives for a request is gone soon: in 4 MiB it stays in the processor's cache, and in 16, the default, it costs 40 MiB more.
+  // What lives for a request is gone soon: in 4 MiB it stays in the processor's cache, and 16, the default, cost up to 40 MiB more.
   "--max-semi-space-size=4",
 ] as const;
 
