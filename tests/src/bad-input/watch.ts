@@ -6,6 +6,8 @@ import type { Plan } from "./plans.js";
 
 /** A slow machine gets some patience beyond the 2 s that a case may take; a hang takes for ever. */
 const MAX_MILLISECONDS = 6000;
+/** What the worker may take to its first case, on a machine that is busy with other tests; its time is no case's. */
+const MAX_START_MILLISECONDS = 60_000;
 /** What one exploration may add to the process: its caches, the specimen's copies, and room for the collector. */
 const MAX_GROWTH_MIB = 400;
 const MAX_HEAP_MIB = 192;
@@ -44,8 +46,9 @@ export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECOND
       if (count !== last) {
         last = count;
         since = now;
-      } else if (now - since > most) {
-        end(new Error(`still running after ${most} ms: ${what()}`));
+      } else {
+        const limit = count === 0 ? MAX_START_MILLISECONDS : most;
+        if (now - since > limit) end(new Error(`still running after ${limit} ms: ${what()}`));
       }
       const growth = (process.memoryUsage().rss - before) / 2 ** 20;
       if (growth > MAX_GROWTH_MIB) end(new Error(`memory grew by ${growth.toFixed(0)} MiB: ${what()}`));
