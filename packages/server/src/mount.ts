@@ -3,6 +3,7 @@ import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import { type Access, isWritable, mountsAsDevice, SourceClaim, type SourceOptions } from "./descriptor.js";
 import type { ServeData } from "./file-system.js";
+import { heapLimits } from "./heap.js";
 import { KERNEL_CACHE } from "./kernel-cache.js";
 import { atomicWriteSizes, type IomapChoice, usesIomap } from "./kernel-iomap.js";
 import { checksPermissions } from "./options/apply.js";
@@ -94,6 +95,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
         ...(iomap ? { rootNode: ROOT_INODE } : {}),
       },
       ...KERNEL_CACHE,
+      resourceLimits: heapLimits,
       log,
     });
   } catch (error) {

@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import { Wakeup } from "../loop/wakeup.js";
 import { detach } from "../mount/detach.js";
 import { isMounted, type Mounted, mountFuse, setDirtyLimit, setReadAhead, unmount } from "../mount/mount.js";
@@ -28,6 +28,8 @@ export interface ServeOptions<Data = unknown> {
   readonly spin?: number;
   /** Let the serving thread follow its client from CPU to CPU; default true. */
   readonly follow?: boolean;
+  /** Of the serving thread's heap; default V8's. */
+  readonly resourceLimits?: ResourceLimits;
   /** Where lines for the operator go; default standard error. */
   readonly log?: (message: string) => void;
 }
@@ -69,7 +71,10 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     spin: options.spin ?? 30,
     follow: options.follow ?? true,
   };
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: task });
+  const worker = new Worker(new URL("./worker.js", import.meta.url), {
+    workerData: task,
+    resourceLimits: options.resourceLimits ?? {},
+  });
   const serving = new ServingThread(worker, wakeup, log);
   try {
     await serving.reached("created");

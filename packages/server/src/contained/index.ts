@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 
+export { heapOptions as serverNodeOptions } from "../heap.js";
 export { KERNEL_CACHE } from "../kernel-cache.js";
 export { ANSWER, ENDED, LEAVE_IDLE, QUESTION, STOP, TOLD_TO_END } from "./keeper-line.js";
 
@@ -7,14 +8,6 @@ export { ANSWER, ENDED, LEAVE_IDLE, QUESTION, STOP, TOLD_TO_END } from "./keeper
 export function serverProgram(): string {
   return fileURLToPath(new URL("./contained-server.js", import.meta.url));
 }
-
-/** How Node is to run it. */
-export const serverNodeOptions = [
-  // Most of the heap, in MiB; the caches of blocks are outside of it.
-  "--max-old-space-size=512",
-  // What lives for a request is gone soon: in 4 MiB it stays in the processor's cache, and 16, the default, cost up to 40 MiB more.
-  "--max-semi-space-size=4",
-] as const;
 
 /** What it wants in its environment. */
 export const serverEnvironment = {
