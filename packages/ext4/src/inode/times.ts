@@ -9,6 +9,12 @@ export function touchChanged(handle: Handle, inode: Inode): void {
   inode.ctimeNanoseconds = now.nanoseconds;
 }
 
+/** As `touchChanged`, of an inode that gets a name. Without a journal, fdatasync makes that durable, too, as the kernel's ext4 does. */
+export function touchNamed(handle: Handle, inode: Inode): void {
+  if (!handle.volume.features.hasJournal) handle.modifyInode(inode);
+  touchChanged(handle, inode);
+}
+
 /** Sets mtime and ctime to now: the contents changed. Announces the change. */
 export function touchModified(handle: Handle, inode: Inode): void {
   touchChanged(handle, inode);

@@ -4,7 +4,7 @@ import { CorruptionError, FileSystemError } from "../errors.js";
 import { InodeFlag, ReservedInode } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
 import { setSize } from "../inode/size.js";
-import { touchChanged, touchModified } from "../inode/times.js";
+import { touchChanged, touchModified, touchNamed } from "../inode/times.js";
 import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
 import { removeOrphan } from "../orphan/change.js";
@@ -41,7 +41,7 @@ export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array)
   transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {
     addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
     touchModified(handle, dir);
-    touchChanged(handle, inode);
+    touchNamed(handle, inode);
     inode.linksCount++;
     // A file made without a name is an orphan no longer; whoever uses it goes on with the same object.
     if (inode.linksCount > 1) handle.changes?.addName(dir, name, inode);

@@ -3,7 +3,7 @@ import { lookup } from "../dir/directory.js";
 import { FileSystemError } from "../errors.js";
 import { FileType } from "../format/inode.js";
 import type { Inode } from "../inode/inode.js";
-import { touchChanged, touchModified } from "../inode/times.js";
+import { touchModified, touchNamed } from "../inode/times.js";
 import type { Handle } from "../journal/handle.js";
 import { transact } from "../journal/transactions.js";
 import type { Volume } from "../volume.js";
@@ -104,7 +104,7 @@ function moveEntry(
   if (moved.isDirectory && elsewhere && target === undefined) checkSubdirectoryLimit(volume, to.dir);
   if (target === undefined) addEntry(handle, to.dir, to.name, moved.ino, type);
   else replaceEntry(handle, to.dir, to.name, moved.ino, type);
-  touchChanged(handle, moved);
+  touchNamed(handle, moved);
   if (whiteoutOwner === undefined) {
     removeEntry(handle, from.dir, from.name);
   } else {
@@ -141,8 +141,8 @@ function exchangeEntries(handle: Handle, from: Place, moved: Inode, to: Place, t
   }
   replaceEntry(handle, to.dir, to.name, moved.ino, entryTypeOf(moved.mode));
   replaceEntry(handle, from.dir, from.name, target.ino, entryTypeOf(target.mode));
-  touchChanged(handle, moved);
-  touchChanged(handle, target);
+  touchNamed(handle, moved);
+  touchNamed(handle, target);
   touchModified(handle, from.dir);
   touchModified(handle, to.dir);
   if (!elsewhere) return;

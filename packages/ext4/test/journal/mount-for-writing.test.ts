@@ -139,6 +139,26 @@ describe("a mount for writing", { skip }, () => {
     ["a journal", []],
     ["no journal", ["-O", "^has_journal"]],
   ] as const) {
+    it(`has fdatasync wait for a file's new names where the kernel's does, with ${name}`, () => {
+      const image = images.make("image", "16M", ["-t", "ext4", ...options]);
+      const device = memoryOf(image);
+      const mounted = mountForWriting(device);
+      const file = writeFile(mounted, mounted.root, "file", bytesOf("contents"));
+      mounted.sync();
+      const names = () => contentsOf(new MemoryDevice(device.bytes.slice())).map((line) => line.split(" ")[0]!);
+      mounted.link(file, mounted.root, bytesOf("second"));
+      mounted.fsync(file, true);
+      assert.equal(names().includes("/second"), name === "no journal");
+      mounted.rename(mounted.root, bytesOf("file"), mounted.root, bytesOf("third"));
+      mounted.fsync(file, true);
+      assert.equal(names().includes("/third"), name === "no journal");
+      mounted.fsync(file);
+      assert.deepEqual(names(), ["/second", "/third"]);
+      mounted.unmount();
+      fs.writeFileSync(image, device.bytes);
+      checkImage(image);
+    });
+
     it(`puts errors on record on the device at once, with ${name}`, () => {
       const image = images.make("image", "16M", ["-t", "ext4", ...options]);
       const mounted = mountForWriting(openForWriting(image), { errors: "continue" });
