@@ -125,7 +125,10 @@ const npm: Workload = {
     const project = makeDirectory(mountPoint, "project");
     const files = command(ROOT, "git", ["-c", `safe.directory=${ROOT.replace(/\/$/, "")}`, "ls-files"]);
     command(ROOT, "sh", ["-c", 'tar --create --files-from=- | tar --extract -C "$0"', project], files);
-    command(project, "npm", ["ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]);
+    // As npm test was given them: the other processes of the tests go without.
+    const certificates = process.env["BULKHEAD_NPM_CA_CERTS"] ?? process.env["NODE_EXTRA_CA_CERTS"] ?? "";
+    const install = ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"];
+    command(project, "env", [`NODE_EXTRA_CA_CERTS=${certificates}`, ...install]);
     command(project, "node_modules/.bin/tsc", ["--build", "packages/iomap/test"]);
     command(project, "sh", ["-c", "exec node --test packages/iomap/dist/test/*.test.js"]);
   },

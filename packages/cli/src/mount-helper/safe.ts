@@ -1,4 +1,4 @@
-import { stringToName } from "@bulkhead/ext4";
+import { stringToName } from "@bulkhead/ext4/names";
 import { hasService, runHelper } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";

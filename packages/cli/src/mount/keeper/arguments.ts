@@ -1,4 +1,4 @@
-import { stringToName } from "@bulkhead/ext4";
+import { stringToName } from "@bulkhead/ext4/names";
 import { isWritable, mountsAsDevice, type SourceOptions } from "@bulkhead/server/descriptor";
 import { usesIomap } from "@bulkhead/server/kernel-iomap";
 import type { MountSettings } from "@bulkhead/server/options";

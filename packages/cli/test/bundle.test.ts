@@ -1,0 +1,40 @@
+// Oracle: the bundler's own notes of what it has put where. Whoever has privileges does not even load the code that reads images.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const directory = join(dirname(fileURLToPath(import.meta.resolve("../../package.json"))), "dist", "bundle");
+
+/** Modules of the engine that are loaded with the file of the bundle whose name begins like this. */
+function engineBehind(beginning: string): string[] {
+  const pending = readdirSync(directory).filter((name) => name.startsWith(beginning) && name.endsWith(".js"));
+  assert.ok(pending.length > 0, `${beginning} is in the bundle`);
+  const seen = new Set<string>();
+  const modules = new Set<string>();
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const text = readFileSync(join(directory, name), "utf8");
+    for (const [, imported] of text.matchAll(/^(?:import|export)\b[^;"]*"\.\/([^"]+)";/gm)) pending.push(imported!);
+    for (const [, module] of text.matchAll(/^\/\/ \S*\/ext4\/dist\/src\/(\S+)\.js$/gm)) modules.add(module!);
+  }
+  return [...modules];
+}
+
+describe("the bundle", () => {
+  for (const who of ["keeper-", "safe-", "launch-", "program"]) {
+    it(`has nothing of the engine but names in ${who.replace("-", "")}`, () => {
+      assert.deepEqual(
+        engineBehind(who).filter((module) => module !== "library/names"),
+        [],
+      );
+    });
+  }
+
+  it("has it in those who serve", () => {
+    assert.ok(engineBehind("file-system").includes("filesystem"));
+    assert.ok(engineBehind("serve-").includes("filesystem"));
+  });
+});
