@@ -44,7 +44,9 @@ function testFiles() {
     }
   }
   const wanted = words.length === 0 ? files : files.filter((file) => words.some((word) => file.includes(word)));
-  return wanted.sort();
+  // What takes long comes first: at the end, short ones keep all processors busy.
+  const isShort = (file) => !file.startsWith(join(root, "tests"));
+  return wanted.sort((a, b) => isShort(a) - isShort(b) || (a < b ? -1 : 1));
 }
 
 /** Mounts and loop devices below `directory`, newest first. */
