@@ -24,7 +24,18 @@ function engineBehind(beginning: string): string[] {
 }
 
 describe("the bundle", () => {
-  for (const who of ["keeper-", "safe-", "launch-", "program"]) {
+  for (const who of [
+    "keeper-",
+    "launch-",
+    "mount-",
+    "bulkhead-",
+    "safe-",
+    "background-",
+    "server-process",
+    "status-",
+    "umount-",
+    "program",
+  ]) {
     it(`has nothing of the engine but names in ${who.replace("-", "")}`, () => {
       assert.deepEqual(
         engineBehind(who).filter((module) => module !== "library/names"),

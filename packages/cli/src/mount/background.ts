@@ -3,19 +3,14 @@ import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import type { MountReport, MountRequest } from "./request.js";
 
-function serverEnvironment(): NodeJS.ProcessEnv {
-  // Node reads these certificates before anything else, which takes longer than all the rest of its start. It speaks to nobody.
-  const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
-  // As many reads can wait for the device at a time: Node has 4 threads for them otherwise.
-  return { UV_THREADPOOL_SIZE: "16", ...environment };
-}
-
 /**
  * Starts a process of its own session that mounts and serves, and returns when the mount answers.
  *
  * @throws CommandError with what that process says, or how it ended without a word
  */
 export function startServer(request: MountRequest): Promise<number> {
+  // Node reads these certificates before anything else, which takes longer than all the rest of its start. It speaks to nobody.
+  const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
   return new Promise((resolve, reject) => {
     // The arguments are for whoever reads the process list; the request itself comes as a message.
     const server = fork(new URL("./server-process.js", import.meta.url), [request.source, request.mountpoint], {
@@ -23,7 +18,8 @@ export function startServer(request: MountRequest): Promise<number> {
       cwd: "/", // not to keep the file system busy that we were started in
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       execArgv: [],
-      env: serverEnvironment(),
+      // As many reads can wait for the device at a time: Node has 4 threads for them otherwise.
+      env: { UV_THREADPOOL_SIZE: "16", ...environment },
     });
     server.on("error", (error) => reject(new CommandError(`cannot start the server: ${error.message}`)));
     server.on("exit", (code, signal) => {
