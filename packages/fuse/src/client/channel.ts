@@ -6,7 +6,8 @@ export interface ClientChannel {
    * Sends the first `length` bytes of `message` as one.
    *
    * @param milliseconds how long to wait for room
-   * @returns 0, −ETIMEDOUT, −EPIPE when the server is gone, or another −errno
+   * @returns 0, −EAGAIN when there is no room and something is there to be received (the server may wait for that, and makes no room
+   *   until then), −ETIMEDOUT, −EPIPE when the server is gone, or another −errno
    */
   send(message: Uint8Array, length: number, milliseconds: number): number;
   /**
@@ -40,8 +41,10 @@ export class SocketChannel implements ClientChannel {
       if (n >= 0) return 0;
       if (n === -Errno.ECONNRESET || n === -Errno.ENOTCONN) return -Errno.EPIPE;
       if (n !== -Errno.EAGAIN && n !== -Errno.EINTR) return n;
-      const failure = n === -Errno.EAGAIN ? this.#wait(Poll.OUT, until) : 0;
+      if (n === -Errno.EINTR) continue;
+      const failure = this.#wait(Poll.OUT | Poll.IN, until);
       if (failure !== 0) return failure;
+      if ((this.#ready.returned(0) & Poll.OUT) === 0) return -Errno.EAGAIN;
     }
   }
 
@@ -61,11 +64,14 @@ export class SocketChannel implements ClientChannel {
 
   /** 0 when it may be tried again. */
   #wait(events: number, until: number): number {
-    const left = Math.ceil(until - performance.now());
-    if (left <= 0) return -Errno.ETIMEDOUT;
     this.#ready.set(0, this.fd, events);
-    const n = this.#ready.poll(Math.min(left, 0x7fff_ffff));
-    return n < 0 && n !== -Errno.EINTR ? n : 0;
+    for (;;) {
+      const left = Math.ceil(until - performance.now());
+      if (left <= 0) return -Errno.ETIMEDOUT;
+      const n = this.#ready.poll(Math.min(left, 0x7fff_ffff));
+      if (n > 0) return 0;
+      if (n < 0 && n !== -Errno.EINTR) return n;
+    }
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 /** The kernel's half of the protocol: asks a server, and waits for the answer. */
 import { Errno, errnoName } from "@bulkhead/linux";
+import type { View } from "@bulkhead/linux/struct";
 import { type DecodedReply, decodeReply, encodeRequest, type RequestParts } from "../protocol/codec.js";
 import { type DirectoryRecord, readRecords } from "../protocol/dirents.js";
 import { InitFlag, type InitFlagName, ROOT_ID } from "../protocol/flags.js";
@@ -69,7 +70,7 @@ const isEntry = (row: Row) => row.out[0] === FuseEntryOut;
 export class FuseClient {
   /** What the server has told of, and gets back. */
   readonly nodes: KnownNodes;
-  /** Told of notifications, while an answer is waited for: the code and the payload, which stands on a buffer used again. */
+  /** Told of notifications, while room or an answer is waited for: the code and the payload, which stands on a buffer used again. */
   onNotify: ((code: number, payload: Uint8Array) => void) | undefined;
   /** On whose behalf requests are made that do not say so; may change from one to the next. */
   caller: Caller;
@@ -87,6 +88,8 @@ export class FuseClient {
   #lost: FuseConnectionError | undefined;
   /** Node and count, to go with the next BATCH_FORGET. */
   #forgotten: [nodeid: number, count: number][] = [];
+  /** Answers that came while there was no room for further questions. */
+  readonly #early: Uint8Array[] = [];
 
   constructor(options: ClientOptions) {
     this.#channel = options.channel;
@@ -233,8 +236,7 @@ export class FuseClient {
     this.#unique += UNIQUE_STEP;
     header.uniqueLo = this.#unique % TWO_32;
     header.uniqueHi = Math.floor(this.#unique / TWO_32);
-    const failure = this.#channel.send(message, length, this.#timeout);
-    if (failure !== 0) throw this.#failed(failure, name);
+    this.#transmit(name, message, length);
     if (row?.answer === "never") return this.#reply.subarray(0, 0);
     const received = this.#receive(name, this.#unique, this.#unique);
     const answer = this.#header.at(this.#replyView, 0);
@@ -348,27 +350,63 @@ export class FuseClient {
       uniqueHi: Math.floor(this.#unique / TWO_32),
     };
     const length = encodeRequest(this.#request, name, header, parts, short);
-    const failure = this.#channel.send(this.#request, length, this.#timeout);
-    if (failure !== 0) throw this.#failed(failure, name);
+    this.#transmit(name, this.#request, length);
+  }
+
+  /** Sends, and hears what the server has to say meanwhile: it may wait for that before it makes room. */
+  #transmit(name: string, message: Uint8Array, length: number): void {
+    const until = performance.now() + this.#timeout;
+    for (;;) {
+      const failure = this.#channel.send(message, length, Math.max(0, until - performance.now()));
+      if (failure === 0) return;
+      if (failure !== -Errno.EAGAIN) throw this.#failed(failure, name);
+      const heard = this.#channel.receive(this.#reply, 0);
+      if (heard === -Errno.ETIMEDOUT) continue;
+      this.#check(name, heard);
+      if (this.#notified(heard)) continue;
+      if (this.#early.length === ASKED_AT_ONCE)
+        throw this.#lose("protocol", "the server answers more than it is asked");
+      this.#early.push(this.#reply.slice(0, heard));
+    }
   }
 
   /** Waits for a reply to one of our requests from `first` to `last`; what else comes is a notification, or an answer that nobody waits for. */
   #receive(name: string, first: number, last: number): number {
     const until = performance.now() + this.#timeout;
     for (;;) {
-      const length = this.#channel.receive(this.#reply, Math.max(0, until - performance.now()));
-      if (length < 0) throw this.#failed(length, name);
-      if (length < FuseOutHeader.size) throw this.#lose("protocol", `the server sent ${length} bytes for an answer`);
-      const header = this.#header.at(this.#replyView, 0);
-      if (header.len !== length) {
-        throw this.#lose("protocol", `the server sent ${length} bytes that say that they are ${header.len}`);
-      }
-      const unique = header.uniqueLo + header.uniqueHi * TWO_32;
+      const length = this.#next(until);
+      const { uniqueLo, uniqueHi } = this.#check(name, length);
+      const unique = uniqueLo + uniqueHi * TWO_32;
       if (unique >= first && unique <= last && unique % UNIQUE_STEP === 0) return length;
-      if (header.uniqueLo === 0 && header.uniqueHi === 0) {
-        this.onNotify?.(header.error, this.#reply.subarray(FuseOutHeader.size, length));
-      }
+      this.#notified(length);
     }
+  }
+
+  /** The next message, one that came early first. */
+  #next(until: number): number {
+    const early = this.#early.shift();
+    if (early === undefined) return this.#channel.receive(this.#reply, Math.max(0, until - performance.now()));
+    this.#reply.set(early);
+    return early.length;
+  }
+
+  /** The header of a message of `length` bytes. @throws FuseConnectionError when there is none */
+  #check(name: string, length: number): View<typeof FuseOutHeader> {
+    if (length < 0) throw this.#failed(length, name);
+    if (length < FuseOutHeader.size) throw this.#lose("protocol", `the server sent ${length} bytes for an answer`);
+    const header = this.#header.at(this.#replyView, 0);
+    if (header.len !== length) {
+      throw this.#lose("protocol", `the server sent ${length} bytes that say that they are ${header.len}`);
+    }
+    return header;
+  }
+
+  /** Passes on the message in the buffer if it is a notification; whether it is. */
+  #notified(length: number): boolean {
+    const { uniqueLo, uniqueHi, error } = this.#header;
+    if (uniqueLo !== 0 || uniqueHi !== 0) return false;
+    this.onNotify?.(error, this.#reply.subarray(FuseOutHeader.size, length));
+    return true;
   }
 
   #failed(failure: number, name: string): FuseConnectionError {
