@@ -3,9 +3,9 @@ import type { MountOptions as EngineOptions } from "@bulkhead/ext4";
 import { isOnDevice, type MountOptions as KernelOptions, mountAndServe, type Served } from "@bulkhead/fuse";
 import { type Access, isWritable, mountsAsDevice, SourceClaim, type SourceOptions } from "./descriptor.js";
 import type { ServeData } from "./file-system.js";
-import { heapLimits } from "./heap.js";
 import { KERNEL_CACHE } from "./kernel-cache.js";
 import { atomicWriteSizes, type IomapChoice, usesIomap } from "./kernel-iomap.js";
+import { heapLimits } from "./node-options.js";
 import { checksPermissions } from "./options/apply.js";
 import type { ServerOptions } from "./server-options.js";
 

@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { threadOptions } from "@bulkhead/server/contained";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import type { MountReport, MountRequest } from "./request.js";
@@ -17,7 +18,7 @@ export function startServer(request: MountRequest): Promise<number> {
       detached: true,
       cwd: "/", // not to keep the file system busy that we were started in
       stdio: ["ignore", "ignore", "ignore", "ipc"],
-      execArgv: [],
+      execArgv: [...threadOptions],
       // As many reads can wait for the device at a time: Node has 4 threads for them otherwise.
       env: { UV_THREADPOOL_SIZE: "16", ...environment },
     });
