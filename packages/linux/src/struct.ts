@@ -391,7 +391,8 @@ export function struct<const F extends Fields>(name: string, size: number, field
     name,
     size,
     fields,
-    offset: Object.freeze(offset) as { readonly [K in keyof F]: number },
+    // A copy: what was filled by computed names, V8 keeps as a hash table, in which every use of an offset is a search.
+    offset: Object.freeze({ ...offset }) as { readonly [K in keyof F]: number },
     view,
     set,
     write(dataView: DataView, byteOffset: number, values: ValuesOf<F>) {

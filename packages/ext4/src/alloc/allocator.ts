@@ -49,7 +49,7 @@ export class Allocator implements CommitListener {
 
   // The current handle's share.
   #handle = 0;
-  readonly #touched = new Set<GroupSpace>();
+  readonly #touched: GroupSpace[] = [];
   /** What was allocated: group, first cluster, end, in turn. */
   readonly #taken: number[] = [];
   readonly #createdInodes: Inode[] = [];
@@ -69,16 +69,22 @@ export class Allocator implements CommitListener {
   enter(handle: Handle): void {
     if (handle.number === this.#handle) return;
     this.#handle = handle.number;
-    this.#touched.clear();
-    this.#taken.length = 0;
-    this.#createdInodes.length = 0;
-    this.#freedInodes.length = 0;
+    for (let space = this.#touched.pop(); space !== undefined; space = this.#touched.pop()) space.isTouched = false;
+    while (this.#taken.length > 0) this.#taken.pop();
+    while (this.#createdInodes.length > 0) this.#createdInodes.pop();
+    while (this.#freedInodes.length > 0) this.#freedInodes.pop();
     this.#heldBefore = this.held;
     this.#freedBefore = this.#freed.length;
     this.#directoriesBefore = this.directories;
     this.#countedBefore = this.#counted;
     handle.onUndo(this.#undo);
     if (!this.#counted) this.#count(handle);
+  }
+
+  #touch(space: GroupSpace): void {
+    if (space.isTouched) return;
+    space.isTouched = true;
+    this.#touched.push(space);
   }
 
   space(group: number): GroupSpace {
@@ -93,7 +99,7 @@ export class Allocator implements CommitListener {
 
   #dropSpaces(): void {
     for (const space of this.#spaces.values()) {
-      if (space.held === undefined && space.windows.length === 0 && !this.#touched.has(space)) {
+      if (space.held === undefined && space.windows.length === 0 && !space.isTouched) {
         this.#spaces.delete(space.group);
       }
     }
@@ -102,7 +108,7 @@ export class Allocator implements CommitListener {
   /** Notes that the current handle allocated the clusters [from, end) of a group. */
   took(space: GroupSpace, from: number, end: number): void {
     space.took(from, end);
-    this.#touched.add(space);
+    this.#touch(space);
     this.#blockBitmaps.add(space.group);
     const log = this.#taken;
     const last = log.length - 3;
@@ -114,7 +120,7 @@ export class Allocator implements CommitListener {
   freeing(space: GroupSpace, bitmap: DataView, from: number, end: number): void {
     space.hold(bitmap, from, end);
     this.#freed.push(space.group, from, end);
-    this.#touched.add(space);
+    this.#touch(space);
     this.#blockBitmaps.add(space.group);
     this.held += end - from;
   }
@@ -125,19 +131,19 @@ export class Allocator implements CommitListener {
   }
 
   createdInode(space: GroupSpace, inode: Inode): void {
-    this.#touched.add(space);
+    this.#touch(space);
     this.#inodeBitmaps.add(space.group);
     this.#createdInodes.push(inode);
   }
 
   /** Notes that an inode of a group is in use that was not allocated here. */
   claimedInode(group: number): void {
-    this.#touched.add(this.space(group));
+    this.#touch(this.space(group));
     this.#inodeBitmaps.add(group);
   }
 
   freedInode(space: GroupSpace, inode: Inode): void {
-    this.#touched.add(space);
+    this.#touch(space);
     this.#inodeBitmaps.add(space.group);
     this.#freedInodes.push(inode);
   }

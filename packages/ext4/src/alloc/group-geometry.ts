@@ -19,7 +19,7 @@ export function clustersInGroup(volume: Volume, group: number): number {
 /** Groups whose metadata lies together; 1 without flex_bg. */
 export function flexGroupSize({ features, superblock }: Volume): number {
   const log = superblock.logGroupsPerFlex;
-  return (features.incompat & incompatFeature.flex_bg) !== 0 && log < 32 ? 2 ** log : 1;
+  return (features.incompat & incompatFeature.flex_bg) !== 0 && log < 32 ? (1 << log) >>> 0 : 1;
 }
 
 export type ClusterRangeVisitor = (from: number, end: number) => void;

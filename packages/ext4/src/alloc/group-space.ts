@@ -22,6 +22,8 @@ export class GroupSpace {
   heldCount = 0;
   /** Space behind files that grow. */
   readonly windows: GrowthWindow[] = [];
+  /** Whether the allocator's current handle has changed it. */
+  isTouched = false;
 
   constructor(volume: Volume, group: number) {
     this.group = group;

@@ -77,7 +77,8 @@ export function struct<const F extends Fields>(name: string, size: number, field
     name,
     size,
     fields,
-    offset: offset as Record<keyof F, number>,
+    // A copy: what was filled by computed names, V8 keeps as a hash table, in which every use of an offset is a search.
+    offset: { ...offset } as Record<keyof F, number>,
     at: (view, base) => new View(view, base) as unknown as StructView<F>,
   };
 }

@@ -233,20 +233,18 @@ export class Handle {
   }
 
   #clear(): void {
-    for (const block of this.#blocks) {
-      this.#buffers.push(block.saved!);
+    const buffers = this.#buffers;
+    // By pop(): V8 takes ten times as long to set a length.
+    for (let block = this.#blocks.pop(); block !== undefined; block = this.#blocks.pop()) {
+      if (buffers.length < MOST_BUFFERS) buffers.push(block.saved!);
       block.saved = undefined;
       block.savedIn = 0;
     }
-    for (const inode of this.#inodes) inode.modifiedIn = 0;
-    for (const descriptor of this.#groups) descriptor.modifiedIn = 0;
-    if (this.#buffers.length > MOST_BUFFERS) this.#buffers.length = MOST_BUFFERS;
-    this.#blocks.length = 0;
-    this.#inodes.length = 0;
-    this.#groups.length = 0;
-    this.#forgotten.length = 0;
-    this.#created.length = 0;
-    this.#undo.length = 0;
+    for (let inode = this.#inodes.pop(); inode !== undefined; inode = this.#inodes.pop()) inode.modifiedIn = 0;
+    for (let group = this.#groups.pop(); group !== undefined; group = this.#groups.pop()) group.modifiedIn = 0;
+    while (this.#forgotten.length > 0) this.#forgotten.pop();
+    while (this.#created.length > 0) this.#created.pop();
+    while (this.#undo.length > 0) this.#undo.pop();
     this.#superblockSaved = false;
   }
 }
