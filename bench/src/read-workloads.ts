@@ -15,6 +15,7 @@ function readAll(path: string, buffer: Uint8Array): number {
 /** What is done with a mount that is only read. */
 export const readWorkloads: Record<string, Workload> = {
   "read-sequential": {
+    memory: 3 * 2 ** 30,
     run: (directory) => ({ operations: 1, bytes: readAll(join(directory, "big"), Buffer.alloc(1 << 20)) }),
   },
 

@@ -6,6 +6,8 @@ export interface Done {
 /** Something to do in a directory of a mount, and what has to be there before; only `run` is timed. */
 export interface Workload {
   prepare?(directory: string): void;
+  /** Bytes of memory that it fills, the page cache's included, where that is much; see `takeMemory`. */
+  readonly memory?: number;
   run(directory: string): Done;
 }
 

@@ -87,8 +87,8 @@ const identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org",
 
 /** What is done with a fresh file system that is written to. */
 export const writeWorkloads: Record<string, Workload> = {
-  "write-sequential": { run: (directory) => writeAll(join(directory, "big"), 0) },
-  "write-direct": { run: (directory) => writeAll(join(directory, "big"), constants.O_DIRECT) },
+  "write-sequential": { memory: 3 * GIB, run: (directory) => writeAll(join(directory, "big"), 0) },
+  "write-direct": { memory: 2 * GIB, run: (directory) => writeAll(join(directory, "big"), constants.O_DIRECT) },
 
   "write-random": {
     prepare: (directory) => make(join(directory, "random"), RANDOM_FILE, false),
