@@ -275,6 +275,15 @@ describe("many questions at once", () => {
   }));
   const expected = questions.map(({ nodeid }, i) => (i === 7 ? -6 : nodeid * 1000 + i));
 
+  function assertAnswered(client: FuseClient): void {
+    client.init();
+    const answers: number[] = [];
+    client.callAll("LSEEK", questions, (index, { error, out }) => {
+      answers[index] = error !== 0 ? error : (out[0]?.offset ?? Number.NaN);
+    });
+    assert.deepEqual(answers, expected);
+  }
+
   test("are answered in any order, an errno among them; a socket need not hold them all", () => {
     const wire = channel((reply) => reply, handlers);
     let most = 0;
@@ -299,12 +308,7 @@ describe("many questions at once", () => {
       close: () => wire.close(),
     };
     const client = new FuseClient({ channel: backwards, timeout: 50 });
-    client.init();
-    const answers: number[] = [];
-    client.callAll("LSEEK", questions, (index, { error, out }) => {
-      answers[index] = error !== 0 ? error : (out[0]?.offset ?? Number.NaN);
-    });
-    assert.deepEqual(answers, expected);
+    assertAnswered(client);
     assert.ok(most > 1 && most <= 64, `${most} at once`);
     client.callAll("LSEEK", [], () => assert.fail("nothing was asked"));
   });
@@ -313,8 +317,11 @@ describe("many questions at once", () => {
     const wire = channel((reply) => reply, handlers);
     let unheard = 0;
     const narrow: ClientChannel = {
-      send: (message, length, milliseconds) =>
-        unheard < 3 ? (unheard++, wire.send(message, length, milliseconds)) : -11,
+      send(message, length, milliseconds) {
+        if (unheard === 3) return -11;
+        unheard++;
+        return wire.send(message, length, milliseconds);
+      },
       receive(buffer, milliseconds) {
         unheard--;
         return wire.receive(buffer, milliseconds);
@@ -322,12 +329,7 @@ describe("many questions at once", () => {
       close: () => wire.close(),
     };
     const client = new FuseClient({ channel: narrow, timeout: 5000 });
-    client.init();
-    const answers: number[] = [];
-    client.callAll("LSEEK", questions, (index, { error, out }) => {
-      answers[index] = error !== 0 ? error : (out[0]?.offset ?? Number.NaN);
-    });
-    assert.deepEqual(answers, expected);
+    assertAnswered(client);
   });
 
   test("one that is not answered ends the connection", () => {
