@@ -2,7 +2,14 @@
 import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
-import { type BlockDevice, type Environment, FileSystem, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
+import {
+  type BlockDevice,
+  type Environment,
+  errno,
+  FileSystem,
+  type MountOptions,
+  systemEnvironment,
+} from "@bulkhead/ext4";
 import type { CreateFileSystem, Handling, FileSystem as ServedFileSystem, Services, Timers } from "@bulkhead/fuse";
 import type { Session } from "@bulkhead/fuse/protocol";
 import {
@@ -233,6 +240,8 @@ export const createFileSystem = (
         }
       : session,
     completions: server.completions,
+    // What has no name any more has its space and its quota until it is forgotten.
+    untilForgotten: [-errno.ENOSPC, -errno.EDQUOT],
     handling: (session) => survival?.surviving(session, filesystem, (ino) => server.forget(ino, 1), log) ?? session,
     close() {
       try {

@@ -84,5 +84,6 @@ if (survival.goesOn) {
   if (failure !== 0) throw new Error(`asking for requests again: ${failure}`);
 }
 const transport = die === undefined ? device : new MortalTransport(device, die);
-new ServingLoop({ session: handling, transport, timers, log }).run();
+const { untilForgotten } = served;
+new ServingLoop({ session: handling, transport, timers, untilForgotten, log }).run();
 served.close?.();

@@ -3,6 +3,7 @@ import { FuseInHeader, FuseWriteIn } from "../protocol/index.js";
 import type { Session } from "../protocol/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { ClientFollower } from "./follow.js";
+import { SecondTries } from "./second-tries.js";
 import { Timers } from "./timers.js";
 import { Wakeup } from "./wakeup.js";
 
@@ -42,6 +43,8 @@ export interface LoopOptions {
   readonly completions?: Completions | undefined;
   /** Readable when the thread has to see to something else: `run` then returns, and is to be called again. See `eventLoopDescriptor`. */
   readonly events?: number;
+  /** Negative errnos whose reason may be gone once the FORGETs have come that are queued: such requests are tried twice. */
+  readonly untilForgotten?: readonly number[] | undefined;
   /** Called once, when the first round of requests has been answered and INIT was agreed on. */
   readonly onServing?: () => void;
   readonly log?: (message: string) => void;
@@ -67,6 +70,7 @@ export class ServingLoop {
   readonly #options: LoopOptions;
   readonly #request: Uint8Array;
   readonly #ready = new PollSet(4);
+  readonly #secondTries: SecondTries | undefined;
   /** Sleeps to come without spinning, and how many there are after the next time in vain. */
   #skip = 0;
   #backoff = 0;
@@ -78,6 +82,8 @@ export class ServingLoop {
     this.wakeup = options.wakeup ?? new Wakeup();
     // With all its pages: a request is lost when its thread is killed while the kernel waits for one.
     this.#request = pageAligned(options.session.requestCapacity, WRITE_DATA);
+    const { untilForgotten } = options;
+    if (untilForgotten !== undefined) this.#secondTries = new SecondTries(untilForgotten, WRITE_DATA);
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
     if (options.completions !== undefined) this.#ready.set(2, options.completions.fd, Poll.IN);
@@ -93,7 +99,10 @@ export class ServingLoop {
       for (;;) {
         const outcome = this.#burst();
         this.timers.runDue();
-        if (this.wakeup.stopped) return "stopped";
+        if (this.wakeup.stopped) {
+          this.#tryAgain(true);
+          return "stopped";
+        }
         if (outcome === -Errno.ENODEV) return "unmounted";
         if (this.#isInterrupted) return "interrupted";
         if (outcome !== -Errno.EAGAIN) {
@@ -120,24 +129,40 @@ export class ServingLoop {
 
   /** Answers what is queued, up to a burst. 0: more may be there; else −EAGAIN or −ENODEV. */
   #burst(): number {
-    const { session, transport, follower, log } = this.#options;
+    const { session, transport, follower } = this.#options;
+    const secondTries = this.#secondTries;
     const request = this.#request;
     for (let i = 0; i < BURST; i++) {
       const length = transport.read(request);
       if (length < 0) {
         if (length === -Errno.EAGAIN && i > 0 && follower?.following === true) follower.starved(request);
+        if (length === -Errno.EAGAIN) this.#tryAgain(true);
         if (length === -Errno.EAGAIN || length === -Errno.ENODEV) return length;
         throw new Error(`reading a request: ${errnoName(length)}`);
       }
       const reply = session.handle(request, length);
-      if (reply > 0) {
-        const sent = transport.write(session.reply, reply);
-        // ENOENT: the caller was interrupted and is gone. ENODEV shows at the next read.
-        if (sent < 0 && sent !== -Errno.ENOENT) log?.(`writing a reply of ${reply} bytes: ${errnoName(sent)}`);
-      }
+      if (secondTries?.postpone(request, length, session.reply, reply) !== true) this.#send(reply);
+      if (secondTries?.waiting === true) this.#tryAgain(false);
       if (follower !== undefined && --follower.credit <= 0) follower.observe(request);
     }
     return 0;
+  }
+
+  #send(length: number): void {
+    if (length <= 0) return;
+    const { session, transport, log } = this.#options;
+    const sent = transport.write(session.reply, length);
+    // ENOENT: the caller was interrupted and is gone. ENODEV shows at the next read.
+    if (sent < 0 && sent !== -Errno.ENOENT) log?.(`writing a reply of ${length} bytes: ${errnoName(sent)}`);
+  }
+
+  /** Answers requests that failed at first: those that are due, or all. */
+  #tryAgain(all: boolean): void {
+    for (;;) {
+      const request = this.#secondTries?.take(all);
+      if (request === undefined) return;
+      this.#send(this.#options.session.handle(request, request.length));
+    }
   }
 
   #sleep(): void {

@@ -27,6 +27,8 @@ export interface FileSystem {
   readonly handlers: Handlers;
   /** INIT wishes, error mapping, tracing. */
   readonly session?: SessionOptions;
+  /** See `LoopOptions`. */
+  readonly untilForgotten?: readonly number[];
   /** Called between requests after `wake()` in the main thread. */
   onWake?(): void;
   /** What other threads do for the serving thread. */

@@ -52,6 +52,7 @@ port.once("message", ({ fd }: MountedMessage) => {
       onServing: () => tell({ kind: "serving" }),
       onWake: () => fileSystem.onWake?.(),
       completions: fileSystem.completions,
+      untilForgotten: fileSystem.untilForgotten,
       ...(task.follow ? { follower: new CpuFollower() } : {}),
     }).run();
   } finally {

@@ -14,7 +14,7 @@ import {
   Wakeup,
 } from "../../src/index.js";
 
-type Operation = "INIT" | "STATFS";
+type Operation = "INIT" | "STATFS" | "WRITE" | "FORGET";
 function encode<K extends Operation>(name: K, uniqueLo: number, parts: RequestParts<K>): Uint8Array {
   const bytes = new Uint8Array(256);
   return bytes.subarray(0, encodeRequest(bytes, name, { uniqueLo, nodeid: 1 }, parts));
@@ -27,15 +27,18 @@ function pair(options: Partial<ConstructorParameters<typeof ServingLoop>[0]> = {
   const session = new Session({ STATFS: () => 0 });
   const loop = new ServingLoop({ session, transport: new SocketTransport(ours), spin: 0, ...options });
   const reply = new Uint8Array(4096);
-  const receive = () => {
+  const view = new DataView(reply.buffer);
+  /** The number of the request that the next reply answers, and its error. */
+  const receiveError = (): [number, number] | undefined => {
     const length = recv(theirs, reply, 0, reply.length, 0x40);
-    return length < 16 ? undefined : new DataView(reply.buffer).getUint32(8, true);
+    return length < 16 ? undefined : [view.getUint32(8, true), view.getInt32(4, true)];
   };
+  const receive = () => receiveError()?.[0];
   const close = () => {
     closeSync(ours);
     loop.wakeup.close();
   };
-  return { loop, theirs, receive, close };
+  return { loop, theirs, receive, receiveError, close };
 }
 
 describe("the loop", () => {
@@ -122,6 +125,69 @@ describe("the loop", () => {
     assert.equal(receive(), 2);
     closeSync(theirs);
     close();
+  });
+
+  describe("with errors that a FORGET may end", () => {
+    const ENOSPC = 28;
+    const forget = () => encode("FORGET", 1000, { request: { nlookup: 1 } });
+    const data = Uint8Array.from({ length: 90 }, (_, i) => i);
+    const write = (uniqueLo: number) => encode("WRITE", uniqueLo, { request: { size: data.length }, data });
+    /** What is answered to `messages`, all queued at once: number and error, in order; and how often there was a WRITE. */
+    function answers(messages: readonly Uint8Array[]): {
+      readonly replies: [number, number][];
+      readonly writes: number;
+    } {
+      let [full, writes] = [true, 0];
+      const session = new Session({
+        STATFS: () => 0,
+        FORGET() {
+          full = false;
+          return 0;
+        },
+        WRITE(_context, _request, bytes) {
+          writes++;
+          assert.deepEqual(Uint8Array.from(bytes), data);
+          return full ? -ENOSPC : 0;
+        },
+      });
+      const { loop, theirs, receiveError, close } = pair({ session, untilForgotten: [-ENOSPC] });
+      for (const message of messages) send(theirs, message, 0, message.length);
+      const replies: [number, number][] = [];
+      loop.timers.after(20, () => {
+        for (let reply = receiveError(); reply !== undefined; reply = receiveError()) replies.push(reply);
+        closeSync(theirs);
+      });
+      assert.equal(loop.run(), "unmounted");
+      close();
+      return { replies, writes };
+    }
+
+    test("tries a request again that a FORGET behind it helps", () => {
+      const { replies, writes } = answers([init(), write(4), statfs(6), forget()]);
+      assert.deepEqual(replies, [
+        [2, 0],
+        [6, 0],
+        [4, 0],
+      ]);
+      assert.equal(writes, 2);
+    });
+
+    test("answers with the error when there is none", () => {
+      const { replies, writes } = answers([init(), write(4), write(6)]);
+      assert.deepEqual(replies, [
+        [2, 0],
+        [4, -ENOSPC],
+        [6, -ENOSPC],
+      ]);
+      assert.equal(writes, 4);
+    });
+
+    test("answers after a while also when there is always more to do", () => {
+      const many = Array.from({ length: 100 }, (_, i) => statfs(100 + 2 * i));
+      const { replies } = answers([init(), write(4), ...many, forget()]);
+      assert.equal(replies.length, 102);
+      assert.deepEqual(replies[17], [4, -ENOSPC]);
+    });
   });
 
   test("a timer that throws ends it", () => {

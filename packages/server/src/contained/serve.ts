@@ -111,10 +111,10 @@ export async function serve({ socket, ioThread }: Beginnings, log: (text: string
     const handling = fileSystem.handling(session);
     if (survival?.goesOn === true) askAgain(services.notifier(), log);
     const { termination, wakeup, follower } = means;
-    const { completions } = fileSystem;
+    const { completions, untilForgotten } = fileSystem;
+    const own = { completions, untilForgotten, ...(follower === undefined ? {} : { follower }) };
     const events = termination.fd;
-    const more = follower === undefined ? {} : { follower };
-    const loop = new ServingLoop({ session: handling, transport, timers, wakeup, completions, events, log, ...more });
+    const loop = new ServingLoop({ session: handling, transport, timers, wakeup, events, log, ...own });
     end = await runUntilTold(loop, termination, line, log);
   } finally {
     // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
