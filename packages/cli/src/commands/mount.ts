@@ -4,6 +4,7 @@ import { parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, report } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
+import { startServer } from "../mount/background.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];
@@ -29,7 +30,6 @@ export async function run(given: GivenArguments): Promise<number> {
     const { serveInForeground } = await import("../mount/serve.js");
     return serveInForeground(request);
   }
-  const { startServer } = await import("../mount/background.js");
   return startServer(request);
 }
 
