@@ -30,7 +30,6 @@ describe("the bundle", () => {
     "mount-",
     "bulkhead-",
     "safe-",
-    "background-",
     "server-process",
     "status-",
     "umount-",
