@@ -10,6 +10,7 @@ import { run } from "../system/process.js";
 import { ask, Bench, bulkhead, isMounted, type ServedMount } from "./served-mount.js";
 
 const PROBE = fileURLToPath(new URL("../../src/mount/write-probe.py", import.meta.url));
+const FREED_SPACE = fileURLToPath(new URL("../../src/mount/freed-space.py", import.meta.url));
 const SIZE = 64 << 20;
 
 const OLD = "none,has_journal,filetype,dir_index,ext_attr,sparse_super,large_file,resize_inode";
@@ -117,6 +118,15 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
       await ended(again);
       checkImage(image);
     }
+  });
+
+  it("what a removal frees can be used at once, though the kernel tells of removals last", async () => {
+    const image = empty(...EXT4);
+    const served = await bench.serve(image);
+    const { stdout, stderr } = ask("python3", [FREED_SPACE, String(served.serverPid)], served.mountPoint);
+    assert.deepEqual([stderr, stdout], ["", "24 ENOSPC waits done\n"]);
+    await ended(served);
+    checkImage(image);
   });
 
   it("a signal loses nothing that was written", async () => {

@@ -36,6 +36,8 @@ export class Handle {
   number = 0;
   /** Whether a part of the operation is permanent already. */
   restarted = false;
+  /** Whether the operation can begin anew all the same: what is permanent of it, it then finds done. It says so itself. */
+  resumes = false;
   readonly #transactions: Transactions;
   readonly #blocks: CachedBlock[] = [];
   readonly #inodes: Inode[] = [];

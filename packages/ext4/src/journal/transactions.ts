@@ -144,7 +144,7 @@ export class Transactions {
       return this.#attempt(credits, body);
     } catch (error) {
       // What a restart has made permanent cannot be done again.
-      if (!(error instanceof RetryAfterCommit) || handle.restarted) throw error;
+      if (!(error instanceof RetryAfterCommit) || (handle.restarted && !handle.resumes)) throw error;
       this.commit();
     }
     return this.#attempt(credits, body);
@@ -156,6 +156,7 @@ export class Transactions {
     const handle = this.#handle;
     handle.begin(this.nextHandle(), credits);
     handle.restarted = false;
+    handle.resumes = false;
     this.changes?.begin();
     this.#active = true;
     try {

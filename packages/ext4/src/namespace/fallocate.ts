@@ -178,6 +178,7 @@ function preallocate(
 ): void {
   const { volume } = handle;
   const { blockSize } = volume.geometry;
+  handle.resumes = true;
   const stop = Math.min(Math.ceil((offset + length) / blockSize), MAX_FILE_BLOCKS);
   for (let block = Math.floor(offset / blockSize); block < stop; ) {
     mapBlocks(volume, inode, block, mapping);

@@ -120,6 +120,23 @@ describe("a commit in the background", { skip }, () => {
     finish(on);
   });
 
+  it("is waited for by who preallocates what a deletion has just freed", () => {
+    const on = stage();
+    const { mounted, transactions, create } = on;
+    for (const name of ["filler", "file"]) create(name);
+    const inodeOf = (name: string) => mounted.inode(mounted.lookup(mounted.root, bytesOf(name)));
+    const { blocksFree: free } = mounted.statfs();
+    const { blockSize } = mounted.geometry;
+    mounted.fallocate(inodeOf("filler"), 0, 0, Math.floor(free * 0.9) * blockSize, true);
+    transactions.commit();
+    remove(mounted, mounted.root, "filler");
+    const file = inodeOf("file");
+    // Its handle is restarted, and what is freed is not durable then.
+    mounted.fallocate(file, 0, 0, Math.floor(free * 0.5) * blockSize, true);
+    assert.equal(file.size, Math.floor(free * 0.5) * blockSize);
+    assert.equal(finish(on).length, 1);
+  });
+
   it("is waited for by who is alone, and by an unmount", () => {
     const on = stage();
     const { mounted, transactions, create } = on;
