@@ -9,8 +9,15 @@ const directory = join(dirname(fileURLToPath(import.meta.resolve("../../package.
 
 /** Modules of the engine that are loaded with the file of the bundle whose name begins like this. */
 function engineBehind(beginning: string): string[] {
-  const pending = readdirSync(directory).filter((name) => name.startsWith(beginning) && name.endsWith(".js"));
-  assert.ok(pending.length > 0, `${beginning} is in the bundle`);
+  const files = readdirSync(directory).filter((name) => name.startsWith(beginning) && name.endsWith(".js"));
+  assert.ok(files.length > 0, `${beginning} is in the bundle`);
+  return modulesBehind(files, "ext4");
+}
+
+/** Modules of a package that are loaded with files of the bundle. */
+function modulesBehind(files: readonly string[], from: string): string[] {
+  const pending = [...files];
+  const itsModules = new RegExp(`^// \\S*/${from}/dist/src/(\\S+)\\.js$`, "gm");
   const seen = new Set<string>();
   const modules = new Set<string>();
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
@@ -18,7 +25,7 @@ function engineBehind(beginning: string): string[] {
     seen.add(name);
     const text = readFileSync(join(directory, name), "utf8");
     for (const [, imported] of text.matchAll(/^(?:import|export)\b[^;"]*"\.\/([^"]+)";/gm)) pending.push(imported!);
-    for (const [, module] of text.matchAll(/^\/\/ \S*\/ext4\/dist\/src\/(\S+)\.js$/gm)) modules.add(module!);
+    for (const [, module] of text.matchAll(itsModules)) modules.add(module!);
   }
   return [...modules];
 }
@@ -42,6 +49,14 @@ describe("the bundle", () => {
       );
     });
   }
+
+  it("has nothing that takes long to load in the command that starts a mount", () => {
+    const files = readdirSync(directory).filter((name) =>
+      readFileSync(join(directory, name), "utf8").includes("/cli/dist/src/commands/mount.js\n"),
+    );
+    assert.equal(files.length, 1);
+    assert.deepEqual(modulesBehind(files, "linux"), []);
+  });
 
   it("has it in those who serve", () => {
     assert.ok(engineBehind("file-system").includes("filesystem"));

@@ -1,5 +1,5 @@
 import { fork } from "node:child_process";
-import { threadOptions } from "@bulkhead/server/contained";
+import { threadOptions } from "@bulkhead/server/node-options";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import type { MountReport, MountRequest } from "./request.js";

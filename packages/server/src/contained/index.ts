@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 
 export { KERNEL_CACHE } from "../kernel-cache.js";
-export { serverNodeOptions, threadOptions } from "../node-options.js";
+export { serverNodeOptions } from "../node-options.js";
 export { ANSWER, ENDED, LEAVE_IDLE, QUESTION, STOP, TOLD_TO_END } from "./keeper-line.js";
 
 /** The file of the contained server's program, see contained-server.ts: a service manager, or a launcher, has Node run it. */
