@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const bulkhead = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
+const OURS = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
+/** Where a checkout has the command. */
+const COMMAND = "packages/cli/bin/bulkhead.js";
 
 const CONTENDERS = [
   "kernel",
@@ -15,6 +17,8 @@ const CONTENDERS = [
   // Ours without the wall, and without a memory that outlives the server: what they cost.
   "uncontained",
   "norestart",
+  // Ours of another checkout: what a change gains.
+  "before",
 ] as const;
 
 export type ContenderName = (typeof CONTENDERS)[number];
@@ -67,8 +71,12 @@ function peakOf(processes: readonly number[]): number {
   return Math.max(...peaks);
 }
 
-/** Mounts `image`, for `kernel-device` a block device, the way one of the contenders does, read-only unless it is to be written. */
-export function mount(name: ContenderName, image: string, writable: boolean): Mounted {
+/**
+ * Mounts `image`, for `kernel-device` a block device, the way one of the contenders does, read-only unless it is to be written.
+ *
+ * @param other the checkout, built, that `before` is
+ */
+export function mount(name: ContenderName, image: string, writable: boolean, other = ""): Mounted {
   const access = writable ? "rw" : "ro";
   const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
   const start = performance.now();
@@ -94,13 +102,16 @@ export function mount(name: ContenderName, image: string, writable: boolean): Mo
       run("fuse2fs", ["-o", access, image, directory]);
       break;
     case "bulkhead":
-      run(process.execPath, [bulkhead, "mount", "-o", access, image, directory]);
+      run(process.execPath, [OURS, "mount", "-o", access, image, directory]);
       break;
     case "uncontained":
-      run(process.execPath, [bulkhead, "mount", "--uncontained", "-o", access, image, directory]);
+      run(process.execPath, [OURS, "mount", "--uncontained", "-o", access, image, directory]);
       break;
     case "norestart":
-      run(process.execPath, [bulkhead, "mount", "-o", `${access},norestart`, image, directory]);
+      run(process.execPath, [OURS, "mount", "-o", `${access},norestart`, image, directory]);
+      break;
+    case "before":
+      run(process.execPath, [join(other, COMMAND), "mount", "-o", access, image, directory]);
       break;
   }
   const mountMilliseconds = performance.now() - start;

@@ -1,4 +1,4 @@
-// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart]
+// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart] [--before CHECKOUT]
 //
 // Kernel ext4 on a loop device, fuse2fs and Bulkhead, one after another in every round, on the same image and with the same
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
@@ -22,6 +22,8 @@ const { values } = parseArgs({
     against: { type: "string", multiple: true },
     // Which way of ours is compared with them.
     measure: { type: "string", default: "bulkhead" },
+    // Another checkout of ours, built, instead of the others: what a change gains.
+    before: { type: "string" },
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
@@ -30,7 +32,7 @@ if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
 
 const ourselves = contenderNamed(values.measure);
-const against = values.against?.map(contenderNamed);
+const against = (values.before === undefined ? values.against : ["before"])?.map(contenderNamed);
 
 const client = fileURLToPath(new URL("./client.js", import.meta.url));
 
@@ -53,7 +55,7 @@ function measure(benchmark: Benchmark, contender: ContenderName, images: BenchIm
   const image = benchmark.image === undefined ? emptyImage(values.images) : images[benchmark.image];
   dropCaches();
   if (benchmark.state === "cached") execFileSync("cat", [image], { stdio: ["ignore", "ignore", "inherit"] });
-  const mounted = mount(contender, image, benchmark.image === undefined);
+  const mounted = mount(contender, image, benchmark.image === undefined, values.before);
   let sample: Sample;
   try {
     if (benchmark.workload === undefined)
