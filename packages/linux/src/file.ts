@@ -24,6 +24,7 @@ const cFallocate = native<[number, number, number, number]>("fallocate64", "int"
 const cLseek = native<[number, number, number]>("lseek64", "int64_t", ["int", "int64_t", "int"]);
 const cFlock = native<[number, number]>("flock", "int", ["int", "int"]);
 const cFcntl = native<[number, number, number]>("fcntl", "int", ["int", "int", "long"]);
+const cDup3 = native<[number, number, number]>("dup3", "int", ["int", "int", "int"]);
 const cMemfd = native<[Uint8Array, number]>("memfd_create", "int", ["void *", "uint"]);
 
 /** Opens `path` with `flags` (always with O_CLOEXEC) and gives the descriptor. */
@@ -164,6 +165,11 @@ export function setCloseOnExec(fd: number, on: boolean): void {
 /** Whether execve closes `fd`. @throws {LinuxError} EBADF */
 export function isCloseOnExec(fd: number): boolean {
   return (orThrow(cFcntl(fd, 1 /* F_GETFD */, 0), "fcntl", fd) & 1) === 1;
+}
+
+/** Closes descriptor `fd`, and has it be what `source` is from there on. @throws {LinuxError} EBADF */
+export function replaceDescriptor(fd: number, source: number): void {
+  orThrow(cDup3(source, fd, O_CLOEXEC), "dup3", fd);
 }
 
 /** An anonymous file in memory; `name` only shows in /proc. Only a `sealable` one takes seals. */

@@ -23,8 +23,27 @@ function apart(before: readonly string[], code: string): string {
 }
 
 describe("lock-down", { skip }, () => {
-  test("refuses to go on where there is an io_uring, which no filter sees", () => {
-    const said = apart([], `call("io_uring_setup", 1, new Uint8Array(120)); lockDown(); say("locked");`);
+  test("closes an io_uring, which no filter sees", () => {
+    const said = apart(
+      [],
+      `const ring = call("io_uring_setup", 1, new Uint8Array(120));
+      const write = () => { try { return fs.writeSync(ring, new Uint8Array(8)) } catch ({ code }) { return code } };
+      say(write());
+      lockDown();
+      say(write());
+      call("io_uring_enter", ring, 0, 0, 0, 0, 0);`,
+    );
+    // A ring cannot be written to. What is there instead can, and does nothing.
+    assert.equal(said, "EINVAL\n8\nSIGSYS");
+  });
+
+  test("refuses to go on where there is an io_uring that needs no system calls", () => {
+    const said = apart(
+      [],
+      `const parameters = new Uint32Array(30);
+      parameters[2] = 2; // IORING_SETUP_SQPOLL
+      call("io_uring_setup", 1, new Uint8Array(parameters.buffer)); lockDown(); say("locked");`,
+    );
     assert.match(said, /^Error: Node has made an io_uring.*UV_USE_IO_URING=0/);
   });
 

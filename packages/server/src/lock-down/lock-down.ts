@@ -2,7 +2,9 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import {
   becomeForGood,
+  close,
   dropAllCapabilities,
+  eventfd,
   filterSystemCalls,
   getLimit,
   ignoreSignal,
@@ -12,6 +14,7 @@ import {
   Prctl,
   prctl,
   Resource,
+  replaceDescriptor,
   setLimit,
 } from "@bulkhead/linux";
 import { compileFilter } from "./filter.js";
@@ -70,7 +73,7 @@ export function lockDown(options: LockDownOptions = {}): LockDown {
   const architecture = process.arch as keyof typeof architectures;
   if (!(architecture in architectures)) throw new Error(`there is no filter for ${process.arch}`);
   const filter = compileFilter(policy({ socket, pid: process.pid, device, jit }), architecture);
-  refuseRings();
+  closeRings();
   // A namespace's capabilities are over what is in it, and a thread of Node's may keep them: the filter leaves no call that uses them.
   const outermost = isOutermost();
   loseRoot(outermost);
@@ -92,18 +95,28 @@ function isJitless(): boolean {
   return !("WebAssembly" in globalThis);
 }
 
-/** A ring of io_uring that libuv has made carries out what the filter never sees. */
-function refuseRings(): void {
-  for (const fd of readdirSync("/proc/self/fd")) {
+/**
+ * Closes libuv's rings of io_uring: what goes through one, the filter does not see. From libuv 1.51 on each event loop has one, whatever
+ * UV_USE_IO_URING says, by which it tells epoll of several descriptors at once. So nothing new is watched from here on:
+ * libuv would use the ring, and the filter end the process. Their descriptors stay taken, since libuv closes them in the end.
+ *
+ * @throws Error where one is worked on without a system call
+ */
+function closeRings(): void {
+  for (const name of readdirSync("/proc/self/fd")) {
     let target: string;
     try {
-      target = readlinkSync(`/proc/self/fd/${fd}`);
+      target = readlinkSync(`/proc/self/fd/${name}`);
     } catch {
       continue; // the directory's own, closed by now
     }
-    if (target === "anon_inode:[io_uring]") {
+    if (target !== "anon_inode:[io_uring]") continue;
+    if (!/^SqThread:\s*-1$/m.test(readFileSync(`/proc/self/fdinfo/${name}`, "latin1"))) {
       throw new Error("Node has made an io_uring, which no filter sees: set UV_USE_IO_URING=0 in the environment");
     }
+    const nothing = eventfd();
+    replaceDescriptor(Number(name), nothing);
+    close(nothing);
   }
 }
 

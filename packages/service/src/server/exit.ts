@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { exitNow } from "@bulkhead/linux";
 
 /** Milliseconds that a service manager's journal needs to see whose the last lines were. */
 const LINGER = 2_000;
@@ -11,12 +12,15 @@ export function serviceExitCode(error: unknown): 0 | 1 {
   return error === undefined ? 0 : 1;
 }
 
-/** Ends this process as a service does: under systemd, not before the journal can have read what it said. */
+/**
+ * Ends this process as a service does: under systemd, not before the journal can have read what it said. A filter of system calls may be
+ * in force that allows serving, but not all that Node would do to clear away.
+ */
 export async function exitService(
   error?: unknown,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<never> {
   const { INVOCATION_ID } = environment;
   if (INVOCATION_ID !== undefined) await sleep(LINGER);
-  process.exit(serviceExitCode(error));
+  exitNow(serviceExitCode(error));
 }
