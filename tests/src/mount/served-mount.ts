@@ -135,7 +135,8 @@ export function holdersOf(connection: string): number[] {
     .map(Number);
 }
 
-function isContained(pid: number): boolean {
+/** Whether a process that holds a connection is a server, and not its keeper. */
+export function isContained(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("/contained-server.js\0");
   } catch {
