@@ -3,7 +3,7 @@
  * server has, locks itself down as a server does, or does not, and makes one attempt. How that ended is on standard output.
  */
 import { fstatSync, openSync, readFileSync, writeSync } from "node:fs";
-import { SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
+import { exitNow, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import { lockDown } from "@bulkhead/server/lock-down";
 import { outcomeOf, type Surroundings } from "./attempt.js";
 import { groups } from "./attempts/index.js";
@@ -38,4 +38,4 @@ if (mode === "locked") {
 }
 const outcome = outcomeOf(attempt.run(surroundings));
 writeSync(1, `${outcome}\n`);
-process.exit();
+exitNow(0);

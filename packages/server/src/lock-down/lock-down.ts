@@ -73,7 +73,7 @@ export function lockDown(options: LockDownOptions = {}): LockDown {
   const architecture = process.arch as keyof typeof architectures;
   if (!(architecture in architectures)) throw new Error(`there is no filter for ${process.arch}`);
   const filter = compileFilter(policy({ socket, pid: process.pid, device, jit }), architecture);
-  closeRings();
+  const rings = findRings();
   // A namespace's capabilities are over what is in it, and a thread of Node's may keep them: the filter leaves no call that uses them.
   const outermost = isOutermost();
   loseRoot(outermost);
@@ -86,6 +86,7 @@ export function lockDown(options: LockDownOptions = {}): LockDown {
   ignoreSignal(constants.signals.SIGXFSZ);
   prctl(Prctl.SET_DUMPABLE, 0);
   const landlock = landlockEverything();
+  closeRings(rings);
   filterSystemCalls(filter);
   return { landlock };
 }
@@ -96,13 +97,13 @@ function isJitless(): boolean {
 }
 
 /**
- * Closes libuv's rings of io_uring: what goes through one, the filter does not see. From libuv 1.51 on each event loop has one, whatever
- * UV_USE_IO_URING says, by which it tells epoll of several descriptors at once. So nothing new is watched from here on:
- * libuv would use the ring, and the filter end the process. Their descriptors stay taken, since libuv closes them in the end.
+ * libuv's rings of io_uring: what goes through one, the filter does not see. From libuv 1.51 on each event loop has one, whatever
+ * UV_USE_IO_URING says, by which it tells epoll of several descriptors at once.
  *
  * @throws Error where one is worked on without a system call
  */
-function closeRings(): void {
+function findRings(): number[] {
+  const rings: number[] = [];
   for (const name of readdirSync("/proc/self/fd")) {
     let target: string;
     try {
@@ -114,10 +115,20 @@ function closeRings(): void {
     if (!/^SqThread:\s*-1$/m.test(readFileSync(`/proc/self/fdinfo/${name}`, "latin1"))) {
       throw new Error("Node has made an io_uring, which no filter sees: set UV_USE_IO_URING=0 in the environment");
     }
-    const nothing = eventfd();
-    replaceDescriptor(Number(name), nothing);
-    close(nothing);
+    rings.push(Number(name));
   }
+  return rings;
+}
+
+/**
+ * From here on event loops watch nothing new: libuv would use its ring, and abort or be ended by the filter. The descriptors stay taken,
+ * since libuv closes them in the end.
+ */
+function closeRings(rings: readonly number[]): void {
+  if (rings.length === 0) return;
+  const nothing = eventfd();
+  for (const ring of rings) replaceDescriptor(ring, nothing);
+  close(nothing);
 }
 
 /** Whether this user namespace is the system's, in which all ids are what they are. */

@@ -14,7 +14,7 @@ export function serviceExitCode(error: unknown): 0 | 1 {
 
 /**
  * Ends this process as a service does: under systemd, not before the journal can have read what it said. A filter of system calls may be
- * in force that allows serving, but not all that Node would do to clear away.
+ * in force that allows serving, but not all that Node would do to clear away: no `exit` handler runs.
  */
 export async function exitService(
   error?: unknown,
