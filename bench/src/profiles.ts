@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { JITLESS } from "@bulkhead/service";
 import { median } from "./median.js";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
@@ -24,7 +25,7 @@ const NOBODY = [
   "--bounding-set=-all",
   "--inh-caps=-all",
 ];
-const profiles = { default: [], paranoid: ["--jitless", "--no-expose-wasm"] } as const;
+const profiles = { default: [], paranoid: JITLESS } as const;
 type Profile = keyof typeof profiles;
 
 /** In this order, on one mount but where it says so; `$1` is the mount point. */

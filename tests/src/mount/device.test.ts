@@ -52,7 +52,7 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
 
   /** A small tree, and a file with its checksum. */
   function fill(at: string): void {
-    const script = `mkdir -p tree/a/b && cp "$1" tree/a/b/copy && ln -s a tree/link && head -c 5000000 /dev/urandom > data && rm -f gone &&
+    const script = `mkdir -p tree/a/b && head -c 90000000 "$1" > tree/a/b/copy && ln -s a tree/link && head -c 5000000 /dev/urandom > data && rm -f gone &&
       for i in $(seq 300); do echo $i > tree/$i; done; cksum data > sum`;
     const { code, stderr } = ask("sh", ["-ec", script, "sh", process.execPath], at);
     assert.equal(code, 0, stderr);

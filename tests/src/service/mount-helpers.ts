@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findMount } from "@bulkhead/fuse";
 import { serverProgram } from "@bulkhead/server/contained";
+import { JITLESS } from "@bulkhead/service";
 import { ask, COMMAND } from "../mount/served-mount.js";
 import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
@@ -129,7 +130,7 @@ async function inAnotherNamespace(): Promise<void> {
 try {
   await withoutService();
   await byService("bulkhead", []);
-  await byService("safe.ext4", ["--jitless", "--no-expose-wasm"]);
+  await byService("safe.ext4", JITLESS);
   refused();
   await inAnotherNamespace();
 } finally {

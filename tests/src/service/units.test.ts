@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { plainPath, programFiles } from "@bulkhead/service";
+import { JITLESS, plainPath, programFiles } from "@bulkhead/service";
 import { withoutTools } from "../facilities.js";
 import { COMMAND } from "../mount/served-mount.js";
 import { run } from "../system/process.js";
@@ -65,7 +65,7 @@ describe("the units", { skip: withoutTools("systemd-analyze") }, () => {
     assert.match(paranoid, /^ExecStart=\S+ --jitless /m);
     assert.match(paranoid, /^MemoryDenyWriteExecute=yes$/m);
     const rest = paranoid
-      .replace(" --jitless --no-expose-wasm", "")
+      .replace(` ${JITLESS.join(" ")}`, "")
       .replace(/^# No memory .*\nMemoryDenyWriteExecute=yes\n/m, "");
     assert.equal(rest, usual);
   });

@@ -74,9 +74,18 @@ export function socketUnit({ socketDirectory = SOCKET_DIRECTORY, group }: Instal
   };
 }
 
+/**
+ * What keeps Node from making code. Up to V8 12 WebAssembly has to be switched off besides, or there is a warning; from 13 on there is no
+ * such option.
+ */
+export const JITLESS: readonly string[] = [
+  "--jitless",
+  ...(Number.parseInt(process.versions.v8, 10) < 13 ? ["--no-expose-wasm"] : []),
+];
+
 /** The server of one mount. */
 export function serviceUnit({ node, nodeOptions, program, files, environment, paranoid }: Installation): UnitFile {
-  const options = [...(paranoid ? ["--jitless", "--no-expose-wasm"] : []), ...nodeOptions].join(" ");
+  const options = [...(paranoid ? JITLESS : []), ...nodeOptions].join(" ");
   return {
     name: SERVICE_UNIT,
     sections: {
