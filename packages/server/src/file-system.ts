@@ -27,7 +27,6 @@ import { isWhole } from "./descriptor.js";
 import { DirectDevice } from "./direct-device.js";
 import type { IoThread } from "./io-thread.js";
 import { type AtomicWriteSizes, registerWithKernel } from "./kernel-iomap.js";
-import { optimiseSooner } from "./node-options.js";
 import { orPartitionChoice } from "./partition-choice.js";
 import { Ext4Server } from "./server.js";
 import type { ServerOptions } from "./server-options.js";
@@ -221,7 +220,6 @@ export const createFileSystem = (
       return server.toErrno(error);
     }
   }
-  optimiseSooner();
   let unmounted = false;
   /** Brings everything home, once. 0, or the errno of what went wrong. */
   function unmount(): number {

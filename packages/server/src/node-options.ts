@@ -36,9 +36,10 @@ const OPTIMISE_SOONER: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * To be called when everything is loaded and requests come. A mount is used right after it was made, and often for seconds only: with
- * V8's defaults, the first thousands of requests are served by code that is not optimised yet (5,000 directories took half as long
- * again, 500 fsyncs a quarter). Not for the start itself, of which little runs twice: to optimise that made it longer.
+ * For programs that serve and do nothing else, when everything is loaded and requests come. A mount is used right after it was made, and
+ * often for seconds only: with V8's defaults, the first thousands of requests are served by code that is not optimised yet (5,000
+ * directories took half as long again, 500 fsyncs a quarter). Not for the start itself, of which little runs twice: to optimise that made
+ * it longer.
  */
 export function optimiseSooner(): void {
   const [major = ""] = process.versions.v8.split(".");

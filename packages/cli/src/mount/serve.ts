@@ -1,4 +1,5 @@
 import type { MountImageOptions } from "@bulkhead/server/mount";
+import { optimiseSooner } from "@bulkhead/server/node-options";
 import { engineOptions, servingOptions } from "@bulkhead/server/options/apply";
 import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
@@ -39,7 +40,9 @@ export async function mount(request: MountRequest, log: (message: string) => voi
 /** Serves from this process, which looks at the file system itself. */
 async function mountHere(request: MountRequest, log: (message: string) => void): Promise<Serving> {
   const { mountImage } = await import("@bulkhead/server/mount");
-  return await mountImage({ ...mountImageOptions(request), log });
+  const served = await mountImage({ ...mountImageOptions(request), log });
+  optimiseSooner();
+  return served;
 }
 
 function mountImageOptions({ source, mountpoint, settings }: MountRequest): MountImageOptions {

@@ -5,6 +5,7 @@ import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timer
 import { blockDeviceSize, exitNow, fstat, recv, send } from "@bulkhead/linux";
 import create from "@bulkhead/server/file-system";
 import { lockDown, MEMORY } from "@bulkhead/server/lock-down";
+import { optimiseSooner } from "@bulkhead/server/node-options";
 import { openSource } from "@bulkhead/server/source";
 import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
@@ -101,6 +102,7 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest, 
     { log, ...fileSystem.session },
   );
   report({ kind: "serving", ...place });
+  optimiseSooner();
   try {
     new ServingLoop({ session, transport, timers, wakeup, log }).run();
   } finally {

@@ -28,6 +28,7 @@ import { createFileSystem, type ServeData, type ServedExt4 } from "../file-syste
 import type { IoThread } from "../io-thread.js";
 import { atomicWriteSizes, whyNoIomap } from "../kernel-iomap.js";
 import { type LockDownOptions, lockDown, MEMORY } from "../lock-down/index.js";
+import { optimiseSooner } from "../node-options.js";
 import { checksPermissions, engineOptions, servingOptions } from "../options/apply.js";
 import { type MountSettings, parseMountOptions } from "../options/index.js";
 import { Survival } from "../survival/index.js";
@@ -114,6 +115,7 @@ export async function serve({ socket, ioThread }: Beginnings, log: (text: string
     const { completions, untilForgotten } = fileSystem;
     const own = { completions, untilForgotten, ...(follower === undefined ? {} : { follower }) };
     const events = termination.fd;
+    optimiseSooner();
     const loop = new ServingLoop({ session: handling, transport, timers, wakeup, events, log, ...own });
     end = await runUntilTold(loop, termination, line, log);
   } finally {
