@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const OURS = fileURLToPath(new URL("../../packages/cli/bin/bulkhead.js", import.meta.url));
 /** Where a checkout has the command. */
 const COMMAND = "packages/cli/bin/bulkhead.js";
+const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
 
 const CONTENDERS = [
   "kernel",

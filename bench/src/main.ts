@@ -32,7 +32,11 @@ if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
 
 const ourselves = contenderNamed(values.measure);
-const against = (values.before === undefined ? values.against : ["before"])?.map(contenderNamed);
+const against = (values.before === undefined ? values.against : [...(values.against ?? []), "before"])?.map(
+  contenderNamed,
+);
+if (values.before === undefined && [ourselves, ...(against ?? [])].includes("before"))
+  throw new Error("which checkout was before? --before CHECKOUT");
 
 const client = fileURLToPath(new URL("./client.js", import.meta.url));
 

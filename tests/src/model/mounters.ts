@@ -33,7 +33,7 @@ const BRIDGE = fileURLToPath(new URL("../bridge/main.js", import.meta.url));
 
 /** The host without a mount, with a kernel's FUSE in front of it. */
 export function bridgeMounter(image: string, options: readonly string[] = []): Mounter {
-  return mounterOf((at) => ServedMount.start(image, at, [NO_ATIME, ...options], [BRIDGE]));
+  return mounterOf((at) => ServedMount.start(image, at, [NO_ATIME, ...options], [process.execPath, BRIDGE]));
 }
 
 function mounterOf(start: (at: string) => Promise<ServedMount>): Mounter {

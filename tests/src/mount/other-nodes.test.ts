@@ -1,21 +1,16 @@
 // Under other versions of Node than the one that runs the tests: V8 and libuv do other things there, and the lock-down has to know them.
 // Oracle: e2fsck.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { withoutMountTools } from "../facilities.js";
-import { unmount } from "../system/loop.js";
 import { run } from "../system/process.js";
-import { ask, Bench, COMMAND, connectionOf, holdersOf, isContained, isMounted } from "./served-mount.js";
+import { ask, Bench, COMMAND, connectionOf, holdersOf, isContained, isMounted, ServedMount } from "./served-mount.js";
 
 /** Their programs, with colons in between; `.ci/run` gets some. */
 const NODES = (process.env["BULKHEAD_NODES"] ?? "").split(":").filter((node) => node !== "");
 const skip = NODES.length === 0 ? "BULKHEAD_NODES names no other Node" : withoutMountTools();
 const DIRECTORIES = 500;
-const POLL_INTERVAL = 10;
 
 describe("other versions of Node", { skip }, () => {
   let bench: Bench;
@@ -74,21 +69,14 @@ describe("other versions of Node", { skip }, () => {
 
     it(`end when they are told to: ${node}`, async () => {
       const [image, at] = [fresh(), bench.mountPoint()];
-      const keeper = spawn(node, [COMMAND, "mount", "--foreground", image, at], { stdio: ["ignore", "pipe", "pipe"] });
-      let said = "";
-      for (const stream of [keeper.stdout, keeper.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk));
-      const closed = once(keeper, "close");
+      const served = await ServedMount.start(image, at, [], [node, COMMAND, "mount", "--foreground"]);
       try {
-        while (!isMounted(at) && keeper.exitCode === null) await sleep(POLL_INTERVAL);
-        const server = holdersOf(connectionOf(at)).find(isContained);
-        assert.ok(server !== undefined, said);
-        process.kill(server, "SIGTERM");
-        assert.deepEqual(await closed, [0, null], said);
+        process.kill(served.serverPid, "SIGTERM");
+        assert.deepEqual(await served.end(), { code: 0, signal: null });
         // Not a word of one that died instead, and of another that went on.
-        assert.doesNotMatch(said, /SIGSYS|killed|goes on|Error/);
+        assert.doesNotMatch(served.output, /SIGSYS|killed|goes on|Error/);
       } finally {
-        while (isMounted(at)) unmount(at);
-        keeper.kill("SIGKILL");
+        await served.clear();
       }
       run("e2fsck", ["-fn", image]);
     });

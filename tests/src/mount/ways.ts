@@ -36,13 +36,11 @@ export function startMount(
   image: string,
   mountPoint: string,
   options: readonly string[],
-  program?: readonly string[],
+  own?: readonly string[],
   how: Way = way,
 ): ChildProcess {
   const [command = "", ...args] =
-    program === undefined
-      ? mountCommand(image, mountPoint, options, how)
-      : [process.execPath, ...program, ...list(options), image, mountPoint];
+    own === undefined ? mountCommand(image, mountPoint, options, how) : [...own, ...list(options), image, mountPoint];
   return spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
 }
 
