@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { type BuiltImage, readBuilt } from "./images/build.js";
 import type { ImageVariant } from "./images/variant.js";
-import { runApart } from "./system/process.js";
+import { runApart } from "./system/apart.js";
 import { removeScratch, scratchDirectory } from "./system/scratch.js";
 
 const BUILD = fileURLToPath(new URL("./images/main.js", import.meta.url));

@@ -2,7 +2,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run, runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
+import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { makeWorkloadImage } from "../workloads/trial.js";
 import { type Crash, crash } from "./crash.js";

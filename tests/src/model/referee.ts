@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import type { Game } from "./game.js";
 import { shrink } from "./shrink.js";

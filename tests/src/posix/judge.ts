@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkImage } from "../images/build.js";
-import { runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import { titleOf } from "./case.js";
 import { CASES } from "./cases/index.js";

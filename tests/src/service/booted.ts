@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withoutTools } from "../facilities.js";
-import { LET_GO, type RunOptions, type RunResult, run } from "../system/process.js";
+
+import { LET_GO } from "../system/apart.js";
+import { type RunOptions, type RunResult, run } from "../system/process.js";
 
 const SYSTEMD = "/lib/systemd/systemd";
 const DEADLINE = 30_000;

@@ -1,7 +1,7 @@
 /** mount(8) and fstab, see mount-helpers.ts. Oracles: util-linux's mount, the kernel's mount table, e2fsck. */
 import { test } from "node:test";
 import { withoutFuse, withoutTools } from "../facilities.js";
-import { runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
 
 const skip =
   (process.getuid?.() === 0 ? false : "mounting takes root") ||

@@ -1,7 +1,7 @@
 /** A user's mounts, see user-mount.ts. Oracles: fusermount3 and the kernel's mount table. */
 import { test } from "node:test";
 import { withoutFuse, withoutTools } from "../facilities.js";
-import { runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
 
 const skip =
   (process.getuid?.() === 0 ? false : "becoming another user takes root") ||

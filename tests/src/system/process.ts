@@ -1,5 +1,5 @@
 /** Running Debian's tools: every failure is an error that shows the command and what it said. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 
 export interface RunOptions {
   /** What the command reads on its standard input. */
@@ -19,7 +19,7 @@ export interface RunResult {
 const OUTPUT_LIMIT = 1 << 30;
 const DEFAULT_TIMEOUT = 60_000;
 /** Tools speak English and bytes, and mke2fs's own configuration files stay out of the picture. */
-const ENVIRONMENT = { ...process.env, LC_ALL: "C", TZ: "UTC", MKE2FS_CONFIG: "/dev/null", PATH: toolPath() };
+export const ENVIRONMENT = { ...process.env, LC_ALL: "C", TZ: "UTC", MKE2FS_CONFIG: "/dev/null", PATH: toolPath() };
 
 function toolPath(): string {
   const { PATH = "" } = process.env;
@@ -44,43 +44,4 @@ export function run(command: string, args: readonly string[], options: RunOption
     throw new Error(`${command} ${args.join(" ")}: exit ${result.status}\n${said}`);
   }
   return { code: result.status, stdout: result.stdout, stderr };
-}
-
-/**
- * Lets go of a new namespace's copies of what other tests have mounted: such mounts would live on in it, and whoever asks something
- * of all mounts, as stress-ng does, would get errors that other tests are about.
- */
-export const LET_GO =
-  "cut -d' ' -f5 /proc/self/mountinfo | grep /bulkhead- | while read -r at; do umount --lazy \"$at\" 2>/dev/null; done; " +
-  'exec "$0" "$@"';
-
-/**
- * Runs one of our own scripts in a Node process with a mount namespace of its own: whatever it mounts goes away with
- * it, also when it is killed, and what other tests have mounted is not there. Resolves when it exits with 0; rejects with what it
- * wrote to standard error otherwise.
- */
-export function runApart(script: string, args: readonly string[], timeout: number): Promise<void> {
-  const apart = ["--mount", "--propagation", "private", "sh", "-c", LET_GO];
-  return runChild("unshare", [...apart, process.execPath, script, ...args], timeout);
-}
-
-/** Runs a command asynchronously, standard output discarded, killed (with its whole group) after `timeout` ms. */
-export function runChild(command: string, args: readonly string[], timeout: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: ENVIRONMENT, stdio: ["ignore", "ignore", "pipe"], detached: true });
-    const said: Buffer[] = [];
-    let expired = false;
-    child.stderr.on("data", (chunk: Buffer) => said.push(chunk));
-    const timer = setTimeout(() => {
-      expired = true;
-      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-    }, timeout);
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      if (code === 0) return resolve();
-      const why = expired ? `still running after ${timeout} ms` : `exit ${code ?? signal ?? "?"}`;
-      reject(new Error(`${[command, ...args].join(" ")}: ${why}\n${Buffer.concat(said).toString("utf8").trim()}`));
-    });
-  });
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkImage } from "../images/build.js";
 import { FEATURES } from "../model/variants.js";
-import { run, runApart } from "../system/process.js";
+import { runApart } from "../system/apart.js";
+import { run } from "../system/process.js";
 import { removeScratch, scratchDirectory } from "../system/scratch.js";
 import type { Workload } from "./workload.js";
 

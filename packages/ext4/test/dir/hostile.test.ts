@@ -387,7 +387,6 @@ describe("broken directories", { skip: skipWithout("mke2fs", "e2fsck") }, () => 
   });
 
   it("in any way end in a result or a CorruptionError, in bounded time", () => {
-    // biome-ignore lint/complexity/useLiteralKeys: TypeScript asks for brackets where keys are not declared
     const seed = Number(process.env["FUZZ_SEED"] ?? 1);
     const random = seededRandom(seed);
     const started = Date.now();
