@@ -1,11 +1,9 @@
-import type { DeviceRegistry, HostDevice } from "./devices.js";
+import type { DeviceRegistry } from "./devices.js";
 import { EIO, ENXIO } from "./errno.js";
-import { type Mapping, type MappingLimits, MappingType, NULL_ADDR, Operation } from "./mapping.js";
+import { LookAhead } from "./look-ahead.js";
+import { type Mapping, type MappingLimits, MappingType, Operation } from "./mapping.js";
 import { type HostFile, type MappingServer, Upcalls } from "./upcalls.js";
 import { Writer } from "./writer.js";
-
-/** Bytes that are asked of the device ahead of a file that is read from front to back. */
-const LOOK_AHEAD = 8 * 1024 * 1024;
 
 /** Operations that would need more begin calls than this without moving on are broken off: the server makes no progress. */
 const MAX_STEPS = 1 << 20;
@@ -22,10 +20,7 @@ export class IomapHost<F extends HostFile> {
   readonly #writer: Writer<F>;
   /** Through which `copy` moves bytes; made when it is first called. */
   #buffer: Uint8Array | undefined;
-  /** Address at which the last read ended: a read that begins there continues a stream. */
-  #streamAt = NULL_ADDR;
-  /** Address up to which the device was told what comes. */
-  #toldUntil = 0;
+  readonly #lookAhead: LookAhead<F>;
 
   /** @param onDeviceError is told what a device threw, of which the caller sees no more than EIO or a short answer */
   constructor(
@@ -36,6 +31,7 @@ export class IomapHost<F extends HostFile> {
   ) {
     this.#upcalls = new Upcalls(server, devices, limits, onDeviceError);
     this.#writer = new Writer(this.#upcalls);
+    this.#lookAhead = new LookAhead(this.#upcalls);
   }
 
   /**
@@ -59,6 +55,7 @@ export class IomapHost<F extends HostFile> {
     const wanted = Math.min(target.length, file.size - pos);
     let done = 0;
     this.#starved = false;
+    if (wanted > 0) this.#lookAhead.beforeRead(file, pos, wanted);
     for (let step = 0; done < wanted && !this.#starved; step++) {
       const moved = step < MAX_STEPS ? this.#readStep(file, pos + done, target, done, wanted - done) : -EIO;
       if (moved < 0) return done > 0 ? done : moved;
@@ -102,33 +99,12 @@ export class IomapHost<F extends HostFile> {
     const device = io.deviceFor(mapping, pos, length);
     if (device === undefined) return -EIO;
     const addr = mapping.addr + (pos - mapping.offset);
-    if (device.willRead !== undefined) this.#lookAhead(device, addr, length, mapping.addr + mapping.length);
     if (!this.#waits && device.readNow !== undefined) {
       const got = device.readNow(addr, window);
       this.#starved = got < length;
       return got;
     }
     return io.readAt(device, addr, window) || length;
-  }
-
-  /**
-   * Tells the device what a stream will want next, half a window at a time: the disk works while these bytes are copied.
-   *
-   * @param limit end of the mapping: what lies behind it is not known
-   */
-  #lookAhead(device: HostDevice, addr: number, length: number, limit: number): void {
-    const next = addr + length;
-    if (addr !== this.#streamAt) {
-      this.#toldUntil = next;
-    } else {
-      const from = Math.max(next, this.#toldUntil);
-      const until = Math.min(next + LOOK_AHEAD, limit, device.size);
-      if (until - from >= LOOK_AHEAD / 2 || (from < until && until === limit)) {
-        device.willRead?.(from, until - from);
-        this.#toldUntil = until;
-      }
-    }
-    this.#streamAt = next;
   }
 
   /**

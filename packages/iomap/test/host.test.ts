@@ -268,3 +268,96 @@ test("a stream asks the device ahead, inside mapping and device; random reads do
   assert.equal(end, start + file.size);
   assert.ok(told.length < 30, `${told.length} hints`);
 });
+
+/** A file in `pieces` of `length` bytes each, the last one first on the device; every third is a hole. */
+function inPieces(pieces: number, length: number) {
+  const told: [from: number, until: number][] = [];
+  const devices = new DeviceRegistry();
+  const dev = devices.add({
+    size: pieces * length,
+    read() {},
+    willRead(offset, bytes) {
+      told.push([offset, offset + bytes]);
+    },
+  });
+  const file = { size: pieces * length };
+  const begun: number[] = [];
+  let broken = Number.POSITIVE_INFINITY;
+  const server: MappingServer<{ size: number }> = {
+    begin(_file, pos, _count, _operation, read, write) {
+      const piece = Math.floor(pos / length);
+      begun.push(piece);
+      if (piece === broken) throw new Error("damaged");
+      if (piece % 3 === 2) read.set(hole, piece * length, length, NULL_ADDR, 0);
+      else read.set(mapped, piece * length, length, (pieces - 1 - piece) * length, dev);
+      write.set(MappingType.pureOverwrite, piece * length, length, NULL_ADDR, 0);
+      return 0;
+    },
+    readInline: () => -EIO,
+    end: never,
+    writeInline: never,
+  };
+  const host = new IomapHost(server, devices, { blockSize: BLOCK, maxBytes: 2 ** 40 });
+  return {
+    told,
+    begun,
+    breakAt(piece: number) {
+      broken = piece;
+    },
+    read: (pos: number, bytes: number) => host.read(file, pos, new Uint8Array(bytes)),
+    readNow: (pos: number, bytes: number) => host.readNow(file, pos, new Uint8Array(bytes)),
+  };
+}
+
+test("a stream asks the device ahead from mapping to mapping, for each once", () => {
+  const length = 64 * BLOCK;
+  const pieces = 400;
+  const at = inPieces(pieces, length);
+  let least = Number.POSITIVE_INFINITY;
+  for (let piece = 0; piece < pieces; piece++) {
+    at.read(piece * length, length);
+    const from = pieces - 1 - piece;
+    if (piece > 1 && piece % 3 !== 2) {
+      assert.ok(
+        at.told.some(([start, end]) => start === from * length && end === start + length),
+        `piece ${piece} was not told`,
+      );
+    }
+    const furthest = Math.max(...at.begun);
+    if (piece > 0 && piece < pieces - 200) least = Math.min(least, furthest - piece);
+  }
+  assert.ok(least * length >= 4 * 1024 * 1024 - length, `${least} pieces ahead`);
+  assert.equal(new Set(at.told.map(([from]) => from)).size, at.told.length, "nothing is told twice");
+  // One for the read and one ahead of it.
+  assert.ok(at.begun.length <= 2 * pieces + 2, `${at.begun.length} upcalls`);
+});
+
+test("what was not at hand is asked for once, and read then", () => {
+  const length = 16 * BLOCK;
+  const at = inPieces(200, length);
+  for (let piece = 0; piece < 5; piece++) {
+    at.readNow(piece * length, length);
+    const told = at.told.length;
+    at.read(piece * length, length);
+    assert.equal(at.told.length, told);
+  }
+  assert.ok(at.told.length > 0);
+});
+
+test("what is damaged ahead of a stream is said when it is read, and not before", () => {
+  const length = 16 * BLOCK;
+  const at = inPieces(200, length);
+  at.breakAt(20);
+  for (let piece = 0; piece < 20; piece++) assert.equal(at.read(piece * length, length), length);
+  assert.ok(at.told.length > 0 && at.told.every(([from]) => from > (200 - 1 - 20) * length));
+  assert.throws(() => at.read(20 * length, length), /damaged/);
+});
+
+test("a stream of a file in the smallest pieces asks for a bounded number of mappings before each read", () => {
+  const at = inPieces(20_000, BLOCK);
+  for (let pos = 0; pos < 400; pos++) {
+    const before = at.begun.length;
+    at.read(pos * BLOCK, BLOCK);
+    assert.ok(at.begun.length - before <= 65, `${at.begun.length - before} upcalls for a read`);
+  }
+});

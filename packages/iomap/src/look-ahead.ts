@@ -1,0 +1,62 @@
+import { MappingType, Operation } from "./mapping.js";
+import type { HostFile, Upcalls } from "./upcalls.js";
+
+/** Bytes that are asked of the device ahead of a file that is read from front to back. */
+const WINDOW = 8 * 1024 * 1024;
+/** Bytes that the device is told of at a time, at least, except at the end of the file. */
+const STEP = WINDOW / 2;
+/** Mappings that are asked for before one read: of a file in small pieces, the next reads tell the rest. */
+const MOST_BEGINS = 64;
+
+/** Tells devices what a file that is read from front to back will want next: they work while what is wanted now is copied. */
+export class LookAhead<F extends HostFile> {
+  readonly #upcalls: Upcalls<F>;
+  /** The file that was read last, where that ended, and up to where its device was told what comes. */
+  #file: F | undefined;
+  #end = 0;
+  #told = 0;
+
+  constructor(upcalls: Upcalls<F>) {
+    this.#upcalls = upcalls;
+  }
+
+  /** To be called before `length` bytes are read from `pos` on; what `begin` answered last is gone then. */
+  beforeRead(file: F, pos: number, length: number): void {
+    const next = pos + length;
+    const end = this.#end;
+    const isSame = this.#file === file;
+    this.#end = next;
+    if (isSame && next === end) return; // again, and it may wait now
+    if (isSame && pos === end) {
+      this.#tell(file, Math.max(next, this.#told), Math.min(next + WINDOW, file.size));
+      return;
+    }
+    this.#file = file;
+    this.#told = next;
+  }
+
+  #tell(file: F, from: number, until: number): void {
+    if (until - from < STEP && until < file.size) return;
+    const { devices, read } = this.#upcalls;
+    for (let begins = 0; from < until && begins < MOST_BEGINS; begins++) {
+      // Whatever is wrong there is said when it is read.
+      if (!this.#begins(file, from, until - from)) break;
+      const end = Math.min(read.end, until);
+      if (read.type === MappingType.mapped) {
+        const device = devices.get(read.dev);
+        const addr = read.addr + (from - read.offset);
+        if (device !== undefined && addr + (end - from) <= device.size) device.willRead?.(addr, end - from);
+      }
+      from = end;
+    }
+    this.#told = from;
+  }
+
+  #begins(file: F, pos: number, count: number): boolean {
+    try {
+      return this.#upcalls.begin(file, pos, count, Operation.read) === 0;
+    } catch {
+      return false;
+    }
+  }
+}
