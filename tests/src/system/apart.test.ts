@@ -17,7 +17,7 @@ const TIMEOUT = 20_000;
 /** Says which mounts it sees, and mounts an image. */
 const SCRIPT = `
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 const [image, at, out] = process.argv.slice(2);
 const before = readFileSync("/proc/self/mountinfo", "latin1");
 execFileSync("mount", ["-o", "loop", image, at]);
@@ -45,6 +45,12 @@ async function withScript(text: string, work: (script: string, out: string) => P
     await work(script, join(directory, "out"));
   } finally {
     removeScratch(directory);
+  }
+}
+
+async function ended(pid: string): Promise<void> {
+  for (const until = Date.now() + TIMEOUT; existsSync(`/proc/${pid}`); await sleep(10)) {
+    assert.ok(Date.now() < until, `process ${pid} does not end`);
   }
 }
 
@@ -82,7 +88,7 @@ describe("a process that is run apart", { skip: withoutLoopMounts() }, () => {
   it("fails the next job when something of the last one fails after its end", async () => {
     await withScript(DIVERSE, async (script, out) => {
       await runApart(script, ["later", out], TIMEOUT);
-      while (existsSync(`/proc/${readFileSync(out, "utf8")}`)) await sleep(10);
+      await ended(readFileSync(out, "utf8"));
       await assert.rejects(runApart(script, ["well", out], TIMEOUT), /: exit 1\n[\s\S]*nobody waited/);
       await runApart(script, ["well", out], TIMEOUT);
     });
