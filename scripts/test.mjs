@@ -6,7 +6,7 @@
 //
 // With BULKHEAD_NO_SKIP=1 a skipped test fails the run: for machines that have everything.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
@@ -89,6 +89,14 @@ const skips = join(scratch, "skipped");
 // Each Node reads these certificates when it starts, which doubles its start; of some thousand processes, npm alone needs them.
 const { NODE_EXTRA_CA_CERTS: certificates, ...environment } = process.env;
 if (certificates !== undefined) environment.BULKHEAD_NPM_CA_CERTS = certificates;
+// What a version manager calls python3 is a shell script, which takes longer to start than the Python that it finds.
+const python = spawnSync("python3", ["-c", "import sys; print(sys.executable)"], { encoding: "utf8" });
+if (python.status === 0) {
+  const programs = join(scratch, "bin");
+  mkdirSync(programs);
+  symlinkSync(python.stdout.trim(), join(programs, "python3"));
+  environment.PATH = `${programs}:${environment.PATH}`;
+}
 const child = spawn(
   process.execPath,
   [

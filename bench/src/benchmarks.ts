@@ -34,6 +34,14 @@ export const readBenchmarks: readonly Benchmark[] = [
     goals: { "kernel-direct": 0.95 },
   },
   {
+    name: "sequential read of 768 MiB in 3,000 pieces, image on disk",
+    workload: "read-sequential",
+    image: "pieces",
+    state: "cold",
+    contenders: ["kernel-direct", "fuse2fs", "bulkhead"],
+    goals: {},
+  },
+  {
     name: "sequential read of 1 GiB, warm",
     workload: "read-sequential",
     image: "main",

@@ -8,6 +8,8 @@ export interface BenchImages {
   readonly main: string;
   /** 200,000 inodes in use. */
   readonly inodes: string;
+  /** A file of 768 MiB in some 3,000 pieces, between files of 256 KiB. */
+  readonly pieces: string;
   /** An archive of 30,000 files. */
   readonly archive: string;
 }
@@ -71,6 +73,28 @@ for d in range(200):
     os.mkdir(f"d{d}")
     for i in range(1000): os.mknod(f"d{d}/f{i}")'`,
   );
+  const pieces = join(directory, "pieces.img");
+  make(
+    pieces,
+    "2G",
+    "-m 0",
+    `python3 - <<'END'
+import os
+data = os.urandom(256 << 10)
+os.mkdir("between")
+made = 0
+try:
+    while True:
+        with open(f"between/{made}", "wb") as f: f.write(data)
+        made += 1
+except OSError: pass
+os.sync()
+for i in range(0, made, 2): os.unlink(f"between/{i}")
+os.sync()
+with open("big", "wb") as f:
+    for i in range(96): f.write(os.urandom(8 << 20))
+END`,
+  );
   const archive = join(directory, "tree.tar");
   if (!existsSync(archive)) {
     const at = mkdtempSync(join(directory, "tree-"));
@@ -83,7 +107,7 @@ for d in range(200):
       rmdirSync(at);
     }
   }
-  return { main, inodes, archive };
+  return { main, inodes, pieces, archive };
 }
 
 /** A fresh, empty file system of 4 GiB. */

@@ -166,7 +166,7 @@ const machine = {
 writeFileSync(file, `${JSON.stringify({ machine, rounds, peakMemoryKiB: peak, benchmarks: report }, null, 2)}\n`);
 console.log(`written to ${file}`);
 
-for (const image of [images.main, images.inodes]) {
+for (const image of [images.main, images.inodes, images.pieces]) {
   const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
   if (check.status !== 0) {
     console.error(`e2fsck -fn ${image} found errors:\n${check.stdout}`);
