@@ -37,16 +37,13 @@ export class LookAhead<F extends HostFile> {
 
   #tell(file: F, from: number, until: number): void {
     if (until - from < STEP && until < file.size) return;
-    const { devices, read } = this.#upcalls;
+    const { io, read } = this.#upcalls;
     for (let begins = 0; from < until && begins < MOST_BEGINS; begins++) {
       // Whatever is wrong there is said when it is read.
       if (!this.#begins(file, from, until - from)) break;
       const end = Math.min(read.end, until);
-      if (read.type === MappingType.mapped) {
-        const device = devices.get(read.dev);
-        const addr = read.addr + (from - read.offset);
-        if (device !== undefined && addr + (end - from) <= device.size) device.willRead?.(addr, end - from);
-      }
+      if (read.type === MappingType.mapped)
+        io.deviceFor(read, from, end - from)?.willRead?.(read.addr + (from - read.offset), end - from);
       from = end;
     }
     this.#told = from;

@@ -55,7 +55,7 @@ export class Upcalls<F extends HostFile> {
   begins = 0;
   readonly slots = new Slots();
   readonly io: DeviceIo;
-  readonly devices: DeviceRegistry;
+  readonly #devices: DeviceRegistry;
 
   constructor(
     server: MappingServer<F>,
@@ -66,7 +66,7 @@ export class Upcalls<F extends HostFile> {
     const counters: DeviceCounters = { deviceReads: 0, deviceWrites: 0, bytesRead: 0, bytesWritten: 0 };
     this.server = server;
     this.limits = limits;
-    this.devices = devices;
+    this.#devices = devices;
     this.io = new DeviceIo(devices, counters, onDeviceError);
   }
 
@@ -83,9 +83,9 @@ export class Upcalls<F extends HostFile> {
     slots.clear();
     const answer = this.server.begin(file, pos, count, operation, read, write);
     if (answer !== 0) return answer;
-    const failure = slots.check(this.limits, pos, false) || checkDevice(this.devices, read, false);
+    const failure = slots.check(this.limits, pos, false) || checkDevice(this.#devices, read, false);
     if (failure !== 0) return -failure;
-    return (operation & WRITING) === 0 ? 0 : -checkDevice(this.devices, slots.target, true);
+    return (operation & WRITING) === 0 ? 0 : -checkDevice(this.#devices, slots.target, true);
   }
 
   /** What `begin` said of what is read. */

@@ -342,6 +342,7 @@ test("what was not at hand is asked for once, and read then", () => {
     assert.equal(at.told.length, told);
   }
   assert.ok(at.told.length > 0);
+  assert.equal(new Set(at.told.map(([from]) => from)).size, at.told.length, "nothing is told twice");
 });
 
 test("what is damaged ahead of a stream is said when it is read, and not before", () => {

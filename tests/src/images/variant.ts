@@ -39,4 +39,4 @@ export const MIB = 1 << 20;
 export const TIB = 2 ** 40;
 
 /** The tree every image gets, unless its variant says otherwise. */
-export const DEFAULT_FILL: FillProfile = { names: 1500, longNames: false, extents: 700, plainNames: false };
+export const DEFAULT_FILL: FillProfile = { names: 3000, longNames: false, extents: 1500, plainNames: false };

@@ -6,9 +6,7 @@ import { spawn } from "node:child_process";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { withoutFuse, withoutLoopMounts, withoutTools } from "../facilities.js";
-
 import { LET_GO } from "../system/apart.js";
-
 import type { Way } from "./ways.js";
 
 const skip =

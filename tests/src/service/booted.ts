@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withoutTools } from "../facilities.js";
-
 import { LET_GO } from "../system/apart.js";
 import { type RunOptions, type RunResult, run } from "../system/process.js";
 

@@ -33,8 +33,8 @@ const [what, out] = process.argv.slice(2);
 if (what === "fails") throw new Error("as it was told to");
 if (what === "exits") process.exitCode = 3;
 if (what === "later") setTimeout(() => { throw new Error("nobody waited"); }, 20);
-if (what === "hangs") await sleep(60_000);
 writeFileSync(out, String(process.pid));
+if (what === "hangs") await sleep(60_000);
 `;
 
 async function withScript(text: string, work: (script: string, out: string) => Promise<void>): Promise<void> {
@@ -81,7 +81,7 @@ describe("a process that is run apart", { skip: withoutLoopMounts() }, () => {
       assert.notEqual(after, before);
       await assert.rejects(runApart(script, ["exits", out], TIMEOUT), /: exit 3\n/);
       await assert.rejects(runApart(script, ["hangs", out], 500), /: still running after 500 ms/);
-      assert.equal(existsSync(`/proc/${after}`), false);
+      for (const pid of [after, readFileSync(out, "utf8")]) assert.equal(existsSync(`/proc/${pid}`), false);
     });
   });
 
