@@ -8,13 +8,18 @@ const STEP = WINDOW / 2;
 /** Mappings that are asked for before one read: of a file in small pieces, the next reads tell the rest. */
 const MOST_BEGINS = 64;
 
-/** Tells devices what a file that is read from front to back will want next: they work while what is wanted now is copied. */
+/**
+ * Tells devices where a file that is read from front to back goes on: they work while what is wanted now is copied. What lies behind
+ * what was read they read ahead themselves, and better.
+ */
 export class LookAhead<F extends HostFile> {
   readonly #upcalls: Upcalls<F>;
   /** The file that was read last, where that ended, and up to where its device was told what comes. */
   #file: F | undefined;
   #end = 0;
   #told = 0;
+  /** Where on its device that is; −1: not known. */
+  #addr = -1;
 
   constructor(upcalls: Upcalls<F>) {
     this.#upcalls = upcalls;
@@ -28,22 +33,31 @@ export class LookAhead<F extends HostFile> {
     this.#end = next;
     if (isSame && next === end) return; // again, and it may wait now
     if (isSame && pos === end) {
-      this.#tell(file, Math.max(next, this.#told), Math.min(next + WINDOW, file.size));
+      if (this.#told < pos) {
+        this.#told = pos;
+        this.#addr = -1;
+      }
+      this.#tell(file, Math.min(next + WINDOW, file.size));
       return;
     }
     this.#file = file;
-    this.#told = next;
+    this.#told = 0;
   }
 
-  #tell(file: F, from: number, until: number): void {
+  #tell(file: F, until: number): void {
+    let from = this.#told;
     if (until - from < STEP && until < file.size) return;
     const { io, read } = this.#upcalls;
     for (let begins = 0; from < until && begins < MOST_BEGINS; begins++) {
       // Whatever is wrong there is said when it is read.
       if (!this.#begins(file, from, until - from)) break;
-      const end = Math.min(read.end, until);
-      if (read.type === MappingType.mapped)
-        io.deviceFor(read, from, end - from)?.willRead?.(read.addr + (from - read.offset), end - from);
+      const end = Math.min(read.end, file.size);
+      if (read.type === MappingType.mapped) {
+        const addr = read.addr + (from - read.offset);
+        const length = Math.min(end - from, WINDOW);
+        if (this.#addr !== -1 && this.#addr !== addr) io.deviceFor(read, from, length)?.willRead?.(addr, length);
+        this.#addr = addr + (end - from);
+      }
       from = end;
     }
     this.#told = from;
