@@ -17,19 +17,20 @@ const long = process.argv.includes("--long");
 /** Compiled test files that still have a source. */
 function testFiles() {
   const files = [];
+  // What takes long comes first: at the end, short ones keep all CPUs busy.
   const roots = [
-    ...readdirSync(join(root, "packages")).map((name) => ({
-      source: join(root, "packages", name, "test"),
-      compiled: join(root, "packages", name, "dist", "test"),
-    })),
+    { source: join(root, "tests", "src"), compiled: join(root, "tests", "dist") },
+    { source: join(root, "bench", "src"), compiled: join(root, "bench", "dist") },
     ...readdirSync(join(root, "examples"), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => ({
         source: join(root, "examples", name, "src"),
         compiled: join(root, "examples", name, "dist"),
       })),
-    { source: join(root, "tests", "src"), compiled: join(root, "tests", "dist") },
-    { source: join(root, "bench", "src"), compiled: join(root, "bench", "dist") },
+    ...readdirSync(join(root, "packages")).map((name) => ({
+      source: join(root, "packages", name, "test"),
+      compiled: join(root, "packages", name, "dist", "test"),
+    })),
   ];
   for (const { source, compiled } of roots) {
     let entries = [];
@@ -96,16 +97,7 @@ if (python.status === 0) {
 }
 const child = spawn(
   process.execPath,
-  [
-    "--test",
-    // One more than the cores of a small machine: whoever mounts waits for the disk as much as it computes.
-    "--test-concurrency=3",
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    `--test-reporter=${join(root, "scripts", "skips.mjs")}`,
-    `--test-reporter-destination=${skips}`,
-    ...files.map((file) => relative(root, file)),
-  ],
+  [join(root, "scripts", "run-tests.mjs"), skips, ...files.map((file) => relative(root, file))],
   { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...environment, TMPDIR: scratch }, detached: true },
 );
 
