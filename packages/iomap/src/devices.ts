@@ -15,7 +15,7 @@ export interface HostDevice {
   readLater?(offset: number, target: Uint8Array, landed: (error?: unknown) => void): boolean;
   /** As far as that needs no waiting: the bytes read from `offset` on, 0 when none are at hand. Never throws. */
   readNow?(offset: number, target: Uint8Array): number;
-  /** A hint that these bytes will be read soon; never throws. */
+  /** A hint that these bytes will be read soon, which do not lie behind what was read last: those a device reads ahead itself. Never throws. */
   willRead?(offset: number, length: number): void;
   /** Writes `source` at byte `offset`, wholly or not at all: throws when it cannot. Absent, or with `readOnly`: nothing is written. */
   write?(offset: number, source: Uint8Array): void;
