@@ -86,17 +86,27 @@ export class DeviceIo {
     return this.#devices.get(mapping.dev)?.blockSize ?? 1;
   }
 
+  /** Tells the device that `length` file bytes from `pos` on, which lie in `mapping`, will be read soon. What is wrong there is said when they are. */
+  willRead(mapping: Readonly<Mapping>, pos: number, length: number): void {
+    this.#find(mapping, pos, length)?.willRead?.(mapping.addr + (pos - mapping.offset), length);
+  }
+
   /** The device of file bytes that lie in `mapping`; undefined, and told, when they are not inside of both. */
   deviceFor(mapping: Readonly<Mapping>, pos: number, length: number): HostDevice | undefined {
+    const device = this.#find(mapping, pos, length);
+    if (device !== undefined) return device;
+    const addr = mapping.addr + (pos - mapping.offset);
+    const size = this.#devices.get(mapping.dev)?.size ?? 0;
+    this.#onError(
+      new Error(`${length} bytes at ${addr} of device ${mapping.dev} are outside of it, which has ${size}`),
+    );
+    return undefined;
+  }
+
+  #find(mapping: Readonly<Mapping>, pos: number, length: number): HostDevice | undefined {
     const device = this.#devices.get(mapping.dev);
     const addr = mapping.addr + (pos - mapping.offset);
     const inMapping = mapping.isOnDevice && pos >= mapping.offset && pos + length <= mapping.end;
-    if (device !== undefined && inMapping && addr >= 0 && addr + length <= device.size) return device;
-    this.#onError(
-      new Error(
-        `${length} bytes at ${addr} of device ${mapping.dev} are outside of it, which has ${device?.size ?? 0}`,
-      ),
-    );
-    return undefined;
+    return device !== undefined && inMapping && addr >= 0 && addr + length <= device.size ? device : undefined;
   }
 }

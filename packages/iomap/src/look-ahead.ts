@@ -18,7 +18,7 @@ export class LookAhead<F extends HostFile> {
   #file: F | undefined;
   #end = 0;
   #told = 0;
-  /** Where on its device that is; −1: not known. */
+  /** Where on its device what lies before that ends; −1: not known. */
   #addr = -1;
 
   constructor(upcalls: Upcalls<F>) {
@@ -54,8 +54,7 @@ export class LookAhead<F extends HostFile> {
       const end = Math.min(read.end, file.size);
       if (read.type === MappingType.mapped) {
         const addr = read.addr + (from - read.offset);
-        const length = Math.min(end - from, WINDOW);
-        if (this.#addr !== -1 && this.#addr !== addr) io.deviceFor(read, from, length)?.willRead?.(addr, length);
+        if (this.#addr !== -1 && this.#addr !== addr) io.willRead(read, from, Math.min(end - from, WINDOW));
         this.#addr = addr + (end - from);
       }
       from = end;

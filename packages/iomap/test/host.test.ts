@@ -274,6 +274,32 @@ test("a stream asks the device where it goes on, inside mapping and device; of w
   ]);
 });
 
+test("what lies outside of the device is said when it is read, and not before", () => {
+  const MIB = 1024 * 1024;
+  const errors: unknown[] = [];
+  const told: number[] = [];
+  const devices = new DeviceRegistry();
+  const dev = devices.add({ size: 8 * MIB, read() {}, willRead: (offset) => told.push(offset) });
+  const file = { size: 8 * MIB };
+  const server: MappingServer<{ size: number }> = {
+    begin(_file, pos, _count, _operation, read, write) {
+      const second = pos >= 4 * MIB;
+      read.set(mapped, second ? 4 * MIB : 0, 4 * MIB, second ? 6 * MIB : 0, dev);
+      write.set(MappingType.pureOverwrite, read.offset, read.length, NULL_ADDR, 0);
+      return 0;
+    },
+    readInline: () => -EIO,
+    end: never,
+    writeInline: never,
+  };
+  const host = new IomapHost(server, devices, { blockSize: BLOCK, maxBytes: 2 ** 40 }, (error) => errors.push(error));
+  const target = new Uint8Array(MIB);
+  for (let pos = 0; pos < 4 * MIB; pos += MIB) assert.equal(host.read(file, pos, target), MIB);
+  assert.deepEqual([told, errors], [[], []]);
+  assert.equal(host.read(file, 6 * MIB, target), -EIO);
+  assert.equal(errors.length, 1);
+});
+
 /** A file in `pieces` of `length` bytes each, the last one first on the device; every third is a hole. */
 function inPieces(pieces: number, length: number) {
   const told: [from: number, until: number][] = [];
