@@ -4,6 +4,7 @@ import type { Session } from "../protocol/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { ClientFollower } from "./follow.js";
 import { SecondTries } from "./second-tries.js";
+import { Spin } from "./spin.js";
 import { Timers } from "./timers.js";
 import { Wakeup } from "./wakeup.js";
 
@@ -56,9 +57,10 @@ export type LoopEnd = "unmounted" | "stopped" | "refused" | "interrupted";
 /** Where the data of a WRITE begins in a request: it may go to a device directly. */
 const WRITE_DATA = FuseInHeader.size + FuseWriteIn.size;
 
+/** Microseconds. */
+const USUAL_SPIN = 30;
 /** Requests in a row without a look at timers and wake-ups. */
 const BURST = 256;
-const MAX_BACKOFF = 63;
 
 /**
  * The thread that owns the file system's state: reads the transport until it is empty, answering each request, then sleeps
@@ -71,9 +73,7 @@ export class ServingLoop {
   readonly #request: Uint8Array;
   readonly #ready = new PollSet(4);
   readonly #secondTries: SecondTries | undefined;
-  /** Sleeps to come without spinning, and how many there are after the next time in vain. */
-  #skip = 0;
-  #backoff = 0;
+  readonly #spin: Spin;
   #isInterrupted = false;
 
   constructor(options: LoopOptions) {
@@ -82,7 +82,8 @@ export class ServingLoop {
     this.wakeup = options.wakeup ?? new Wakeup();
     // With all its pages: a request is lost when its thread is killed while the kernel waits for one.
     this.#request = pageAligned(options.session.requestCapacity, WRITE_DATA);
-    const { untilForgotten } = options;
+    const { untilForgotten, spin = USUAL_SPIN } = options;
+    this.#spin = new Spin(spin);
     if (untilForgotten !== undefined) this.#secondTries = new SecondTries(untilForgotten, WRITE_DATA);
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
@@ -166,8 +167,7 @@ export class ServingLoop {
   }
 
   #sleep(): void {
-    const { spin = 30, follower } = this.#options;
-    if (spin > 0 && follower?.following !== true && this.#spin(spin / 1000)) return;
+    if (this.#options.follower?.following !== true && this.#look()) return;
     this.#wait(this.timers.wait());
   }
 
@@ -184,24 +184,16 @@ export class ServingLoop {
     }
   }
 
-  /**
-   * Looks for a request for up to `milliseconds`; whether there is one. Each time in vain halves how often it is tried, so
-   * that an idle file system, or one whose clients are slow, costs nothing.
-   */
-  #spin(milliseconds: number): boolean {
-    if (this.#skip > 0) {
-      this.#skip--;
-      return false;
-    }
-    const until = performance.now() + milliseconds;
+  /** Looks for a request for a while; whether there is one. */
+  #look(): boolean {
+    const spin = this.#spin;
+    if (!spin.begins()) return false;
     do {
       if (this.#ready.poll(0) > 0) {
-        this.#backoff = 0;
+        spin.found();
         return (this.#ready.returned(1) | this.#ready.returned(2) | this.#ready.returned(3)) === 0;
       }
-    } while (performance.now() < until);
-    this.#backoff = Math.min(2 * this.#backoff + 1, MAX_BACKOFF);
-    this.#skip = this.#backoff;
+    } while (spin.goesOn());
     return false;
   }
 }

@@ -9,6 +9,8 @@ import { optimiseSooner } from "@bulkhead/server/node-options";
 import { openSource } from "@bulkhead/server/source";
 import { Descriptor, LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
 
+/** Microseconds: what a client does with a file of its own between two requests. */
+const SPIN = 100;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: names from an image must not write to a terminal what it obeys
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
 
@@ -104,7 +106,7 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest, 
   report({ kind: "serving", ...place });
   optimiseSooner();
   try {
-    new ServingLoop({ session, transport, timers, wakeup, log }).run();
+    new ServingLoop({ session, transport, timers, wakeup, log, spin: SPIN }).run();
   } finally {
     fileSystem.close?.();
   }
