@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { lchown, lgetxattr, lremovexattr, lsetxattr, lutimens, makedev, mknod } from "@bulkhead/linux";
 import {
@@ -14,6 +13,7 @@ import {
   modeOfCopy,
   type SourceNode,
 } from "./ends.js";
+import { temporaryName } from "./temporary-name.js";
 
 /** A path on the host, in bytes: names from an image may be any. */
 export type HostPath = Buffer;
@@ -71,14 +71,14 @@ export class HostPlace implements DestinationPlace {
     if (stats.kind === "file") fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     else if (stats.kind === "symlink") fs.symlinkSync(Buffer.from(source.readLink()), temporary);
     else mknod(temporary, (stats.mode & 0xf000) | 0o600, makedev(stats.device.major, stats.device.minor));
-    return new HostDraft(temporary, this.path, fd, this.#options);
+    return new HostDraft(temporary, this.path, fd, false, this.#options);
   }
 
   draftLink(earlier: DestinationPlace): Draft | undefined {
     const temporary = temporaryBeside(this.path);
     try {
       fs.linkSync(earlier.path, temporary);
-      return new HostDraft(temporary, this.path, undefined, this.#options);
+      return new HostDraft(temporary, this.path, undefined, true, this.#options);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       // The copy was moved away, or the host's file system allows no more links: a copy of its own, then.
@@ -95,13 +95,21 @@ export class HostPlace implements DestinationPlace {
 class HostDraft implements Draft {
   readonly #temporary: HostPath;
   readonly #path: HostPath;
+  readonly #isLink: boolean;
   readonly #options: HostDestinationOptions;
   #fd: number | undefined;
 
-  constructor(temporary: HostPath, path: HostPath, fd: number | undefined, options: HostDestinationOptions) {
+  constructor(
+    temporary: HostPath,
+    path: HostPath,
+    fd: number | undefined,
+    isLink: boolean,
+    options: HostDestinationOptions,
+  ) {
     this.#temporary = temporary;
     this.#path = path;
     this.#fd = fd;
+    this.#isLink = isLink;
     this.#options = options;
   }
 
@@ -129,7 +137,7 @@ class HostDraft implements Draft {
     this.#close();
     fs.renameSync(this.#temporary, this.#path);
     // If both are links to one file already, rename leaves both.
-    fs.rmSync(this.#temporary, { force: true });
+    if (this.#isLink) fs.rmSync(this.#temporary, { force: true });
   }
 
   discard(): void {
@@ -213,7 +221,7 @@ function lstatOrUndefined(path: HostPath): fs.Stats | undefined {
 /** A name in the same directory that nothing has yet; made with O_EXCL or its like, so that nothing is overwritten. */
 function temporaryBeside(path: HostPath): HostPath {
   const directory = path.subarray(0, path.lastIndexOf(0x2f) + 1);
-  return Buffer.concat([directory, Buffer.from(`.bulkhead-${randomBytes(6).toString("hex")}.part`)]);
+  return Buffer.concat([directory, temporaryName()]);
 }
 
 /** @returns whether it is new */

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { stringToName } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
 import type { Image } from "../image.js";
@@ -18,6 +17,7 @@ import {
   type SourceNode,
 } from "./ends.js";
 import { keyOf } from "./image-source.js";
+import { temporaryName } from "./temporary-name.js";
 
 /** Copies are root's until they get their own attributes, and nobody's umask matters to them. */
 const MADE_BY: Creation = { uid: 0, gid: 0, umask: 0 };
@@ -285,8 +285,4 @@ function replace(tree: ImageTree, dir: ImageNode, temporary: Uint8Array, name: U
   tree.rename(dir, temporary, dir, name);
   // If both are links to one file already, rename leaves both.
   if (tree.lookup(dir, temporary) !== undefined) tree.unlink(dir, temporary);
-}
-
-function temporaryName(): Uint8Array {
-  return Buffer.from(`.bulkhead-${randomBytes(6).toString("hex")}.part`);
 }
