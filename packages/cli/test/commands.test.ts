@@ -90,6 +90,18 @@ describe("commands without a mount", () => {
     assert.match(twice.stdout, /^This image was written by Linux/);
   });
 
+  it("cat says of what has no contents that it has none", { skip: missingTool("mke2fs", "mkfifo") }, () => {
+    fs.mkdirSync(path("pipes"));
+    spawnSync("mkfifo", [path("pipes/fifo")]);
+    makeImageOf(path("pipes.img"), path("pipes"));
+    fails(
+      1,
+      /^bulkhead cat: .*:\/fifo: it is no regular file, and has no contents\n$/,
+      "cat",
+      `${path("pipes.img")}:/fifo`,
+    );
+  });
+
   it("cat stops without a word when nobody reads on", { skip: missingTool("bash", "head") }, () => {
     const line = `"${process.execPath}" "${program}" cat "$1" | head -c 1 >&2; exit \${PIPESTATUS[0]}`;
     const { status, stderr } = spawnSync("bash", ["-c", line, "bash", `${image}:/manifest/sparse.bin`]);

@@ -126,23 +126,21 @@ export class Image {
 
   /** A regular file, for many reads and writes at once. */
   open(path: ImagePath): ImageFile {
-    return this.#do("open", path, (bytes) => {
-      const node = this.#paths.find(bytes, true);
-      if (node.stats.kind !== "file") throw new FuseAnswerError("OPEN", node.isDirectory ? EISDIR : EINVAL);
-      return new ImageFile(this.tree, node);
-    });
+    return this.#do("open", path, (bytes) => new ImageFile(this.tree, this.#file(bytes)));
   }
 
   /** A whole file. */
   readFile(path: ImagePath): Uint8Array {
-    const { size } = this.stat(path);
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of this.readChunks(path)) {
-      bytes.set(chunk.subarray(0, size - at), at);
-      at += chunk.length;
-    }
-    return bytes.subarray(0, Math.min(at, size));
+    return this.#do("read", path, (bytes) => {
+      const node = this.#file(bytes);
+      const contents = new Uint8Array(node.size);
+      let at = 0;
+      for (;;) {
+        const got = answered("READ", this.tree.data.read(node, at, contents.subarray(at)));
+        at += got;
+        if (got === 0 || at === contents.length) return contents.subarray(0, at);
+      }
+    });
   }
 
   /** A file's bytes in order, some at a time: each piece is overwritten by the next. */
@@ -150,8 +148,7 @@ export class Image {
     path: ImagePath,
     { start = 0, end = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = {},
   ): Generator<Uint8Array> {
-    const node = this.find(path);
-    if (node.isDirectory) throw new ImageError("EISDIR", 21, "read", textOf(path));
+    const node = this.#do("read", path, (bytes) => this.#file(bytes));
     const buffer = new Uint8Array(chunk);
     for (let at = start; at < end; ) {
       const got = this.tree.data.read(node, at, buffer.subarray(0, Math.min(chunk, end - at)));
@@ -160,6 +157,12 @@ export class Image {
       yield buffer.subarray(0, got);
       at += got;
     }
+  }
+
+  #file(path: Uint8Array): ImageNode {
+    const node = this.#paths.find(path, true);
+    if (node.stats.kind !== "file") throw new FuseAnswerError("OPEN", node.isDirectory ? EISDIR : EINVAL);
+    return node;
   }
 
   /** Bytes from `position` on into `target`. @returns how many; 0 at the end */

@@ -5,6 +5,7 @@ import type { ImageTree } from "./tree.js";
 
 /** Symbolic links that one resolution follows, as in Linux. */
 const MOST_LINKS = 40;
+const MOST_DIRECTORIES = 4096;
 const SLASH = 0x2f;
 const DOT = 0x2e;
 
@@ -34,6 +35,9 @@ export interface Place {
 /** Walks paths as Linux does: from the root, with symbolic links followed inside the image, and `..` of the root the root. */
 export class Paths {
   readonly #tree: ImageTree;
+  /** Directories on the way to what was looked up, by the one they are in and their name there: nobody else moves them. */
+  readonly #directories = new Map<string, ImageNode>();
+  #moves = 0;
 
   constructor(tree: ImageTree) {
     this.#tree = tree;
@@ -45,7 +49,7 @@ export class Paths {
    * @throws FuseAnswerError ENOENT, ENOTDIR, ELOOP, and what the server answers
    */
   find(path: Uint8Array, followLinks: boolean): ImageNode {
-    return this.#walk(path, followLinks);
+    return this.#walk(path, followLinks, true);
   }
 
   /**
@@ -62,12 +66,13 @@ export class Paths {
       SLASH,
       path.findLastIndex((byte) => byte !== SLASH),
     );
-    const dir = end <= 0 ? this.#tree.root : this.#walk(path.subarray(0, end), true);
+    const dir = end <= 0 ? this.#tree.root : this.#walk(path.subarray(0, end), true, false);
     if (!dir.isDirectory) throw new FuseAnswerError("LOOKUP", ENOTDIR);
     return { dir, name };
   }
 
-  #walk(path: Uint8Array, followLinks: boolean): ImageNode {
+  /** @param asksAnew whether the attributes of what is found matter */
+  #walk(path: Uint8Array, followLinks: boolean, asksAnew: boolean): ImageNode {
     if (path.length === 0 || path.includes(0)) throw new FuseAnswerError("LOOKUP", ENOENT);
     // The directories on the way, so that `..` is where we came from, whatever a directory says of its parent.
     const stack: ImageNode[] = [this.#tree.root];
@@ -82,7 +87,8 @@ export class Paths {
         if (stack.length > 1) stack.pop();
         continue;
       }
-      const node = this.#tree.lookup(directory, name);
+      const node =
+        pending.length === 0 && asksAnew ? this.#tree.lookup(directory, name) : this.#onTheWay(directory, name);
       if (node === undefined) throw new FuseAnswerError("LOOKUP", ENOENT);
       if (node.stats.kind !== "symlink" || (pending.length === 0 && !followLinks && !needsDirectory)) {
         stack.push(node);
@@ -97,6 +103,19 @@ export class Paths {
     const found = stack[stack.length - 1]!;
     if (needsDirectory && !found.isDirectory) throw new FuseAnswerError("LOOKUP", ENOTDIR);
     return found;
+  }
+
+  /** As a look-up; of a directory, no more than where it is has to be true. */
+  #onTheWay(directory: ImageNode, name: Uint8Array): ImageNode | undefined {
+    const { moves } = this.#tree.client;
+    if (moves !== this.#moves || this.#directories.size === MOST_DIRECTORIES) this.#directories.clear();
+    this.#moves = moves;
+    const key = `${directory.id}/${nameToString(name)}`;
+    const known = this.#directories.get(key);
+    if (known !== undefined) return known;
+    const node = this.#tree.lookup(directory, name);
+    if (node?.isDirectory === true) this.#directories.set(key, node);
+    return node;
   }
 }
 

@@ -102,6 +102,55 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     });
   });
 
+  it("asks once where the directories of paths are, and again when one has moved", () => {
+    withImage({ writable: true }, (disk) => {
+      const { client, root } = disk.tree;
+      const asked: string[] = [];
+      const call = client.call.bind(client);
+      client.call = (name, ...rest) => {
+        asked.push(name);
+        return call(name, ...rest);
+      };
+      disk.mkdir("/one/b/c", { recursive: true });
+      disk.mkdir("/other/b/c", { recursive: true });
+      disk.writeFile("/one/b/c/file", "a");
+      disk.writeFile("/other/b/c/file", "other");
+      asked.length = 0;
+      for (let n = 0; n < 5; n++) assert.equal(disk.stat("/one/b/c/file").size, 1);
+      assert.deepEqual(asked, Array(5).fill("LOOKUP"));
+      disk.chmod("/one/b/c", 0o700);
+      assert.equal(disk.stat("/one/b/c").mode & 0o777, 0o700, "of what is asked for, attributes are true");
+
+      disk.tree.rename(root, Buffer.from("one"), root, Buffer.from("other"), 2);
+      assert.equal(text(disk.readFile("/one/b/c/file")), "other");
+      assert.equal(text(disk.readFile("/other/b/c/file")), "a");
+      disk.rename("/one/b", "/b");
+      assert.equal(disk.exists("/one/b/c/file"), false);
+      disk.symlink("/b", "/one/b");
+      assert.equal(text(disk.readFile("/one/b/c/file")), "other");
+      disk.rm("/one/b");
+      disk.rename("/other/b", "/one/b");
+      assert.equal(text(disk.readFile("/one/b/c/file")), "a");
+      for (const directory of ["/one", "/b"]) disk.rm(directory, { recursive: true });
+      disk.mkdir("/one");
+      disk.writeFile("/one/b", "a file now");
+      assert.throws(() => disk.stat("/one/b/c"), { code: "ENOTDIR" });
+      for (const directory of ["/one", "/other"]) disk.rm(directory, { recursive: true });
+    });
+  });
+
+  it("reads nothing of directories, nodes and empty files", () => {
+    withImage({ writable: true }, (disk) => {
+      disk.mknod("/fifo", 0o010600);
+      disk.writeFile("/empty", "");
+      assert.throws(() => disk.readFile("/"), { code: "EISDIR" });
+      assert.throws(() => disk.readFile("/fifo"), { code: "EINVAL" });
+      assert.throws(() => disk.readFile("/nothing"), { code: "ENOENT" });
+      assert.equal(disk.readFile("/empty").length, 0);
+      for (const path of ["/fifo", "/empty"]) disk.rm(path);
+    });
+  });
+
   it("refuses what Linux refuses, with its errno", () => {
     withImage({ writable: true }, (disk) => {
       disk.mkdir("/dir/in", { recursive: true });

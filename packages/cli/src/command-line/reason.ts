@@ -22,6 +22,8 @@ export function reasonOf(error: unknown): string {
       return "too many symbolic links";
     case "ENAMETOOLONG":
       return "a name or path is too long";
+    case "EIO":
+      return "an input/output error";
     case "EUCLEAN":
       return "corrupt: the file system is damaged there";
     case "ENOTEMPTY":

@@ -19,6 +19,7 @@ export async function run(given: GivenArguments): Promise<number> {
       try {
         const { disk, node } = await session.find(argument, true);
         if (node.isDirectory) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
+        if (node.stats.kind !== "file") throw new Error("it is no regular file, and has no contents");
         let position = 0;
         for (let count = read(disk, node, 0, buffer); count > 0; count = read(disk, node, position, buffer)) {
           output.writeNow(buffer.subarray(0, count));

@@ -56,6 +56,8 @@ const FORGOTTEN_AT_ONCE = 1024;
 const ASKED_AT_ONCE = 64;
 /** The kernel's directories end where its patience does; ours after so many entries. */
 const MOST_ENTRIES = 1 << 26;
+/** Operations after which a directory may be elsewhere, or gone. */
+const MOVES: ReadonlySet<string> = new Set<OperationName>(["RENAME", "RENAME2", "RMDIR"]);
 /** unique numbers are even, as the kernel's: an INTERRUPT's is its request's and 1. */
 const UNIQUE_STEP = 2;
 const TWO_32 = 0x1_0000_0000;
@@ -86,6 +88,7 @@ export class FuseClient {
   #unique = 0;
   #agreed: Agreed | undefined;
   #lost: FuseConnectionError | undefined;
+  #moves = 0;
   /** Node and count, to go with the next BATCH_FORGET. */
   #forgotten: [nodeid: number, count: number][] = [];
   /** Answers that came while there was no room for further questions. */
@@ -123,6 +126,11 @@ export class FuseClient {
   /** Why there is no connection any more. */
   get loss(): FuseConnectionError | undefined {
     return this.#lost;
+  }
+
+  /** How many requests there were that remove or move directories: what was looked up before the last one may be elsewhere now. */
+  get moves(): number {
+    return this.#moves;
   }
 
   /** Whether the connection is there. */
@@ -355,6 +363,7 @@ export class FuseClient {
 
   /** Sends, and hears what the server has to say meanwhile: it may wait for that before it makes room. */
   #transmit(name: string, message: Uint8Array, length: number): void {
+    if (MOVES.has(name)) this.#moves++;
     const until = performance.now() + this.#timeout;
     for (;;) {
       const failure = this.#channel.send(message, length, Math.max(0, until - performance.now()));
