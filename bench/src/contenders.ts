@@ -81,38 +81,46 @@ export function mount(name: ContenderName, image: string, writable: boolean, oth
   const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
   const start = performance.now();
   let loop: string | undefined;
-  switch (name) {
-    case "kernel":
-      run("mount", ["-t", "ext4", "-o", `loop,${access}`, image, directory]);
-      break;
-    case "kernel-device":
-      run("mount", ["-t", "ext4", "-o", access, image, directory]);
-      break;
-    case "kernel-direct":
-      loop = execFileSync(
-        "losetup",
-        ["--find", "--show", ...(writable ? [] : ["--read-only"]), "--direct-io=on", image],
-        {
-          encoding: "utf8",
-        },
-      ).trim();
-      run("mount", ["-t", "ext4", "-o", access, loop, directory]);
-      break;
-    case "fuse2fs":
-      run("fuse2fs", ["-o", access, image, directory]);
-      break;
-    case "bulkhead":
-      run(process.execPath, [OURS, "mount", "-o", access, image, directory]);
-      break;
-    case "uncontained":
-      run(process.execPath, [OURS, "mount", "--uncontained", "-o", access, image, directory]);
-      break;
-    case "norestart":
-      run(process.execPath, [OURS, "mount", "-o", `${access},norestart`, image, directory]);
-      break;
-    case "before":
-      run(process.execPath, [join(other, COMMAND), "mount", "-o", access, image, directory]);
-      break;
+  try {
+    switch (name) {
+      case "kernel":
+        run("mount", ["-t", "ext4", "-o", `loop,${access}`, image, directory]);
+        break;
+      case "kernel-device":
+        run("mount", ["-t", "ext4", "-o", access, image, directory]);
+        break;
+      case "kernel-direct":
+        loop = execFileSync(
+          "losetup",
+          ["--find", "--show", ...(writable ? [] : ["--read-only"]), "--direct-io=on", image],
+          {
+            encoding: "utf8",
+          },
+        ).trim();
+        run("mount", ["-t", "ext4", "-o", access, loop, directory]);
+        break;
+      case "fuse2fs":
+        run("fuse2fs", ["-o", access, image, directory]);
+        break;
+      case "bulkhead":
+        run(process.execPath, [OURS, "mount", "-o", access, image, directory]);
+        break;
+      case "uncontained":
+        run(process.execPath, [OURS, "mount", "--uncontained", "-o", access, image, directory]);
+        break;
+      case "norestart":
+        run(process.execPath, [OURS, "mount", "-o", `${access},norestart`, image, directory]);
+        break;
+      case "before":
+        run(process.execPath, [join(other, COMMAND), "mount", "-o", access, image, directory]);
+        break;
+    }
+  } catch (error) {
+    // What did come about goes: who is interrupted here has no mount yet to undo.
+    spawnSync("umount", ["--lazy", directory], { stdio: "ignore" });
+    if (loop !== undefined) spawnSync("losetup", ["--detach", loop]);
+    rmdirSync(directory);
+    throw error;
   }
   const mountMilliseconds = performance.now() - start;
   const servers = name.startsWith("kernel") ? [] : findProcesses(directory);
