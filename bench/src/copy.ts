@@ -1,0 +1,91 @@
+/**
+ * A tree of 30,000 files into an image and out of one: `bulkhead cp -r`, which mounts nothing, and mounts of kernel ext4, fuse2fs and ours
+ * with `cp -a` between mount and umount, one after another in every round. Needs root, fuse2fs and 8 GiB of temporary space.
+ *
+ *     npm run bench -- copy [--rounds N] [--before CHECKOUT] [--images DIR]
+ *
+ * The whole job counts, from the first command to the end of the last. Printed are medians, and ratios of speed to each other contender;
+ * `--before` takes part in addition: `bulkhead cp -r` of another checkout of ours, built. Timings fail nothing; e2fsck does, after each copy
+ * of ours into an image.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type ContenderName, mount } from "./contenders.js";
+import { emptyImage, makeImages } from "./images.js";
+import { median } from "./median.js";
+
+const COMMAND = "packages/cli/bin/bulkhead.js";
+const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
+/** Who copies by `bulkhead cp -r`; the others are mounts. */
+const WITHOUT_MOUNT = ["before", "image"];
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    before: { type: "string" },
+    images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
+  },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+const contenders = ["kernel", "fuse2fs", "bulkhead", ...(values.before === undefined ? [] : ["before"]), "image"];
+const programs: Readonly<Record<string, string>> = {
+  image: OURS,
+  ...(values.before === undefined ? {} : { before: join(values.before, COMMAND) }),
+};
+
+function run(command: string, ...args: string[]): void {
+  execFileSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
+}
+
+/** Copies by a mount, or by the command. */
+function copy(contender: string, image: string, tree: string, isInto: boolean): void {
+  if (WITHOUT_MOUNT.includes(contender)) {
+    const inside = `${image}:/tree`;
+    run(process.execPath, programs[contender]!, "cp", "-r", ...(isInto ? [tree, inside] : [inside, tree]));
+    return;
+  }
+  const mounted = mount(contender as ContenderName, image, isInto);
+  try {
+    const inside = join(mounted.directory, "tree");
+    run("cp", "-a", ...(isInto ? [tree, inside] : [inside, tree]));
+  } finally {
+    mounted.unmount();
+  }
+}
+
+const images = makeImages(values.images);
+const scratch = mkdtempSync(join(values.images, "copy-"));
+try {
+  run("tar", "-xf", images.archive, "-C", scratch);
+  const tree = join(scratch, "tree");
+  const copied = join(scratch, "copied");
+  for (const isInto of [true, false]) {
+    const samples = new Map<string, number[]>(contenders.map((name) => [name, []]));
+    for (let round = 0; round < rounds; round++) {
+      for (const [n] of contenders.entries()) {
+        const contender = contenders[(n + round) % contenders.length]!;
+        const image = isInto ? emptyImage(values.images) : images.main;
+        run("sync");
+        const start = performance.now();
+        copy(contender, image, isInto ? tree : copied, isInto);
+        samples.get(contender)!.push((performance.now() - start) / 1000);
+        if (isInto && contender !== "fuse2fs") run("e2fsck", "-fn", image);
+        rmSync(isInto ? image : copied, { recursive: true });
+      }
+    }
+    const ours = median(samples.get("image")!);
+    const ratios = contenders
+      .filter((name) => name !== "image")
+      .map((name) => `${(median(samples.get(name)!) / ours).toFixed(2)}x ${name}`);
+    const what = `30,000 files ${isInto ? "into" : "out of"} an image`;
+    console.log([what.padEnd(32), `${ours.toFixed(1).padStart(5)} s`, ...ratios].join("   "));
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
