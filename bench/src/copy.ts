@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ContenderName, mount } from "./contenders.js";
 import { emptyImage, makeImages } from "./images.js";
+import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
 const COMMAND = "packages/cli/bin/bulkhead.js";
@@ -59,8 +60,26 @@ function copy(contender: string, image: string, tree: string, isInto: boolean): 
   }
 }
 
+catchSignals();
 const images = makeImages(values.images);
 const scratch = mkdtempSync(join(values.images, "copy-"));
+
+function cleanUp(): void {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+/** One contender, one pass. @returns seconds */
+function measure(contender: string, tree: string, isInto: boolean): number {
+  const image = isInto ? emptyImage(values.images) : images.main;
+  run("sync");
+  const start = performance.now();
+  copy(contender, image, tree, isInto);
+  const seconds = (performance.now() - start) / 1000;
+  if (isInto && contender !== "fuse2fs") run("e2fsck", "-fn", image);
+  rmSync(isInto ? image : tree, { recursive: true });
+  return seconds;
+}
+
 try {
   run("tar", "-xf", images.archive, "-C", scratch);
   const tree = join(scratch, "tree");
@@ -70,13 +89,8 @@ try {
     for (let round = 0; round < rounds; round++) {
       for (const [n] of contenders.entries()) {
         const contender = contenders[(n + round) % contenders.length]!;
-        const image = isInto ? emptyImage(values.images) : images.main;
-        run("sync");
-        const start = performance.now();
-        copy(contender, image, isInto ? tree : copied, isInto);
-        samples.get(contender)!.push((performance.now() - start) / 1000);
-        if (isInto && contender !== "fuse2fs") run("e2fsck", "-fn", image);
-        rmSync(isInto ? image : copied, { recursive: true });
+        const pass = () => measure(contender, isInto ? tree : copied, isInto);
+        samples.get(contender)!.push(await interruptible(pass, cleanUp));
       }
     }
     const ours = median(samples.get("image")!);
@@ -87,5 +101,5 @@ try {
     console.log([what.padEnd(32), `${ours.toFixed(1).padStart(5)} s`, ...ratios].join("   "));
   }
 } finally {
-  rmSync(scratch, { recursive: true, force: true });
+  cleanUp();
 }

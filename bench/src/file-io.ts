@@ -18,6 +18,7 @@ import { parseArgs } from "node:util";
 import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
 import { type ContenderName, mount } from "./contenders.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
+import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
 const { values } = parseArgs({
@@ -42,12 +43,12 @@ function run(command: string, ...args: string[]): string {
 
 function withKernelMount(device: string, work: (directory: string) => void): void {
   const directory = mkdtempSync(join(tmpdir(), "bulkhead-bench-mnt-"));
-  run("mount", "-t", "ext4", device, directory);
   try {
+    run("mount", "-t", "ext4", device, directory);
     work(directory);
   } finally {
-    run("umount", directory);
-    rmdirSync(directory);
+    spawnSync("umount", [directory]);
+    rmdirSync(directory); // fails if it is still mounted
   }
 }
 
@@ -178,6 +179,7 @@ function check(one: FileIoCase, contender: FileIoContender, device: string): voi
   spawnSync("e2fsck", ["-fy", device]);
 }
 
+catchSignals();
 makeImage();
 const chosen = FILE_IO_CASES.filter(({ name }) => values.only.every((word) => name.includes(word)));
 const report = [];
@@ -185,7 +187,7 @@ for (const one of chosen) {
   const contenders = (values.contenders as FileIoContender[]).filter((name) => name !== "image" || one.direct);
   const samples = new Map<FileIoContender, number[]>(contenders.map((name) => [name, []]));
   const profiles: Partial<Record<FileIoContender, string>> = {};
-  withLoop(IMAGE, one.medium, (device) => {
+  const measureAll = (device: string) => {
     for (let round = 0; round < rounds; round++) {
       for (const contender of contenders) {
         samples.get(contender)!.push(measure(one, contender, device));
@@ -196,7 +198,8 @@ for (const one of chosen) {
     for (const contender of contenders) {
       if (contender === "bulkhead" || contender === "image") profiles[contender] = profile(one, contender, device);
     }
-  });
+  };
+  await interruptible(() => withLoop(IMAGE, one.medium, measureAll));
   const bytes = one.requests * one.blockSize;
   const seconds = (contender: FileIoContender) => median(samples.get(contender) ?? [Number.NaN]);
   const shown = contenders.map((name) => {

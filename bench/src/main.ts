@@ -7,12 +7,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
 import { type ContenderName, contenderNamed, mount } from "./contenders.js";
 import { type BenchImages, emptyImage, makeImages } from "./images.js";
+import { catchSignals, interruptible } from "./interruption.js";
 import { geometricMean, median, quantile } from "./median.js";
 
 const { values } = parseArgs({
@@ -47,22 +47,6 @@ delete process.env["NODE_EXTRA_CA_CERTS"];
 function dropCaches(): void {
   execFileSync("sync");
   writeFileSync("/proc/sys/vm/drop_caches", "3");
-}
-
-let interruption: NodeJS.Signals | undefined;
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => {
-    interruption = signal;
-  });
-}
-
-/** Ends the process if a signal has asked for that. All else here blocks, and so do the signals: nothing is mounted when they are heard. */
-async function hearSignals(): Promise<void> {
-  await setImmediate();
-  if (interruption === undefined) return;
-  console.error(`bench: ended by ${interruption}`);
-  process.kill(process.pid, interruption);
-  await new Promise(() => {}); // until it arrives
 }
 
 interface Sample {
@@ -118,6 +102,7 @@ function spread(ratios: readonly number[]): string {
   return ` (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`;
 }
 
+catchSignals();
 const images = makeImages(values.images);
 const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
   ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
@@ -134,15 +119,7 @@ for (const benchmark of chosen) {
     // Another one begins each round: what one leaves behind (a device that is still busy, a processor's state) hits them all.
     for (const [n] of contenders.entries()) {
       const contender = contenders[(n + round) % contenders.length]!;
-      await hearSignals();
-      let sample: Sample;
-      try {
-        sample = measure(benchmark, contender, images);
-      } catch (error) {
-        await hearSignals(); // the client has got the signal as well
-        throw error;
-      }
-      const { seconds, memory } = sample;
+      const { seconds, memory } = await interruptible(() => measure(benchmark, contender, images));
       samples.get(contender)!.push(seconds);
       const kind = benchmark.image === undefined ? "writing" : "reading";
       if (contender === ourselves) peak[kind] = Math.max(peak[kind], memory ?? 0);
