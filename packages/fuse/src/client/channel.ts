@@ -30,7 +30,6 @@ const USUAL_SPIN = 100;
 export class SocketChannel implements ClientChannel {
   readonly fd: number;
   readonly #ready = new PollSet(1);
-
   readonly #spin: Spin;
 
   /**
