@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Where a checkout has the command. */
-const COMMAND = "packages/cli/bin/bulkhead.js";
-const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
+export const COMMAND = "packages/cli/bin/bulkhead.js";
+/** The command of this checkout. */
+export const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
 
 const CONTENDERS = [
   "kernel",

@@ -12,17 +12,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type ContenderName, mount } from "./contenders.js";
+import { COMMAND, type ContenderName, mount, OURS } from "./contenders.js";
 import { emptyImage, makeImages } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
-
-const COMMAND = "packages/cli/bin/bulkhead.js";
-const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
-/** Who copies by `bulkhead cp -r`; the others are mounts. */
-const WITHOUT_MOUNT = ["before", "image"];
 
 const { values } = parseArgs({
   options: {
@@ -34,11 +28,10 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1)
   throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
-const contenders = ["kernel", "fuse2fs", "bulkhead", ...(values.before === undefined ? [] : ["before"]), "image"];
-const programs: Readonly<Record<string, string>> = {
-  image: OURS,
-  ...(values.before === undefined ? {} : { before: join(values.before, COMMAND) }),
-};
+/** Who copies by `bulkhead cp -r`; the others are mounts. */
+const programs = new Map([["image", OURS]]);
+if (values.before !== undefined) programs.set("before", join(values.before, COMMAND));
+const contenders = ["kernel", "fuse2fs", "bulkhead", ...programs.keys()];
 
 function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
@@ -46,9 +39,10 @@ function run(command: string, ...args: string[]): void {
 
 /** Copies by a mount, or by the command. */
 function copy(contender: string, image: string, tree: string, isInto: boolean): void {
-  if (WITHOUT_MOUNT.includes(contender)) {
+  const program = programs.get(contender);
+  if (program !== undefined) {
     const inside = `${image}:/tree`;
-    run(process.execPath, programs[contender]!, "cp", "-r", ...(isInto ? [tree, inside] : [inside, tree]));
+    run(process.execPath, program, "cp", "-r", ...(isInto ? [tree, inside] : [inside, tree]));
     return;
   }
   const mounted = mount(contender as ContenderName, image, isInto);

@@ -24,21 +24,17 @@ export interface ClientChannel {
 /** Milliseconds that one call waits for a message; who has less time than that polls. */
 const SLICE = 1000;
 /** Microseconds. Most answers take less, and to be woken on another CPU takes as long. */
-const USUAL_SPIN = 100;
+const SPIN = 100;
 
 /** A SOCK_SEQPACKET socket; the calling thread blocks, though never for longer than it was told. */
 export class SocketChannel implements ClientChannel {
   readonly fd: number;
   readonly #ready = new PollSet(1);
-  readonly #spin: Spin;
+  readonly #spin = new Spin(SPIN);
 
-  /**
-   * @param fd is closed with the channel
-   * @param spin how long to look for a message before sleeping, in microseconds
-   */
-  constructor(fd: number, spin = USUAL_SPIN) {
+  /** @param fd is closed with the channel */
+  constructor(fd: number) {
     this.fd = fd;
-    this.#spin = new Spin(spin);
     setReceiveTimeout(fd, SLICE);
   }
 
