@@ -2,16 +2,19 @@ import { type BlockDevice, DeviceError, type IoSequence } from "@bulkhead/ext4";
 import { type CommitStep, Counter } from "./io-job.js";
 import type { IoThread } from "./io-thread.js";
 
-/** Bytes of a buffer, and buffers that are kept for the next commit. */
+/** Bytes of a buffer. */
 const BUFFER = 512 * 1024;
-const MOST_KEPT = 4;
 
 /** Commits' I/O on the thread that waits for the device, which finds what to write in memory that both share. */
 export class BackgroundIo implements IoSequence {
   readonly #thread: IoThread;
   readonly #counters: Int32Array;
   #steps: CommitStep[] = [];
-  /** Buffers of the sequence in hand, and those that are free. The last of the former is filled up to `#filled`. */
+  /**
+   * Buffers of the sequence in hand, and those that are free: as many as the longest one took, which a transaction's size bounds. To let
+   * go of them would not free them for long: V8 does not count shared memory as a reason to collect garbage, and the other thread, which
+   * makes next to none, refers to them, too. The last of the former is filled up to `#filled`.
+   */
   #buffers: Uint8Array[] = [];
   #free: Uint8Array[] = [];
   #filled = 0;
@@ -71,7 +74,6 @@ export class BackgroundIo implements IoSequence {
   drop(): void {
     this.#steps = [];
     this.#free.push(...this.#buffers);
-    this.#free.length = Math.min(this.#free.length, MOST_KEPT);
     this.#buffers = [];
     this.#filled = 0;
   }

@@ -4,6 +4,8 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { FileDevice } from "@bulkhead/ext4";
+import { BackgroundIo } from "../src/background-io.js";
 import { Counter } from "../src/io-job.js";
 import { IoThread } from "../src/io-thread.js";
 
@@ -91,6 +93,30 @@ describe("the thread for I/O", () => {
       assert.equal(Atomics.load(thread.counters, Counter.commitErrno), EBADF);
       assert.equal(Atomics.load(thread.counters, Counter.commitStep), 1);
       assert.equal(fs.fstatSync(fd).size, 512);
+    });
+  });
+
+  it("writes a long commit, and the next one from the same memory", () => {
+    withThread((thread, fd) => {
+      const [length, count] = [400 * 1024, 20];
+      fs.ftruncateSync(fd, count * length);
+      const device = new FileDevice(fs, fd, { readOnly: false, ownsDescriptor: false });
+      const io = new BackgroundIo(thread);
+      const memory = new Set<ArrayBufferLike>();
+      for (const value of [1, 2, 3]) {
+        for (let n = 0; n < count; n++) {
+          const bytes = io.take(length).subarray(0, length);
+          memory.add(bytes.buffer);
+          io.write(device, n * length, bytes.fill(value));
+        }
+        io.flush(device);
+        io.start((error) => assert.equal(error, undefined));
+        io.wait();
+        const there = Buffer.alloc(count * length);
+        assert.equal(fs.readSync(fd, there, 0, there.length, 0), there.length);
+        assert.ok(there.equals(Buffer.alloc(count * length, value)), `commit ${value}`);
+        assert.equal(memory.size, count, `commit ${value}`);
+      }
     });
   });
 });

@@ -21,7 +21,7 @@ const DEFAULT_COMMIT_INTERVAL = 5000;
 
 /** Blocks of old transactions that a commit takes home with it, at most: where somebody waits for it here, and where nobody does. */
 const STEP = 256;
-const BACKGROUND_STEP = 2048;
+const BACKGROUND_STEP = 1024;
 
 export interface TransactionOptions {
   /** Milliseconds after which a change is committed at the latest (mount's `commit`, there in seconds). Default 5000. */

@@ -14,6 +14,12 @@ export interface JournalWriterOptions {
 }
 
 /**
+ * Blocks up to which a transaction may take a quarter of the cache. More is an eighth: a commit in the background works on a copy of all of
+ * them, and what is kept for another process is a third one.
+ */
+const FEW_BLOCKS = 256;
+
+/**
  * Writes transactions to a journal, as jbd2 does: revoke blocks, descriptor blocks and logged blocks, a flush, the commit block, a
  * flush. The log is a ring. Its tail is in the journal's superblock, which is written when a tail is given, and when the log was
  * empty: the next one may lie behind the last transaction, which means an empty log as well.
@@ -48,7 +54,8 @@ export class JournalWriter implements TransactionLog {
     this.#barrier = options.barrier ?? true;
     this.#sequence = sequence >>> 0;
     this.#safeTail = { place: 0, sequence: (sequence - 1) >>> 0 };
-    this.mostBlocks = Math.min(log.length >> 2, volume.cache.capacity >> 1);
+    const { capacity } = volume.cache;
+    this.mostBlocks = Math.min(log.length >> 2, Math.max(capacity >> 3, Math.min(capacity >> 2, FEW_BLOCKS)));
   }
 
   /** Number of the next transaction. */
