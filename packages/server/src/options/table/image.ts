@@ -47,7 +47,7 @@ export const imageOptions: readonly MountOption[] = [
     name: "cache_size",
     value: "BYTES",
     description:
-      "Cache at most this many bytes of metadata blocks, and 64 blocks at least; K, M and G are understood. Default 32M. Inodes take up to 16M more.",
+      "Cache at most this many bytes of metadata blocks, and 64 blocks at least; K, M and G are understood. Default 32M, and 64M where it is written. Inodes take up to 16M more.",
     apply(settings, value) {
       settings.cacheBytes = parseBytes(value, "cache_size=");
     },
