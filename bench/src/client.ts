@@ -1,7 +1,10 @@
 // The client of a benchmark: a process of its own, because whoever serves a mount must not touch it. Runs one workload on a
-// directory and prints {"seconds", "operations", "bytes"}; starting Node, and what the workload prepares, is not part of the time.
+// directory so many times, and prints {"seconds", "operations", "bytes"} of the last; starting Node, and what the workload prepares, is
+// not part of the time.
 import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
 import { freemem } from "node:os";
+import { join } from "node:path";
 import { readWorkloads } from "./read-workloads.js";
 import type { Done } from "./workload.js";
 import { writeWorkloads } from "./write-workloads.js";
@@ -24,13 +27,23 @@ function takeMemory(bytes: number): void {
   if (status !== 0) throw new Error(`using memory: ${stderr}`);
 }
 
+/** Where a pass finds its files: all read the same ones, and each that writes begins with none. */
+function placeOf(pass: number): string {
+  if (!(name in writeWorkloads)) return directory;
+  if (pass > 0) rmSync(join(directory, `pass-${pass - 1}`), { recursive: true });
+  const place = join(directory, `pass-${pass}`);
+  mkdirSync(place);
+  return place;
+}
+
 let done: Done = { operations: 0, bytes: 0 };
 let seconds = 0;
-workload.prepare?.(directory);
 for (let pass = 0; pass < Number(passes); pass++) {
+  const place = placeOf(pass);
+  workload.prepare?.(place);
   takeMemory(workload.memory ?? USUAL_MEMORY);
   const start = performance.now();
-  done = workload.run(directory);
+  done = workload.run(place);
   seconds = (performance.now() - start) / 1000;
 }
 console.log(JSON.stringify({ seconds, ...done }));

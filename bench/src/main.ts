@@ -1,4 +1,4 @@
-// npm run bench [-- --rounds N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart] [--before CHECKOUT]
+// npm run bench [-- --rounds N] [--passes N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart] [--before CHECKOUT]
 //
 // Kernel ext4 on a loop device, fuse2fs and Bulkhead, one after another in every round, on the same image and with the same
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
@@ -18,6 +18,8 @@ import { geometricMean, median, quantile } from "./median.js";
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
+    // What writes is done so many times on each mount, and the last one is timed.
+    passes: { type: "string", default: "1" },
     only: { type: "string", multiple: true, default: [] },
     // Instead of the others: ourselves in another way, to see what a way costs.
     against: { type: "string", multiple: true },
@@ -28,9 +30,15 @@ const { values } = parseArgs({
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+const rounds = numberOf("rounds");
+const passes = numberOf("passes");
+
+function numberOf(option: "rounds" | "passes"): number {
+  const number = Number(values[option]);
+  if (!Number.isInteger(number) || number < 1)
+    throw new Error(`--${option} ${values[option]}: a whole number from 1 on is needed`);
+  return number;
+}
 
 const ourselves = contenderNamed(values.measure);
 const against = (values.before === undefined ? values.against : [...(values.against ?? []), "before"])?.map(
@@ -66,8 +74,8 @@ function measure(benchmark: Benchmark, contender: ContenderName, images: BenchIm
     if (benchmark.workload === undefined)
       return { seconds: mounted.mountMilliseconds / 1000, memory: mounted.peakMemory() };
     if (benchmark.state === "cold") dropCaches();
-    const passes = benchmark.state === "warm" ? "2" : "1";
-    const result = spawnSync(process.execPath, [client, benchmark.workload, mounted.directory, passes], {
+    const times = benchmark.image === undefined ? passes : benchmark.state === "warm" ? 2 : 1;
+    const result = spawnSync(process.execPath, [client, benchmark.workload, mounted.directory, `${times}`], {
       encoding: "utf8",
       timeout: 600_000,
       env: { ...process.env, BULKHEAD_BENCH_TAR: images.archive },
@@ -153,7 +161,7 @@ if (against !== undefined) {
 }
 const mebibytes = (kibibytes: number) => (kibibytes / 1024).toFixed(0);
 console.log(
-  `peak memory of the server: ${mebibytes(peak.reading)} MiB reading (goal 150), ${mebibytes(peak.writing)} writing (goal 150 and cache_size, 32)`,
+  `peak memory of the server: ${mebibytes(peak.reading)} MiB reading (goal 150), ${mebibytes(peak.writing)} writing (goal 150 and cache_size, 64)`,
 );
 
 const results = fileURLToPath(new URL("../results/", import.meta.url));
@@ -165,7 +173,10 @@ const machine = {
   kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
   node: process.version,
 };
-writeFileSync(file, `${JSON.stringify({ machine, rounds, peakMemoryKiB: peak, benchmarks: report }, null, 2)}\n`);
+writeFileSync(
+  file,
+  `${JSON.stringify({ machine, rounds, passes, peakMemoryKiB: peak, benchmarks: report }, null, 2)}\n`,
+);
 console.log(`written to ${file}`);
 
 for (const image of [images.main, images.inodes, images.pieces]) {
