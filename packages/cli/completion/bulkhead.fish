@@ -1,7 +1,7 @@
 # fish completion for bulkhead
 complete -c bulkhead -n __fish_use_subcommand -f -a mount -d 'mount an image or a device through FUSE'
 complete -c bulkhead -n __fish_use_subcommand -f -a umount -d 'unmount what bulkhead mounted'
-complete -c bulkhead -n __fish_use_subcommand -f -a status -d 'show how a mount\'s server is contained'
+complete -c bulkhead -n __fish_use_subcommand -f -a status -d 'list mounts, or show how one\'s server is contained'
 complete -c bulkhead -n __fish_use_subcommand -f -a info -d 'show what kind of file system it is, and how full'
 complete -c bulkhead -n __fish_use_subcommand -f -a ls -d 'list directories'
 complete -c bulkhead -n __fish_use_subcommand -f -a tree -d 'show directories as a tree'

@@ -5,7 +5,7 @@ _bulkhead() {
     commands=(
       'mount:mount an image or a device through FUSE'
       'umount:unmount what bulkhead mounted'
-      'status:show how a mount'\''s server is contained'
+      'status:list mounts, or show how one'\''s server is contained'
       'info:show what kind of file system it is, and how full'
       'ls:list directories'
       'tree:show directories as a tree'

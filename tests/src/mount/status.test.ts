@@ -71,6 +71,29 @@ describe("the status of a mount", { skip: withoutMountTools() }, () => {
     }
   });
 
+  it("lists all mounts, with and without a server", async () => {
+    const [contained, dead] = [await bench.serve(image, ["ro"]), await bench.serve(image, ["ro", "norestart"])];
+    process.kill(dead.serverPid, "SIGKILL");
+    await dead.ended;
+    const list = JSON.parse(bulkhead("status", "--json").stdout) as (Omit<Status, "server"> & {
+      readonly mountpoint: string;
+      readonly server: Status["server"] | null;
+    })[];
+    const seen = (mountPoint: string) => list.filter(({ mountpoint }) => mountpoint === mountPoint);
+    const [ours] = seen(contained.mountPoint);
+    assert.deepEqual([ours?.contained, ours?.server?.pid], [true, contained.serverPid]);
+    const [theirs] = seen(dead.mountPoint);
+    assert.deepEqual([theirs?.contained, theirs?.server, theirs?.keeper], [false, null, null]);
+    assert.ok(list.every(({ mountpoint }) => seen(mountpoint).length === 1));
+    const lines = bulkhead("status").stdout.trim().split("\n");
+    assert.equal(lines.length, list.length);
+    assert.ok(lines.includes(`${image} on ${dead.mountPoint}: no server to be seen`));
+    const expected = `${image} on ${contained.mountPoint}: contained, process ${contained.serverPid}, user `;
+    assert.ok(lines.some((line) => line.startsWith(expected)));
+    assert.equal(bulkhead("umount", dead.mountPoint).code, 0);
+    await contained.stop();
+  });
+
   it("says what is no mount of ours", () => {
     const plain = bench.path("plain");
     mkdirSync(plain);

@@ -1,3 +1,4 @@
+import type { MountInfo } from "@bulkhead/fuse";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
@@ -10,38 +11,86 @@ import { Output } from "../output/output.js";
 import { printable } from "../output/printable.js";
 
 export async function run(given: GivenArguments): Promise<number> {
-  const mountpoint = given.positionals[0]!;
+  const [mountpoint] = given.positionals;
+  const asJson = given.flag("json");
+  const output = new Output();
+  if (mountpoint === undefined) {
+    const { listMounts } = await import("@bulkhead/fuse");
+    const mounts = listMounts().filter(({ type }) => OURS.test(type));
+    if (asJson) output.line(JSON.stringify(mounts.map(answerFor), undefined, 2));
+    else for (const mount of mounts) output.line(summaryOf(answerFor(mount)));
+  } else {
+    const answer = answerFor(await mountAt(mountpoint));
+    if (answer.server === null) {
+      throw new CommandError(
+        `no server of ${mountpoint} is to be found: it has ended, or is another user's (root sees all); bulkhead umount clears dead mounts`,
+      );
+    }
+    if (asJson) output.line(JSON.stringify(answer, undefined, 2));
+    else for (const line of describe(answer, answer.server)) output.line(line);
+  }
+  output.flush();
+  return ExitCode.success;
+}
+
+/** What is said of a mount: for programs, as it is here. */
+interface Answer {
+  readonly mountpoint: string;
+  readonly source: string;
+  readonly type: string;
+  readonly contained: boolean;
+  readonly missing: readonly string[];
+  readonly server: ProcessStatus | null;
+  readonly keeper: ProcessStatus | null;
+}
+
+async function mountAt(mountpoint: string): Promise<MountInfo> {
   const { findMount, resolveMountpoint } = await import("@bulkhead/fuse");
   const mount = findMount(path(mountpoint, resolveMountpoint));
   if (mount === undefined) throw new CommandError(`nothing is mounted at ${mountpoint}`);
   if (!/^fuse(?:blk)?(?:\.|$)/.test(mount.type)) {
     throw new CommandError(`what is mounted at ${mountpoint} is the kernel's own (${mount.type})`);
   }
+  return mount;
+}
+
+function answerFor(mount: MountInfo): Answer {
   const parties = findParties(mount);
-  if (parties === undefined) {
-    throw new CommandError(
-      `no server of ${mountpoint} is to be found: it has ended, or is another user's (root sees all); bulkhead umount clears dead mounts`,
-    );
-  }
-  const { server, keeper } = parties;
-  const missing = missingWalls(server);
-  const output = new Output();
-  if (given.flag("json")) {
-    const { source, type } = mount;
-    const answer = { mountpoint: mount.mountpoint, source, type, contained: missing.length === 0, missing, server };
-    output.line(JSON.stringify({ ...answer, keeper: keeper ?? null }, undefined, 2));
-  } else {
-    const line = (label: string, value: string) => output.line(`${`${label}:`.padEnd(18)} ${printable(value)}`);
-    line("Mount", `${mount.source} on ${mount.mountpoint} (${mount.type})`);
-    line("Contained", missing.length === 0 ? "yes" : `no: ${missing.join("; ")}`);
-    output.line();
-    for (const [label, value] of describe("Server", server)) line(label, value);
-    output.line();
-    if (keeper === undefined) line("Keeper", isContainedServer(server.command) ? NO_KEEPER : "none");
-    else for (const [label, value] of describe("Keeper", keeper)) line(label, value);
-  }
-  output.flush();
-  return ExitCode.success;
+  const missing = parties === undefined ? [] : missingWalls(parties.server);
+  const { mountpoint, source, type } = mount;
+  const contained = parties !== undefined && missing.length === 0;
+  return {
+    mountpoint,
+    source,
+    type,
+    contained,
+    missing,
+    server: parties?.server ?? null,
+    keeper: parties?.keeper ?? null,
+  };
+}
+
+/** One line for one of many mounts. */
+function summaryOf({ mountpoint, source, contained, server }: Answer): string {
+  const how =
+    server === null
+      ? "no server to be seen"
+      : `${contained ? "contained" : "not contained"}, process ${server.pid}, user ${server.uid}, ${formatBytes(server.resident)}`;
+  return printable(`${source} on ${mountpoint}: ${how}`);
+}
+
+function describe({ mountpoint, source, type, contained, missing, keeper }: Answer, server: ProcessStatus): string[] {
+  const line = ([label, value]: [string, string]) => `${`${label}:`.padEnd(18)} ${printable(value)}`;
+  return [
+    line(["Mount", `${source} on ${mountpoint} (${type})`]),
+    line(["Contained", contained ? "yes" : `no: ${missing.join("; ")}`]),
+    "",
+    ...describeProcess("Server", server).map(line),
+    "",
+    ...(keeper === null
+      ? [line(["Keeper", isContainedServer(server.command) ? NO_KEEPER : "none"])]
+      : describeProcess("Keeper", keeper).map(line)),
+  ];
 }
 
 function path(mountpoint: string, resolve: (path: string) => string): string {
@@ -52,13 +101,15 @@ function path(mountpoint: string, resolve: (path: string) => string): string {
   }
 }
 
+/** Types of mounts that are Bulkhead's, and not another FUSE server's. */
+const OURS = /^fuse(?:blk)?\.bulkhead$/;
 /** Of a contained server: another product's helper may have mounted it, or a user may not see the process. */
 const NO_KEEPER =
   "none to be seen: it is gone, or has never stayed. The mount goes on, but when its server dies, no other one takes its place; to have a keeper again, unmount and mount";
 const LIMITS = ["open files", "processes", "data size", "file size", "core file size"];
 const UNSEEN = "not to be seen by this user";
 
-function describe(role: string, status: ProcessStatus): [label: string, value: string][] {
+function describeProcess(role: string, status: ProcessStatus): [label: string, value: string][] {
   const { pid, uid, gid, threads, resident, capabilities, ownNamespaces, limits, descriptors } = status;
   const { Eff, Bnd } = capabilities;
   const limit = (name: string) => `${limits?.[name] ?? "?"} ${name}`;

@@ -110,14 +110,15 @@ export const commands: readonly CommandDeclaration[] = [
   {
     name: "status",
     section: 8,
-    summary: "show how a mount's server is contained",
-    arguments: [{ name: "MOUNTPOINT", kind: "mountpoint" }],
+    summary: "list mounts, or show how one's server is contained",
+    arguments: [{ name: "MOUNTPOINT", kind: "mountpoint", optional: true }],
     options: [json],
     description: [
-      "Shows what the server of a mount, and the keeper that mounted for it, may do: user, capabilities, filters of system calls, namespaces, limits, open descriptors. All of it is what the kernel says in /proc, for each of their threads; the server is not asked. Landlock is not to be seen there.",
+      "Shows what the server of a mount, and the keeper that mounted for it, may do: user, capabilities, filters of system calls, namespaces, limits, open descriptors. All of it is what the kernel says in /proc, for each of their threads; the server is not asked. Landlock is not to be seen there. Without MOUNTPOINT, lists all of Bulkhead's mounts.",
       "Some of it can only be seen by root, and by the user whose mount it is.",
     ],
     examples: [
+      { command: "bulkhead status", does: "Show what is mounted." },
       { command: "bulkhead status /mnt", does: "Show it for people." },
       { command: "bulkhead status --json /mnt", does: 'Show it for programs: "contained" is true or false.' },
     ],
