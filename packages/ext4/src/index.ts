@@ -2,6 +2,7 @@ export { crc32c } from "./checksum/crc32c.js";
 export { BlobDevice, type BlobLike, type BlobReader } from "./device/blob.js";
 export type { BlockDevice } from "./device/device.js";
 export { FileDevice, type FileDeviceOptions, type FileIo } from "./device/file.js";
+export { IoLater } from "./device/io-later.js";
 export type { IoSequence } from "./device/io-sequence.js";
 export { MemoryDevice } from "./device/memory.js";
 export { type DeviceEvent, RecordingDevice } from "./device/recording.js";

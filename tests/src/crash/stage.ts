@@ -4,6 +4,7 @@ import {
   FileSystem,
   FileSystemError,
   type Inode,
+  IoLater,
   type MountOptions,
   type RecordingDevice,
 } from "@bulkhead/ext4";
@@ -11,7 +12,6 @@ import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
 import type { Expected } from "./expected.js";
 import type { History, Moment, Promised } from "./history.js";
 import { mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
-import { LaterIo } from "./later-io.js";
 
 const MOST_BYTES = 2 ** 40;
 
@@ -51,7 +51,7 @@ export class Stage implements History {
     this.#mark(0);
     this.promises.push({ at: 0, step: "before", moment: 0, data: 0, node: undefined });
     this.fs = FileSystem.mount(this.device, { ...options, writable: true }, steadyEnvironment());
-    if (background !== undefined) this.#transactions.background = new LaterIo(background);
+    if (background !== undefined) this.#transactions.background = new IoLater(background);
     const devices = new DeviceRegistry();
     this.fs.deviceId = devices.add(this.fs.device);
     const limits = { blockSize: this.fs.geometry.blockSize, maxBytes: MOST_BYTES };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
+import { IoLater } from "../../src/device/io-later.js";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { RecordingDevice } from "../../src/device/recording.js";
 import { DeviceError, FileSystemError } from "../../src/errors.js";
@@ -11,7 +12,6 @@ import type { Transactions } from "../../src/journal/transactions.js";
 import { BlockMapping } from "../../src/map/mapping.js";
 import { ImageDirectory, missingTool, TestEnvironment } from "../images.js";
 import { checkImage } from "../writable.js";
-import { LaterIo } from "./later-io.js";
 import { bytesOf, contentsOf, memoryOf, mountForWriting, remove, writeFile } from "./writing.js";
 
 const skip = missingTool("mke2fs", "e2fsck") ?? false;
@@ -36,7 +36,7 @@ function stage(...mke2fs: string[]): Stage {
   const environment = new TestEnvironment();
   const mounted = mountForWriting(device, {}, environment);
   const transactions = mounted.volume.transactions!;
-  transactions.background = new LaterIo(() => 0);
+  transactions.background = new IoLater(() => 0);
   const create = (name: string) => {
     mounted.create(mounted.root, bytesOf(name), { mode: 0o100644, uid: 0, gid: 0 });
   };
@@ -94,7 +94,7 @@ describe("a commit in the background", { skip }, () => {
     const on = stage();
     const { mounted, transactions, memory, create } = on;
     let ready = false;
-    transactions.background = new (class extends LaterIo {
+    transactions.background = new (class extends IoLater {
       override poll(): void {
         if (ready) this.wait();
       }

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { FailingDevice } from "../../src/device/failing.js";
+import { IoLater } from "../../src/device/io-later.js";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { isEngineError } from "../../src/errors.js";
 import type { FileSystem, MountOptions } from "../../src/filesystem.js";
 import { BlockMapping } from "../../src/map/mapping.js";
 import { TestEnvironment } from "../images.js";
-import { LaterIo } from "./later-io.js";
 import { bytesOf, contentsOf, hash, mountForWriting, overwrite, remove, writeFile } from "./writing.js";
 
 export interface Trial {
@@ -79,7 +79,7 @@ export function play(image: Uint8Array, { options, step, lasting, background }: 
   const fileSystem = mounted;
   const { root } = fileSystem;
   const { transactions } = fileSystem.volume;
-  if (background !== undefined && transactions !== undefined) transactions.background = new LaterIo(background);
+  if (background !== undefined && transactions !== undefined) transactions.background = new IoLater(background);
 
   let pending: Pending[] = [];
   const mapping = new BlockMapping();

@@ -1,10 +1,11 @@
-/** Commits whose I/O goes on while operations do, as on another thread, at a pace that a seed decides. */
-import type { BlockDevice, IoSequence } from "@bulkhead/ext4";
+import type { BlockDevice } from "./device.js";
+import type { IoSequence } from "./io-sequence.js";
 
 /** Steps that are done between two operations at most. */
 const MOST_STEPS = 3;
 
-export class LaterIo implements IoSequence {
+/** For tests: the I/O of commits goes on while operations do, as on another thread, at a pace that a seed decides. */
+export class IoLater implements IoSequence {
   readonly #random: () => number;
   #laid: (() => void)[] = [];
   #steps: (() => void)[] = [];
