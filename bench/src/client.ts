@@ -27,8 +27,8 @@ function takeMemory(bytes: number): void {
   if (status !== 0) throw new Error(`using memory: ${stderr}`);
 }
 
-/** Where a pass finds its files: all read the same ones, and each that writes begins with none. */
-function placeOf(pass: number): string {
+/** Makes the directory of a pass: all that read have the same one, and each that writes begins with an empty one. */
+function makePlace(pass: number): string {
   if (!(name in writeWorkloads)) return directory;
   if (pass > 0) rmSync(join(directory, `pass-${pass - 1}`), { recursive: true });
   const place = join(directory, `pass-${pass}`);
@@ -39,7 +39,7 @@ function placeOf(pass: number): string {
 let done: Done = { operations: 0, bytes: 0 };
 let seconds = 0;
 for (let pass = 0; pass < Number(passes); pass++) {
-  const place = placeOf(pass);
+  const place = makePlace(pass);
   workload.prepare?.(place);
   takeMemory(workload.memory ?? USUAL_MEMORY);
   const start = performance.now();

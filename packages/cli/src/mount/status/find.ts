@@ -26,10 +26,19 @@ export function findParties(mount: MountInfo): Parties | undefined {
   const lowest = holders.find((pid) => ancestorsOf(pid).some((above) => holders.includes(above)));
   const contained = holders.find((pid) => isContainedServer(programOf(pid)));
   const serving = lowest ?? contained ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
-  if (serving === undefined) return undefined;
-  const server = processStatus(serving);
+  const server = statusOf(serving);
+  if (server === undefined) return undefined;
   const beside = holders.find((pid) => pid !== serving && isOurs(programOf(pid)));
-  return { server, keeper: keeperOf(server) ?? (beside === undefined ? undefined : processStatus(beside)) };
+  return { server, keeper: keeperOf(server) ?? statusOf(beside) };
+}
+
+/** Undefined when there is no such process, or it ended meanwhile. */
+function statusOf(pid: number | undefined): ProcessStatus | undefined {
+  try {
+    return pid === undefined ? undefined : processStatus(pid);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a program is one that a keeper, or a service manager, starts: it is not its own keeper. */
