@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { COMMAND, type ContenderName, mount, OURS } from "./contenders.js";
+import { countOf } from "./count.js";
 import { emptyImage, makeImages } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
@@ -25,9 +26,7 @@ const { values } = parseArgs({
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+const rounds = countOf("rounds", values.rounds);
 /** Who copies by `bulkhead cp -r`; the others are mounts. */
 const programs = new Map([["image", OURS]]);
 if (values.before !== undefined) programs.set("before", join(values.before, COMMAND));

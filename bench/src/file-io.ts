@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
 import { type ContenderName, mount } from "./contenders.js";
+import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
@@ -30,9 +31,7 @@ const { values } = parseArgs({
     profile: { type: "boolean", default: false },
   },
 });
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1)
-  throw new Error(`--rounds ${values.rounds}: a whole number from 1 on is needed`);
+const rounds = countOf("rounds", values.rounds);
 const IMAGE = join(values.directory, "file-io.img");
 const IMAGE_MIB = 1536;
 const client = fileURLToPath(new URL("./file-io-image.js", import.meta.url));

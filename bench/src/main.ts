@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
 import { type ContenderName, contenderNamed, mount } from "./contenders.js";
+import { countOf } from "./count.js";
 import { type BenchImages, emptyImage, makeImages } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { geometricMean, median, quantile } from "./median.js";
@@ -30,15 +31,8 @@ const { values } = parseArgs({
     images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
   },
 });
-const rounds = numberOf("rounds");
-const passes = numberOf("passes");
-
-function numberOf(option: "rounds" | "passes"): number {
-  const number = Number(values[option]);
-  if (!Number.isInteger(number) || number < 1)
-    throw new Error(`--${option} ${values[option]}: a whole number from 1 on is needed`);
-  return number;
-}
+const rounds = countOf("rounds", values.rounds);
+const passes = countOf("passes", values.passes);
 
 const ourselves = contenderNamed(values.measure);
 const against = (values.before === undefined ? values.against : [...(values.against ?? []), "before"])?.map(

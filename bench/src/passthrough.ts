@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unmount } from "@bulkhead/fuse";
+import { countOf } from "./count.js";
 
 const SIZE = "256M";
 const GOAL = 0.95;
@@ -121,6 +122,7 @@ async function main(): Promise<void> {
       "no-passthrough": { type: "boolean", default: false },
     },
   });
+  const rounds = countOf("rounds", values.rounds);
   const chosen = WORKLOADS.filter(({ name }) => values.only.every((word) => name.includes(word)));
   const folder = mkdtempSync(join(values.directory, "passthrough-"));
   const [below, above] = [join(folder, "below"), join(folder, "above")];
@@ -133,7 +135,7 @@ async function main(): Promise<void> {
     measure(below, { name: "laying out", fio: ["--rw=write", "--bs=1M"] }, "2000");
     for (const workload of chosen) {
       const pairs: { below: Speed; above: Speed }[] = [];
-      for (let round = 0; round < Number(values.rounds); round++) {
+      for (let round = 0; round < rounds; round++) {
         const pair = new Map<string, Speed>();
         for (const directory of round % 2 === 0 ? [below, above] : [above, below]) {
           pair.set(directory, measure(directory, workload, values.milliseconds));

@@ -9,10 +9,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { JITLESS } from "@bulkhead/service";
+import { countOf } from "./count.js";
 import { median } from "./median.js";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
-const rounds = Number(values.rounds);
+const rounds = countOf("rounds", values.rounds);
 
 const packages = new URL("../../packages/", import.meta.url);
 const server = fileURLToPath(new URL("server/dist/src/contained/contained-server.js", packages));
