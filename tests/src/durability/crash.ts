@@ -69,7 +69,15 @@ async function servedVictim(image: string): Promise<Victim> {
   return {
     mountPoint: served.mountPoint,
     async kill() {
-      for (const pid of descendants(served.pid)) process.kill(pid, "SIGKILL");
+      const { serverPid } = served;
+      for (const pid of descendants(served.pid)) {
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch (error) {
+          // What started the server ends with it, maybe before its turn comes.
+          if (pid === serverPid || (error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+        }
+      }
       await served.ended;
     },
     async clear() {
