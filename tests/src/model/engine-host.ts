@@ -2,6 +2,7 @@
 import * as fs from "node:fs";
 import { errnoOf, FileDevice, FileSystem, type Inode, isEngineError } from "@bulkhead/ext4";
 import { DeviceRegistry, IomapHost, type Mapping, type MappingServer, MappingType, NULL_ADDR } from "@bulkhead/iomap";
+import { Announced } from "./announced.js";
 
 /** Half of iomap that answers where; errors become errnos, mistakes stay what they are. */
 class EngineServer implements MappingServer<Inode> {
@@ -56,6 +57,7 @@ export function openEngine(image: string): EngineHost {
   const fd = fs.openSync(image, "r+");
   const device = new FileDevice(fs, fd, { readOnly: false });
   const fileSystem = FileSystem.mount(device, { writable: true });
+  fileSystem.volume.transactions?.onCommit(new Announced());
   const devices = new DeviceRegistry();
   fileSystem.deviceId = devices.add(fileSystem.device);
   const limits = { blockSize: fileSystem.geometry.blockSize, maxBytes: MOST_BYTES };

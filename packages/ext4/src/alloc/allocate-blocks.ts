@@ -177,7 +177,7 @@ function overlapsMetadata(volume: Volume, allocator: Allocator, ratio: number): 
 export function take(handle: Handle, allocator: Allocator, group: number, from: number, end: number): void {
   const { volume } = handle;
   const bitmap = blockBitmap(volume, groupDescriptor(volume, group));
-  handle.modify(bitmap);
+  handle.modifyBits(bitmap, from, end);
   const descriptor = handle.modifyGroup(group);
   if (isBlockUninit(volume, descriptor)) {
     descriptor.flags &= ~GroupFlag.blockUninit;

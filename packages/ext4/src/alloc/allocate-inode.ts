@@ -137,7 +137,7 @@ function holdsMore(volume: Volume, ino: number): boolean {
 export function takeInode(handle: Handle, allocator: Allocator, group: number, index: number, mode: number): void {
   const { volume } = handle;
   const bitmap = inodeBitmap(volume, groupDescriptor(volume, group));
-  handle.modify(bitmap);
+  handle.modifyBits(bitmap, index, index + 1);
   const descriptor = handle.modifyGroup(group);
   bringBlocksIntoUse(handle, allocator, descriptor, bitmap.view, index);
   setBits(bitmap.view, index, index + 1);

@@ -72,7 +72,7 @@ function freeInGroup(handle: Handle, allocator: Allocator, group: number, from: 
       const block = groupFirstBlock(volume, group) + free * clusterRatio(volume);
       throw new CorruptionError("block-bitmap", { group, block }, "the block is to be freed and is free already");
     }
-    handle.modify(bitmap);
+    handle.modifyBits(bitmap, from, end);
     const descriptor = handle.modifyGroup(group);
     if (isBlockUninit(volume, descriptor)) descriptor.flags &= ~GroupFlag.blockUninit;
     allocator.freeing(allocator.space(group), bitmap.view, from, end);

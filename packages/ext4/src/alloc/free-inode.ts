@@ -37,7 +37,7 @@ export function freeInode(handle: Handle, inode: Inode): void {
     if (findClear(bitmap.view, index, index + 1) === index) {
       throw new CorruptionError("inode-bitmap", { inode: ino, group }, "the inode is to be freed and is free already");
     }
-    handle.modify(bitmap);
+    handle.modifyBits(bitmap, index, index + 1);
     const descriptor = handle.modifyGroup(group);
     clearBits(bitmap.view, index, index + 1);
     descriptor.freeInodes = Math.min(descriptor.freeInodes + 1, inodesPerGroup);

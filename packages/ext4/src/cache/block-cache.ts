@@ -26,6 +26,9 @@ export class CachedBlock {
   /** Number of the handle that saved the bytes to be able to undo its changes, and these with what the block was. The handle's business. */
   savedIn = 0;
   saved: Uint8Array | undefined = undefined;
+  /** The bytes that it saved, [savedFrom, savedTo), in their places in `saved`: it changes no others. */
+  savedFrom = 0;
+  savedTo = 0;
   savedSeal: Seal | undefined = undefined;
   savedSealSeed = 0;
   savedVerifiedAs = 0;

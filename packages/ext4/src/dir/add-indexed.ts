@@ -12,7 +12,7 @@ import { verifyLeaf } from "./leaf.js";
 import { mostLeavesOfHash } from "./listing.js";
 import { forgive } from "./lookup.js";
 import { directoryHash, type NameQuery } from "./name-query.js";
-import { insertEntry, type NewEntry } from "./records.js";
+import { insertEntry, insertionEnd, type NewEntry } from "./records.js";
 import { findRoom, NO_ROOM, roomAt } from "./room.js";
 import { leafEnd, sealLeaf } from "./seal.js";
 import { splitLeaf } from "./split-leaf.js";
@@ -64,8 +64,9 @@ export function addIndexed(handle: Handle, dir: Inode, query: NameQuery, entry: 
       room = findRoom(leaf.data, 0, end, blockSize, need);
       if (room === NO_ROOM) break;
     }
-    handle.modify(leaf, sealLeaf, dir.checksumSeed);
-    insertEntry(volume, dir, leaf.data, roomAt(room), end, entry);
+    const at = roomAt(room);
+    handle.modifyPart(leaf, at, insertionEnd(leaf.data, at, entry), sealLeaf, dir.checksumSeed);
+    insertEntry(volume, dir, leaf.data, at, end, entry);
     return true;
   }
   throw new CorruptionError("htree-order", { inode: dir.ino }, "an index that cannot be made to take a name");

@@ -11,7 +11,7 @@ import { alreadyThere } from "./entry-errors.js";
 import { canBeIndexed, makeIndexed } from "./index-change.js";
 import { verifyLeaf } from "./leaf.js";
 import type { NameQuery } from "./name-query.js";
-import { insertEntry, type NewEntry, writeUnused } from "./records.js";
+import { insertEntry, insertionEnd, type NewEntry, writeUnused } from "./records.js";
 import { NO_ROOM, roomAt } from "./room.js";
 import { leafEnd, sealLeaf, writeLeafTail } from "./seal.js";
 
@@ -71,8 +71,9 @@ export function addLinear(handle: Handle, dir: Inode, query: NameQuery, entry: N
     writeLeafTail(volume, block);
     room = -2;
   }
-  handle.modify(block, sealLeaf, dir.checksumSeed);
-  insertEntry(volume, dir, block.data, roomAt(room), recordsEnd, entry);
+  const at = roomAt(room);
+  handle.modifyPart(block, at, insertionEnd(block.data, at, entry), sealLeaf, dir.checksumSeed);
+  insertEntry(volume, dir, block.data, at, recordsEnd, entry);
   if (known === undefined) knownRoom.set(dir, { from: roomIn, need });
   else {
     known.from = roomIn;

@@ -11,10 +11,10 @@ import { casefold, FOLDED_MAX } from "./casefold.js";
 import { alreadyThere, noKey } from "./entry-errors.js";
 import { addInline, inlineRegionAt, removeInline, spillInline } from "./inline-directory.js";
 import { isCaseInsensitive, isIndexed } from "./kind.js";
-import { inodeOf } from "./leaf.js";
+import { inodeOf, recordLength } from "./leaf.js";
 import { EntryPlace, findEntry, isDotName } from "./lookup.js";
 import { NameQuery } from "./name-query.js";
-import { removeRecord, writeInode } from "./records.js";
+import { recordBefore, removeRecord, writeInode } from "./records.js";
 import { NO_ROOM } from "./room.js";
 import { leafEnd, sealLeaf } from "./seal.js";
 
@@ -99,8 +99,11 @@ export function removeEntry(handle: Handle, dir: Inode, name: Uint8Array): numbe
   if (block === undefined) {
     removeInline(handle, dir, offset);
   } else {
-    handle.modify(block, sealLeaf, dir.checksumSeed);
-    removeRecord(volume, dir, data, 0, leafEnd(volume), offset);
+    const { blockSize } = volume.geometry;
+    const before = recordBefore(data, 0, offset, blockSize);
+    const end = offset + recordLength(data, offset, blockSize);
+    handle.modifyPart(block, before, Math.min(end, data.length), sealLeaf, dir.checksumSeed);
+    removeRecord(volume, dir, data, before, leafEnd(volume), offset);
     noteRoom(dir, place.fileBlock);
   }
   return ino;
@@ -121,7 +124,7 @@ export function replaceEntry(handle: Handle, dir: Inode, name: Uint8Array, ino: 
   const old = inodeOf(data, offset);
   dir.entryChanges++;
   if (block === undefined) ({ data, at: offset } = inlineRegionAt(handle, dir, offset));
-  else handle.modify(block, sealLeaf, dir.checksumSeed);
+  else handle.modifyPart(block, offset, offset + DirectoryEntryLayout.size, sealLeaf, dir.checksumSeed);
   writeInode(data, offset, ino);
   if (volume.features.filetype) data[offset + DirectoryEntryLayout.offset.fileType] = fileType;
   return old;

@@ -11,7 +11,15 @@ import { appendDirectoryBlock } from "./append.js";
 import { inodeOf, recordLength } from "./leaf.js";
 import { inlineBytes } from "./lookup.js";
 import type { NameQuery } from "./name-query.js";
-import { insertEntry, type NewEntry, removeRecord, writeInode, writeRecordLength, writeUnused } from "./records.js";
+import {
+  insertEntry,
+  type NewEntry,
+  recordBefore,
+  removeRecord,
+  writeInode,
+  writeRecordLength,
+  writeUnused,
+} from "./records.js";
 import { NO_ROOM, roomAt } from "./room.js";
 import { leafEnd, sealLeaf, writeLeafTail } from "./seal.js";
 
@@ -107,7 +115,9 @@ export function removeInline(handle: Handle, dir: Inode, offset: number): void {
   const { volume } = handle;
   handle.modifyInode(dir);
   region.enter(volume, dir, offset >= I_BLOCK_SIZE);
-  removeRecord(volume, dir, region.data, region.start, region.data.length, offset - region.base);
+  const at = offset - region.base;
+  const before = recordBefore(region.data, region.start, at, volume.geometry.blockSize);
+  removeRecord(volume, dir, region.data, before, region.data.length, at);
 }
 
 /** Where in `region.data` bytes at `offset` of the contents are; they may be changed there. */

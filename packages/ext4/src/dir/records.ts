@@ -30,11 +30,21 @@ export function insertEntry(
   const { blockSize } = volume.geometry;
   const length = recordLength(data, at, blockSize);
   checkRecordEnd(dir, at, length, end);
-  const used = inodeOf(data, at) === 0 ? 0 : recordSize(data[at + FIELD.nameLength]!);
+  const used = usedOf(data, at);
   if (used > 0) writeRecordLength(data, at, used, blockSize);
   const place = at + used;
   writeEntry(volume, data, place, entry);
   writeRecordLength(data, place, length - used, blockSize);
+}
+
+/** Behind the bytes that `insertEntry` changes from `at` on. */
+export function insertionEnd(data: Uint8Array, at: number, { name }: NewEntry): number {
+  return Math.min(at + usedOf(data, at) + recordSize(name.length), data.length);
+}
+
+/** Bytes that the entry of the record at `at` needs. */
+function usedOf(data: Uint8Array, at: number): number {
+  return inodeOf(data, at) === 0 ? 0 : recordSize(data[at + FIELD.nameLength]!);
 }
 
 /** Writes an entry at `at`, all but its record length. */
@@ -64,31 +74,28 @@ export function writeUnused(data: Uint8Array, at: number, length: number, blockS
   writeRecordLength(data, at, length, blockSize);
 }
 
+/** The record before the one at `at`, in verified records from `start` on; `at` for the first one. */
+export function recordBefore(data: Uint8Array, start: number, at: number, blockSize: number): number {
+  let before = at;
+  for (let next = start; next < at; next += recordLength(data, next, blockSize)) before = next;
+  return before;
+}
+
 /**
- * Removes the entry at `at` of the verified records of `data[start, end)`. Its record goes to the one before it; the first one
- * stays, unused. Nothing of the name stays.
+ * Removes the entry at `at` of verified records that end at `end`. Its record goes to the one before it, see `recordBefore`; the first
+ * one stays, unused. Nothing of the name stays. Changes no bytes in front of `before`, nor behind the record.
  */
 export function removeRecord(
   volume: Volume,
   dir: Inode,
   data: Uint8Array,
-  start: number,
+  before: number,
   end: number,
   at: number,
 ): void {
   const { blockSize } = volume.geometry;
   const length = recordLength(data, at, blockSize);
   checkRecordEnd(dir, at, length, end);
-  if (at === start) {
-    writeUnused(data, at, length, blockSize);
-    return;
-  }
-  let before = start;
-  for (;;) {
-    const next = before + recordLength(data, before, blockSize);
-    if (next >= at) break;
-    before = next;
-  }
   data.fill(0, at, at + length);
   writeRecordLength(data, before, at + length - before, blockSize);
 }

@@ -80,9 +80,21 @@ export class Handle {
    * @param seed what `seal` finds in `block.sealSeed`
    */
   modify(block: CachedBlock, seal?: Seal, seed = 0): void {
-    if (block.savedIn !== this.number) this.#save(block);
+    this.modifyPart(block, 0, block.data.length, seal, seed);
+  }
+
+  /** Announces a change of the bytes [from, to) of a block, and of no others. A small part is saved, and kept, sooner than all of it. */
+  modifyPart(block: CachedBlock, from: number, to: number, seal?: Seal, seed = 0): void {
+    if (block.savedIn !== this.number) this.#save(block, from, to);
+    else if (from < block.savedFrom || to > block.savedTo) saveMore(block, from, to);
     block.seal = seal;
     block.sealSeed = seed;
+  }
+
+  /** Announces a change of the bits [from, end) of a bitmap. */
+  modifyBits(bitmap: CachedBlock, from: number, end: number): void {
+    // Bits change word by word.
+    this.modifyPart(bitmap, (from >>> 5) << 2, (((end - 1) >>> 5) << 2) + 4);
   }
 
   /** A block that was allocated for metadata just now: all zeros, and not read. */
@@ -97,10 +109,12 @@ export class Handle {
     return block;
   }
 
-  #save(block: CachedBlock): void {
+  #save(block: CachedBlock, from: number, to: number): void {
     block.savedIn = this.number;
     block.saved = this.#buffers.pop() ?? new Uint8Array(block.data.length);
-    block.saved.set(block.data);
+    block.savedFrom = from;
+    block.savedTo = to;
+    block.saved.set(block.data.subarray(from, to), from);
     block.savedSeal = block.seal;
     block.savedSealSeed = block.sealSeed;
     block.savedVerifiedAs = block.verifiedAs;
@@ -128,7 +142,8 @@ export class Handle {
     if (!timesOnly) inode.dataSyncTransaction = this.#transactions.tid;
     if (inode.modifiedIn === this.number) return;
     inode.modifiedIn = this.number;
-    this.modify(inodeTableBlock(this.volume, inode.ino));
+    const offset = inodeOffset(this.volume, inode.ino);
+    this.modifyPart(inodeTableBlock(this.volume, inode.ino), offset, offset + inode.raw.length);
     // Whoever holds it may have held it longer than the cache: from here on it is the one that all others see.
     if (this.volume.inodes.get(inode.ino) !== inode) this.volume.inodes.replace(inode);
     this.#inodes.push(inode);
@@ -141,8 +156,11 @@ export class Handle {
     const descriptor = groupDescriptor(this.volume, group);
     if (descriptor.modifiedIn !== this.number) {
       descriptor.modifiedIn = this.number;
-      const index = Math.floor(group / this.volume.geometry.descriptorsPerBlock);
-      this.modify(descriptorBlockOf(this.volume, group), sealDescriptors, index);
+      const { descriptorsPerBlock, descriptorSize } = this.volume.geometry;
+      const index = Math.floor(group / descriptorsPerBlock);
+      const offset = (group - index * descriptorsPerBlock) * descriptorSize;
+      const block = descriptorBlockOf(this.volume, group);
+      this.modifyPart(block, offset, offset + descriptorSize, sealDescriptors, index);
       this.#groups.push(descriptor);
     }
     return descriptor;
@@ -187,7 +205,7 @@ export class Handle {
     this.changes?.undo();
     for (let n = this.#blocks.length - 1; n >= 0; n--) {
       const block = this.#blocks[n]!;
-      block.data.set(block.saved!);
+      block.data.set(block.saved!.subarray(block.savedFrom, block.savedTo), block.savedFrom);
       // It is what it was, and not sealed as what it was to become.
       block.seal = block.savedSeal;
       block.sealSeed = block.savedSealSeed;
@@ -252,3 +270,16 @@ export class Handle {
 }
 
 const MOST_BUFFERS = 64;
+
+/** What lies between the part that is saved and the new one has not changed: it is saved as well. */
+function saveMore(block: CachedBlock, from: number, to: number): void {
+  const { data, savedFrom, savedTo } = block;
+  if (from < savedFrom) {
+    block.saved!.set(data.subarray(from, savedFrom), from);
+    block.savedFrom = from;
+  }
+  if (to > savedTo) {
+    block.saved!.set(data.subarray(savedTo, to), savedTo);
+    block.savedTo = to;
+  }
+}

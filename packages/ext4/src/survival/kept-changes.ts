@@ -8,12 +8,41 @@ import { blocksAt, Header, MAGIC, MOST_NOTE, NOTE_COUNT, Note, noteAt, Slot, slo
 import type { SurvivalRegion } from "./region.js";
 import { numberOfSeal } from "./seals.js";
 
+/** Slots at most that hold what a block was a step ago. */
+const MOST_SPARES = 256;
+
+/** A block of which something is kept, or is to be. */
+class Kept {
+  readonly number: number;
+  block: CachedBlock | undefined = undefined;
+  /** The slot that counts, -1 if none does, and the one of the step that is being written. */
+  slot = -1;
+  next = -1;
+  /** What was changed since the last step: bytes [from, to). */
+  from = 0;
+  to = 0;
+  /** Since the last step: whatever was kept of it is void. */
+  isVoid = false;
+  /** Whether it is among those that the next step has to see to. */
+  isListed = false;
+  /** A slot that has all of the block but the bytes [spareFrom, spareTo), which are older; -1 if there is none. And whether it may have one. */
+  spare = -1;
+  hasTurn = false;
+  spareFrom = 0;
+  spareTo = 0;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
 /**
  * What unfinished transactions changed, kept where it outlives the process: after each `keep`, a new process that replays the log
  * and then puts the kept blocks in their places (`restore`) has what this one had.
  *
- * A block is never written over: its new bytes go to a free slot, with the number of the step that is to come, and one store makes
- * the step count. So a death at any instruction leaves the step before or this one.
+ * A block is never written over: its new bytes go to another slot, with the number of the step that is to come, and one store makes
+ * the step count. So a death at any instruction leaves the step before or this one. A block that changes step by step has two
+ * slots in turn, and only what has changed since is copied to them.
  */
 export class KeptChanges implements CommitListener {
   /** A note of what is being done, kept with what it has changed where a transaction is sealed in the middle of it. */
@@ -27,19 +56,19 @@ export class KeptChanges implements CommitListener {
   /** The running transaction; its own count, which goes on when the process dies. */
   #running = 1;
   #durable = 0;
-  /** The slot that counts of each block that has one, and the transaction of each slot. */
-  readonly #slotOf = new Map<number, number>();
+  readonly #kept = new Map<number, Kept>();
+  /** The transaction of what each slot holds. */
   #transactionOf = new Float64Array(0);
   /** Free slots, used again last in, first out, and the first one that was never used. */
   readonly #free: number[] = [];
   #fresh = 0;
-
-  // What was changed since the last step.
-  readonly #changed = new Map<number, CachedBlock>();
-  readonly #void = new Set<number>();
-  #superblock = false;
-  /** Blocks of the step that is being written, and their slots, in turn. */
-  readonly #step: number[] = [];
+  /** Who may have a spare slot, and which of them has had it for longest. */
+  readonly #turns: Kept[] = [];
+  #oldest = 0;
+  #mostSpares = 0;
+  /** What was changed since the last step. */
+  readonly #changed: Kept[] = [];
+  #superblock: Kept | undefined;
 
   constructor(region: SurvivalRegion) {
     this.#region = region;
@@ -47,7 +76,8 @@ export class KeptChanges implements CommitListener {
 
   /** Most blocks of one transaction: the running one, the one that is being committed and what a step adds have room. */
   static mostBlocks(region: SurvivalRegion, blockSize: number): number {
-    return Math.floor(slotsIn(region.length, blockSize) / 3);
+    const slots = slotsIn(region.length, blockSize);
+    return Math.floor((slots - sparesOf(slots)) / 3);
   }
 
   /**
@@ -63,6 +93,8 @@ export class KeptChanges implements CommitListener {
     this.#slots = slotsIn(region.length, blockSize);
     this.#blocksAt = blocksAt(this.#slots);
     this.#transactionOf = new Float64Array(this.#slots);
+    this.#mostSpares = sparesOf(this.#slots);
+    this.#superblock = this.#keptOf(superblockHome(volume).block);
     if (region.number(Header.magic) === MAGIC) this.#takeOver();
     else {
       region.setNumber(Header.blockSize, blockSize);
@@ -94,61 +126,70 @@ export class KeptChanges implements CommitListener {
 
   /** Whether something was changed that is not kept. */
   get isBehind(): boolean {
-    return this.#changed.size > 0 || this.#void.size > 0 || this.#superblock;
+    return this.#changed.length > 0;
   }
 
   /** Keeps what was changed, and with it a note of up to {@link MOST_NOTE} bytes. Nothing happens when nothing was changed. */
   keep(note?: Uint8Array): void {
-    if (!this.isBehind) return;
-    const region = this.#region;
+    const changed = this.#changed;
+    if (changed.length === 0) return;
     const sequence = this.#sequence + 1;
-    for (const block of this.#changed.values()) {
-      const data = this.#write(block.block, numberOfSeal(block.seal), block.sealSeed);
-      region.write(data, block.data);
-      this.#finish(sequence);
-    }
-    if (this.#superblock) this.#writeSuperblock(sequence);
-    for (const block of this.#void) {
-      this.#write(block, VOID, 0);
-      this.#finish(sequence);
+    for (const kept of changed) {
+      if (kept.isVoid) this.#write(kept, VOID, 0);
+      else if (kept === this.#superblock) this.#writeSuperblock(kept);
+      else this.#writeBlock(kept);
+      this.#region.setNumber(slotAt(kept.next) + Slot.sequence, sequence);
     }
     if (note !== undefined) this.#writeNote(note, sequence);
-    region.setNumber(Header.sequence, sequence);
+    this.#region.setNumber(Header.sequence, sequence);
     this.#sequence = sequence;
-    this.#settle();
+    // By pop(): V8 takes ten times as long to set a length.
+    for (let kept = changed.pop(); kept !== undefined; kept = changed.pop()) this.#settle(kept);
   }
 
-  /** Fills the header of a free slot, which does not count yet. @returns where its block goes */
-  #write(block: number, seal: number, seed: number): number {
-    const slot = this.#free.pop() ?? this.#fresh++;
+  #writeBlock(kept: Kept): void {
+    const { data, seal, sealSeed } = kept.block!;
+    const parts = this.#lacksParts(kept);
+    const from = parts ? Math.min(kept.from, kept.spareFrom) : 0;
+    const to = parts ? Math.max(kept.to, kept.spareTo) : data.length;
+    const at = this.#write(kept, numberOfSeal(seal), sealSeed);
+    this.#region.write(at + from, data.subarray(from, to));
+  }
+
+  /** The superblock is kept as its block is going to be: its bytes in memory in their place. */
+  #writeSuperblock(kept: Kept): void {
+    const volume = this.#volume!;
+    countWritten(volume);
+    const parts = this.#lacksParts(kept);
+    const at = this.#write(kept, numberOfSeal(sealSuperblock), 0);
+    if (!parts) this.#region.write(at, superblockHome(volume).data);
+    this.#region.write(at + (SUPERBLOCK_OFFSET % this.#blockSize), bytesOf(volume.superblock));
+  }
+
+  /**
+   * Whether the spare slot lacks only what handles have changed since. Sealing changes blocks as well, and tells nobody: of what was
+   * written before that, nothing is used.
+   */
+  #lacksParts({ spare }: Kept): boolean {
+    return spare >= 0 && this.#transactionOf[spare] === this.#running;
+  }
+
+  /** Fills the header of the spare slot, or of a free one, which does not count yet. @returns where its block goes */
+  #write(kept: Kept, seal: number, seed: number): number {
+    const slot = kept.spare >= 0 ? kept.spare : (this.#free.pop() ?? this.#fresh++);
     if (slot >= this.#slots) throw new Error(`more than ${this.#slots} blocks are to be kept`);
     const region = this.#region;
     const at = slotAt(slot);
     // What it held may be of a block that has no other slot by the time the rest of its header is another's.
     region.setNumber(at + Slot.sequence, 0);
     region.setNumber(at + Slot.transaction, this.#running);
-    region.setNumber(at + Slot.block, block);
+    region.setNumber(at + Slot.block, kept.number);
     region.setNumber(at + Slot.seal, seal);
     region.setNumber(at + Slot.seed, seed);
     this.#transactionOf[slot] = this.#running;
-    this.#step.push(block, slot);
+    kept.spare = -1;
+    kept.next = slot;
     return this.#blocksAt + slot * this.#blockSize;
-  }
-
-  #finish(sequence: number): void {
-    const slot = this.#step[this.#step.length - 1]!;
-    this.#region.setNumber(slotAt(slot) + Slot.sequence, sequence);
-  }
-
-  /** The superblock is kept as its block is going to be: its bytes in memory in their place. */
-  #writeSuperblock(sequence: number): void {
-    const volume = this.#volume!;
-    const home = superblockHome(volume);
-    countWritten(volume);
-    const data = this.#write(home.block, numberOfSeal(sealSuperblock), 0);
-    this.#region.write(data, home.data);
-    this.#region.write(data + (SUPERBLOCK_OFFSET % this.#blockSize), bytesOf(volume.superblock));
-    this.#finish(sequence);
   }
 
   #writeNote(note: Uint8Array, sequence: number): void {
@@ -161,31 +202,78 @@ export class KeptChanges implements CommitListener {
     region.setNumber(at + Note.sequence, sequence);
   }
 
-  /** The step counts: the slots that its blocks had are free. */
-  #settle(): void {
-    const step = this.#step;
-    for (let n = 0; n < step.length; n += 2) {
-      const before = this.#slotOf.get(step[n]!);
-      if (before !== undefined) this.#free.push(before);
-      this.#slotOf.set(step[n]!, step[n + 1]!);
+  /** The step counts: the slot that the block had is free, or the next step's. */
+  #settle(kept: Kept): void {
+    const { slot, isVoid } = kept;
+    if (slot >= 0) {
+      if (isVoid) this.#free.push(slot);
+      else this.#spare(kept, slot);
     }
-    step.length = 0;
-    this.#changed.clear();
-    this.#void.clear();
-    this.#superblock = false;
+    kept.slot = kept.next;
+    kept.isVoid = false;
+    kept.isListed = false;
+  }
+
+  #spare(kept: Kept, slot: number): void {
+    if (!kept.hasTurn) this.#giveTurn(kept);
+    kept.spare = slot;
+    kept.spareFrom = kept.from;
+    kept.spareTo = kept.to;
+  }
+
+  #giveTurn(kept: Kept): void {
+    kept.hasTurn = true;
+    const turns = this.#turns;
+    if (turns.length < this.#mostSpares) {
+      turns.push(kept);
+      return;
+    }
+    const oldest = turns[this.#oldest]!;
+    oldest.hasTurn = false;
+    if (oldest.spare >= 0) this.#free.push(oldest.spare);
+    oldest.spare = -1;
+    turns[this.#oldest] = kept;
+    this.#oldest = (this.#oldest + 1) % turns.length;
+  }
+
+  #keptOf(number: number): Kept {
+    let kept = this.#kept.get(number);
+    if (kept === undefined) {
+      kept = new Kept(number);
+      this.#kept.set(number, kept);
+    }
+    return kept;
+  }
+
+  #list(kept: Kept): void {
+    if (kept.isListed) return;
+    kept.isListed = true;
+    this.#changed.push(kept);
   }
 
   afterHandle(blocks: readonly CachedBlock[], superblock: boolean): void {
     for (const block of blocks) {
-      this.#changed.set(block.block, block);
-      if (this.#void.size > 0) this.#void.delete(block.block);
+      const kept = this.#keptOf(block.block);
+      kept.from = kept.isListed ? Math.min(kept.from, block.savedFrom) : block.savedFrom;
+      kept.to = kept.isListed ? Math.max(kept.to, block.savedTo) : block.savedTo;
+      kept.block = block;
+      // One that was free is made anew, as a whole.
+      kept.isVoid = false;
+      this.#list(kept);
     }
-    if (superblock) this.#superblock = true;
+    if (superblock) this.#list(this.#superblock!);
   }
 
   afterForget(block: number): void {
-    this.#changed.delete(block);
-    if (this.#slotOf.has(block)) this.#void.add(block);
+    const kept = this.#kept.get(block);
+    if (kept === undefined) return;
+    if (kept.slot >= 0) {
+      kept.isVoid = true;
+      this.#list(kept);
+    } else if (kept.isListed && !kept.isVoid) {
+      this.#kept.delete(block);
+      this.#changed.splice(this.#changed.indexOf(kept), 1);
+    }
   }
 
   /** From here on the log, or the block's place, may have what is in memory: what is kept must not be older. */
@@ -197,14 +285,24 @@ export class KeptChanges implements CommitListener {
   afterCommit(): void {
     this.#durable++;
     this.#region.setNumber(Header.durable, this.#durable);
-    for (const [block, slot] of this.#slotOf) {
-      if (this.#transactionOf[slot]! > this.#durable) continue;
-      this.#slotOf.delete(block);
-      this.#free.push(slot);
+    for (const kept of this.#kept.values()) {
+      if (kept.slot >= 0 && this.#transactionOf[kept.slot]! <= this.#durable) this.#release(kept);
     }
+  }
+
+  #release(kept: Kept): void {
+    this.#free.push(kept.slot);
+    kept.slot = -1;
+    if (kept.spare >= 0) this.#free.push(kept.spare);
+    kept.spare = -1;
+    if (!kept.isListed && kept !== this.#superblock) this.#kept.delete(kept.number);
   }
 
   afterAbort(): void {
     this.#region.setNumber(Header.aborted, 1);
   }
+}
+
+function sparesOf(slots: number): number {
+  return Math.max(1, Math.min(MOST_SPARES, slots >> 3));
 }
