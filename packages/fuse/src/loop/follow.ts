@@ -42,8 +42,11 @@ const FOLLOWING = 16;
 const SCATTERED = 1024;
 /** Observations after which searching becomes rare. */
 const PATIENCE = 24;
-/** While following, every so many observations the client is looked up again. */
-const LOOK_AGAIN = 64;
+/**
+ * While following, every so many observations the client is looked up again, though there was nothing to notice. Rarely: where another
+ * process has to be asked for it, that one wakes up on another CPU, and on some kernels draws the client there.
+ */
+const LOOK_AGAIN = 256;
 /** The most times in a row that a client is thought to have stayed when it asked nothing. */
 const LONGEST_TRUST = 64;
 /** Milliseconds of waiting for the CPU, per request, above which following costs more than a wake-up elsewhere. */

@@ -42,7 +42,7 @@ describe("the follower", () => {
     assert.deepEqual(moves, [2]);
     assert.equal(follower.following, true);
     at.set(7, 1);
-    see(7, 64);
+    see(7, 256);
     assert.deepEqual(moves, [2, 1]);
   });
 
@@ -113,7 +113,7 @@ describe("the follower", () => {
     for (let i = 0; i < 4; i++) for (const tid of [1, 2, 3]) see(tid);
     assert.deepEqual(moves, [3]);
     at.set(2, 0);
-    for (let i = 0; i < 70; i++) for (const tid of [1, 2, 3]) see(tid);
+    for (let i = 0; i < 350; i++) for (const tid of [1, 2, 3]) see(tid);
     assert.deepEqual(moves, [3, "float"]);
     assert.equal(follower.following, false);
   });
