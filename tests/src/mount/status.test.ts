@@ -86,8 +86,9 @@ describe("the status of a mount", { skip: withoutMountTools() }, () => {
     assert.deepEqual([theirs?.contained, theirs?.server, theirs?.keeper], [false, null, null]);
     assert.ok(list.every(({ mountpoint }) => seen(mountpoint).length === 1));
     const lines = bulkhead("status").stdout.trim().split("\n");
-    assert.equal(lines.length, list.length);
     assert.ok(lines.includes(`${image} on ${dead.mountPoint}: no server to be seen`));
+    // Other tests mount and unmount meanwhile.
+    assert.equal(lines.filter((line) => line.includes(` on ${dead.mountPoint}: `)).length, 1);
     const expected = `${image} on ${contained.mountPoint}: contained, process ${contained.serverPid}, user `;
     assert.ok(lines.some((line) => line.startsWith(expected)));
     assert.equal(bulkhead("umount", dead.mountPoint).code, 0);
