@@ -1,6 +1,7 @@
 /** Where lock-down must refuse to go on, and what it does in a user namespace. Oracle: /proc, and the kernel's answers. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { constants } from "node:os";
 import { describe, test } from "node:test";
 import { withoutTools } from "../facilities.js";
 
@@ -35,6 +36,12 @@ describe("lock-down", { skip }, () => {
     );
     // A ring cannot be written to. What is there instead can, and does nothing.
     assert.equal(said, "EINVAL\n8\nSIGSYS");
+  });
+
+  test("lets a thread begin that was made before, and had not run yet", () => {
+    // As wrong as they are, the kernel says so: the filter has let them through.
+    const said = apart([], `lockDown(); say(call("set_robust_list", 0, 1)); say(call("rseq", 0, 1, 0, 0));`);
+    assert.equal(said, `-${constants.errno.EINVAL}\n-${constants.errno.EINVAL}`);
   });
 
   test("refuses to go on where there is an io_uring that needs no system calls", () => {

@@ -96,6 +96,7 @@ export function policy({ socket, pid, device, jit }: PolicyOptions): readonly Ru
     allow(["preadv2"], "the device, at once or not at all (RWF_NOWAIT)"),
     allow(["poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_ctl"], "waiting"),
     allow(["futex", "sched_yield", "restart_syscall", "membarrier"], "threads that wait for each other"),
+    allow(["set_robust_list", "rseq"], "what a thread begins with: one that was made before may not have run yet"),
     allow(["fsync", "fdatasync", "sync_file_range", "readahead"], "durability, and hints to the page cache"),
     allow(["fstat", "flock", "close"], "descriptors that are there; fstat by its old number takes no name"),
     allow(["munmap", "mremap", "brk"], "own memory, none of which becomes code by it"),

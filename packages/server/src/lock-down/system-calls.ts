@@ -34,6 +34,8 @@ export const systemCalls = {
   madvise: [28, 233],
   brk: [12, 214],
   membarrier: [324, 283],
+  set_robust_list: [273, 99],
+  rseq: [334, 293],
   clock_gettime: [228, 113],
   clock_getres: [229, 114],
   clock_nanosleep: [230, 115],
