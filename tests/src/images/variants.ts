@@ -113,7 +113,13 @@ export const VARIANTS: readonly ImageVariant[] = [
     ],
     fill: BIG,
   },
-  { name: "no-extents", about: "ext4 without extents", size: 256 * MIB, mke2fs: ext4("^extent,^64bit", "-b", "1024") },
+  {
+    name: "no-extents",
+    about: "ext4 without extents",
+    like: "ext3-1k",
+    size: 256 * MIB,
+    mke2fs: ext4("^extent,^64bit", "-b", "1024"),
+  },
   { name: "no-64bit", about: "32-byte group descriptors", size: 256 * MIB, mke2fs: ext4("^64bit", "-b", "4096") },
   {
     name: "inline-data",
@@ -131,6 +137,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-dir-index",
     about: "linear directories only",
+    like: "ext2-rev0",
     size: 256 * MIB,
     mke2fs: ext4("^dir_index", "-b", "4096"),
   },
@@ -187,12 +194,14 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-flex-bg",
     about: "each group's tables in the group",
+    like: "ext3-1k",
     size: 512 * MIB,
     mke2fs: ext4("^flex_bg", "-b", "1024"),
   },
   {
     name: "flex-bg-64",
     about: "64 groups' tables together",
+    like: "ext4-4k",
     size: 512 * MIB,
     mke2fs: ext4("", "-b", "1024", "-G", "64"),
     fill: SMALL,
@@ -234,6 +243,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "bigalloc-64k-1k",
     about: "clusters of 64 blocks of 1 KiB",
+    like: "bigalloc-16k",
     size: 1024 * MIB,
     mke2fs: ext4("bigalloc,^resize_inode", "-b", "1024", "-C", "65536"),
     fill: SMALL,
@@ -249,6 +259,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-huge-file",
     about: "32-bit block counts in units of 512 bytes",
+    like: "ext4-4k",
     size: 256 * MIB,
     mke2fs: ext4("^huge_file", "-b", "4096"),
     fill: SMALL,
@@ -369,6 +380,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "in-mbr",
     about: "a primary partition of an MBR disk, 1 KiB blocks",
+    like: "in-gpt",
     size: 128 * MIB,
     mke2fs: ext4("", "-b", "1024"),
     partition: "mbr",
@@ -377,6 +389,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-journal",
     about: "ext4 without a journal",
+    like: "ext4-4k",
     size: 256 * MIB,
     mke2fs: ext4("^has_journal", "-b", "4096"),
   },
