@@ -27,13 +27,14 @@ const HARMLESS = [
 ];
 
 /**
- * What is wrong, a line each; empty when all three agree with the notes. The image is not changed.
+ * What is wrong, a line each; empty when all three agree with the notes. The image is not changed. We read what e2fsck leaves as well.
  *
  * @param image as it was at the crash
  */
 export function judge(image: string, notes: readonly Note[], verdict: Verdict): string[] {
   return [
-    ...say("our replay", () => ourReplay(image, notes)),
+    // Without a journal, e2fsck comes first: a crash may find a leaf of extents on disk, and not yet its new key in the inode above.
+    ...(verdict.journal ? say("our replay", () => ourReplay(image, notes)) : []),
     ...say("e2fsck", () => onCopy(image, (copy) => repaired(copy, notes, verdict))),
     ...say("the kernel", () => onCopy(image, (copy) => kernelReplay(copy, notes, verdict))),
   ];
