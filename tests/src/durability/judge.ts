@@ -12,6 +12,8 @@ import { broken, lastNotes, type Note, type Reader } from "./notes.js";
 export interface Verdict {
   /** Whether the journal makes the image consistent by itself: without one, e2fsck has to repair. */
   readonly journal: boolean;
+  /** Who wrote it. */
+  readonly subject?: "kernel" | "served";
 }
 
 /**
@@ -27,14 +29,15 @@ const HARMLESS = [
 ];
 
 /**
- * What is wrong, a line each; empty when all three agree with the notes. The image is not changed. We read what e2fsck leaves as well.
+ * What is wrong, a line each; empty when all three agree with the notes. The image is not changed. We read what e2fsck leaves, too.
  *
  * @param image as it was at the crash
  */
 export function judge(image: string, notes: readonly Note[], verdict: Verdict): string[] {
+  // Of the kernel's, a crash may find a leaf of extents on disk and not yet its new key in the inode above: e2fsck comes first.
+  const isReadable = verdict.journal || verdict.subject !== "kernel";
   return [
-    // Without a journal, e2fsck comes first: a crash may find a leaf of extents on disk, and not yet its new key in the inode above.
-    ...(verdict.journal ? say("our replay", () => ourReplay(image, notes)) : []),
+    ...(isReadable ? say("our replay", () => ourReplay(image, notes)) : []),
     ...say("e2fsck", () => onCopy(image, (copy) => repaired(copy, notes, verdict))),
     ...say("the kernel", () => onCopy(image, (copy) => kernelReplay(copy, notes, verdict))),
   ];

@@ -74,7 +74,7 @@ export class KeptChanges implements CommitListener {
     this.#region = region;
   }
 
-  /** Most blocks of one transaction: the running one, the one that is being committed and what a step adds have room. */
+  /** Most blocks of one transaction: beside the spares, the running one, the one that is being committed and what a step adds have room. */
   static mostBlocks(region: SurvivalRegion, blockSize: number): number {
     const slots = slotsIn(region.length, blockSize);
     return Math.floor((slots - sparesOf(slots)) / 3);

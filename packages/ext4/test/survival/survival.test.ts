@@ -264,8 +264,9 @@ describe("a process that dies", { skip: missingTool("mke2fs", "e2fsck") ?? false
     });
   }
 
-  it("had kept each block as it was, more than change in turn, while commits were under way", () => {
+  it("has kept every block as it was, more of them than can have two slots, with commits under way", (context) => {
     const seed = Number(process.env["SURVIVAL_SEED"] ?? Date.now() % 1_000_000);
+    context.diagnostic(`seed ${seed}`);
     const random = randomFrom(seed);
     const path = images.make("steps.img", "64M", ["-b", "1024", "-t", "ext4", "-N", "8192"]);
     const memory = memoryOf(path);

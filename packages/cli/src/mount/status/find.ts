@@ -14,6 +14,8 @@ const CONTAINED = /\/contained-server\.js$/;
 const SERVERS = /\/(?:contained-server|server-process)\.js$/;
 /** What a launcher is made of: see `launchServer`. */
 const LAUNCHERS = new Set(["unshare", "setpriv", "prlimit", "sh"]);
+/** What /proc says of a process that has ended, or ends while it is read. */
+const GONE = new Set(["ENOENT", "ESRCH"]);
 
 /**
  * Finds the processes of a mount: the kernel says whose requests are a descriptor's (Linux 6.17, for root and for one's own
@@ -36,7 +38,8 @@ export function findParties(mount: MountInfo): Parties | undefined {
 function statusOf(pid: number | undefined): ProcessStatus | undefined {
   try {
     return pid === undefined ? undefined : processStatus(pid);
-  } catch {
+  } catch (error) {
+    if (!GONE.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return undefined;
   }
 }
