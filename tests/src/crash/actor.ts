@@ -289,6 +289,17 @@ export class Actor extends Stage {
       },
     );
   }
+  /** Has its inode leave the cache, as those that nobody uses do, and changes the time of the one that is read in its place. */
+  readAgain(path: string): boolean {
+    return this.perform(
+      `read ${path} again`,
+      () => {
+        this.fs.volume.inodes.delete(this.inode(path).ino);
+        this.fs.setModificationTime(this.inode(path));
+      },
+      () => [this.model.node(path).id],
+    );
+  }
   /** @param same whether the value is that of all others of this length, so that they can share a block */
   setXattr(path: string, name: string, length: number, same = false): boolean {
     const value = Buffer.alloc(length, `${name}${same ? "" : ++this.versions}`);

@@ -2,7 +2,7 @@
 import { FileSystem, isEngineError } from "@bulkhead/ext4";
 import { Actor } from "./actor.js";
 import { APPLICATIONS } from "./applications.js";
-import { type CrashState, crashStates, type EnumerationOptions, randomFrom } from "./crash-states.js";
+import { type CrashState, crashStates, type EnumerationOptions, randomFrom, write } from "./crash-states.js";
 import type { Fsck } from "./e2fsck.js";
 import type { History } from "./history.js";
 import { recorded, steadyEnvironment } from "./hosting.js";
@@ -42,6 +42,8 @@ const MOST_PER_WORKLOAD = 60;
 const MOST_FAILURES = 3;
 /** Of so many states one crashes again while it is recovered from. */
 const AGAIN = 25;
+/** Part of the workloads in whose course the process dies. */
+const DEATHS = 0.3;
 const THINLY = { epochs: 0.4, scattered: 4 } as const;
 /** States in which any sectors of an epoch are there, an epoch. */
 const SCATTERED = 6;
@@ -125,6 +127,7 @@ async function crash(
   const { seed, mostPerEpoch = MOST_PER_EPOCH, mostPerWorkload = MOST_PER_WORKLOAD, wrap = recorded } = options;
   // Half of the workloads have their commits' I/O go on while they do.
   const background = base.image.journal && random() < 0.5 ? random : undefined;
+  const what = `${base.image.name}, seed ${seed}, workload ${number} (${workload.name})`;
   const mark = device.mark();
   const actor = new Actor(device, base.model.clone(), base.image.options, wrap, background);
   const { events } = actor.device;
@@ -132,8 +135,8 @@ async function crash(
   try {
     workload.act(actor);
   } catch (error) {
-    const what = error instanceof Error ? `${error.stack}\n${String(error.cause)}` : String(error);
-    throw new Error(`${base.image.name}, seed ${seed}, workload ${number} (${workload.name}): ${what}`);
+    const why = error instanceof Error ? `${error.stack}\n${String(error.cause)}` : String(error);
+    throw new Error(`${what}: ${why}`);
   }
   device.rollback(mark);
   // All file systems are mounted alike: once is enough.
@@ -143,9 +146,41 @@ async function crash(
   const enumeration = { from, mostPerEpoch, epochs, scattered: SCATTERED, random };
   let count = 0;
   for (const state of crashStates(device, events, enumeration)) {
-    const label = `${base.image.name}, seed ${seed}, workload ${number} (${workload.name}), state ${count++}: ${state.label}`;
+    const label = `${what}, state ${count++}: ${state.label}`;
     await judge.judge(actor, state, label);
     if (base.image.journal && random() * AGAIN < 1) await again(base, judge, actor, state, label, enumeration);
+  }
+  if (base.image.journal && random() < DEATHS) await afterDeath(base, judge, actor, device, mounted, enumeration, what);
+}
+
+/** The process dies, and the machine does not: the next one finds all that was written, durable or not. Then the power is lost. */
+async function afterDeath(
+  base: Base,
+  judge: Judge,
+  actor: Actor,
+  device: TrackedImage,
+  mounted: number,
+  { mostPerEpoch, random }: EnumerationOptions,
+  workload: string,
+): Promise<void> {
+  const { events } = actor.device;
+  const died = mounted + Math.floor(random() * (events.length - mounted + 1));
+  const before = events.slice(0, died);
+  const mark = device.mark();
+  for (const event of before) write(device, event);
+  const next = recorded(device);
+  try {
+    FileSystem.mount(next, { ...base.image.options, writable: true }, steadyEnvironment()).unmount();
+  } finally {
+    device.rollback(mark);
+  }
+  const all = [...before, ...next.events];
+  const from = before.findLastIndex(({ kind }) => kind === "flush") + 1;
+  const enumeration = { ...THINLY, epochs: 1, from, mostPerEpoch: mostPerEpoch ?? MOST_PER_EPOCH, random };
+  for (const state of crashStates(device, all, enumeration)) {
+    const latest = Math.min(state.latest, died);
+    const label = `${workload}, death after ${died} events, ${state.label}`;
+    await judge.judge(actor, { ...state, issued: died, latest }, label);
   }
 }
 

@@ -103,7 +103,8 @@ export function* crashStates(
   }
 }
 
-function write(image: TrackedImage, event: DeviceEvent): void {
+/** Has an event happen. */
+export function write(image: TrackedImage, event: DeviceEvent): void {
   if (event.kind !== "flush") image.write(event.offset, bytesOf(event));
 }
 

@@ -78,7 +78,9 @@ export const SYNCS: readonly Operation[] = [
   { name: "fsync", act: (a) => a.fsync("A/foo") },
   { name: "fsync elsewhere", act: (a) => a.fsync("B/bar") },
   { name: "fdatasync", act: (a) => a.fsync("A/foo", true) },
+  { name: "fdatasync of what was read again", act: (a) => a.readAgain("A/foo") && a.fsync("A/foo", true) },
   { name: "fsync of the directory", act: (a) => a.fsync("A") },
+  { name: "fdatasync of the directory", act: (a) => a.fsync("A", true) },
   { name: "sync", act: (a) => a.sync() },
   { name: "commit", act: (a) => a.commit() },
 ];

@@ -9,7 +9,7 @@ import {
   type RecordingDevice,
 } from "@bulkhead/ext4";
 import { DeviceRegistry, IomapHost } from "@bulkhead/iomap";
-import type { Expected } from "./expected.js";
+import type { Expected, Snapshot } from "./expected.js";
 import type { History, Moment, Promised } from "./history.js";
 import { mappingsOf, recorded, steadyEnvironment } from "./hosting.js";
 
@@ -88,7 +88,20 @@ export class Stage implements History {
   }
 
   #mark(begun: number): void {
-    this.moments.push({ begun, step: this.#step, snapshot: this.model.snapshot() });
+    const snapshot = this.model.snapshot();
+    const before = this.moments.at(-1)?.snapshot;
+    if (before !== undefined) {
+      this.#namesChanged(before, snapshot);
+      this.#namesChanged(snapshot, before);
+    }
+    this.moments.push({ begun, step: this.#step, snapshot });
+  }
+  /** Notes of which directories a name was changed. */
+  #namesChanged({ names }: Snapshot, other: Snapshot): void {
+    for (const [path, id] of names) {
+      if (path === "" || other.names.get(path) === id) continue;
+      this.#changed.set(names.get(path.slice(0, Math.max(0, path.lastIndexOf("/"))))!, this.moments.length);
+    }
   }
 
   /** A step: what the engine does, and what comes of it. @returns whether it was done; what the engine refuses changes nothing */
@@ -139,9 +152,11 @@ export class Stage implements History {
       if (error instanceof FileSystemError && error.code === "ENOENT") return;
       throw error;
     }
-    const { id } = this.model.node(path);
-    const data = (dataOnly ? this.dataChanged : this.#changed).get(id) ?? 0;
-    const moment = dataOnly ? this.#sizedAt(id, data) : data;
+    const { id, kind } = this.model.node(path);
+    // The data of a directory are the names in it.
+    const ofFile = dataOnly && kind === "file";
+    const data = (ofFile ? this.dataChanged : this.#changed).get(id) ?? 0;
+    const moment = ofFile ? this.#sizedAt(id, data) : data;
     this.#settle(inode, dataOnly, () =>
       this.promises.push({ at: this.device.events.length, step, moment, data, node: id }),
     );

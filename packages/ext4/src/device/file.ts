@@ -37,8 +37,8 @@ export class FileDevice implements BlockDevice {
   readonly fd: number;
   readonly #io: FileIo;
   readonly #ownsDescriptor: boolean;
-  /** Whether something was written that was not flushed. */
-  #dirty = false;
+  /** Whether something may have been written that was not flushed: also by somebody before, who died. */
+  #dirty: boolean;
   #written = 0;
   /** Where the current stream of writes has not been given to the disk, and where it ends. */
   #behind = 0;
@@ -55,6 +55,7 @@ export class FileDevice implements BlockDevice {
     // A sparse file can be larger than what offsets can say exactly.
     this.size = Math.min(options.size ?? io.fstatSync(fd).size, Number.MAX_SAFE_INTEGER);
     this.readOnly = options.readOnly ?? true;
+    this.#dirty = !this.readOnly;
     this.#ownsDescriptor = options.ownsDescriptor ?? true;
   }
 

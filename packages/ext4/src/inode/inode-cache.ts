@@ -1,5 +1,8 @@
 import type { Inode } from "./inode.js";
 
+/** An operation holds some inodes at a time, four in a rename, and each of them has to be the one that all others see. */
+const LEAST = 16;
+
 /**
  * A bounded cache of decoded inodes. Two generations instead of a list in order of use: what is used moves to the young one,
  * and when that is full it becomes the old one and the old one is dropped. A hit costs one or two look-ups in a Map.
@@ -12,9 +15,9 @@ export class InodeCache {
   /** Inodes without links that are still in use: no entry leads to them, and on disk they are as good as deleted. */
   readonly #kept = new Map<number, Inode>();
 
-  /** @param capacity inodes; at least 2 are kept */
+  /** @param capacity inodes; at least LEAST are kept */
   constructor(capacity: number) {
-    this.capacity = Math.max(2, Math.floor(capacity));
+    this.capacity = Math.max(LEAST, Math.floor(capacity));
   }
 
   get size(): number {

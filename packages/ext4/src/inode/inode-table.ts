@@ -74,6 +74,9 @@ export function readRawInode(volume: Volume, ino: number): Inode {
   const { block } = cached;
   const offset = inodeOffset(volume, ino);
   const inode = new Inode(ino, cached.data.slice(offset, offset + inodeSize));
+  // Of one that was evicted, its block knows no more than this: maybe it was changed in this transaction, and not its times alone.
+  inode.syncTransaction = cached.transaction;
+  inode.dataSyncTransaction = cached.transaction;
   // Before the checksum, as in the kernel: inodes that were never used are all zeros, their checksum too.
   if (inode.view.getUint16(at.mode, true) === 0 && inode.view.getUint16(at.linksCount, true) === 0) {
     throw notInUse(volume, ino);

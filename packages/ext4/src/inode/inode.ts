@@ -50,7 +50,7 @@ export class Inode {
   modifiedIn = 0;
   /** Number of the handle that allocated it: there is nothing to go back to when that is undone. */
   createdIn = 0;
-  /** Numbers of the transactions that changed it last, and that changed what fdatasync has to bring to the device. */
+  /** Numbers of the transactions that changed it last, and that changed what fdatasync has to bring to the device; 0 if none, or durable when it was read. */
   syncTransaction = 0;
   dataSyncTransaction = 0;
   /** Of a directory: counts the changes of its entries, for who keeps what it has read of them. */

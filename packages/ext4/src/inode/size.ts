@@ -23,7 +23,8 @@ export function setSize(handle: Handle, inode: Inode, size: number): void {
   const most = maxFileSize(handle.volume, inode);
   if (size > most) throw new FileSystemError("EFBIG", `a file of ${size} bytes; at most ${most} are possible`);
   handle.modifyInode(inode);
-  if (size > inode.size) handle.changes?.needData();
+  // What is new below its end, or zeroed behind it, is in place before the size.
+  if (size > inode.size || size % handle.volume.geometry.blockSize !== 0) handle.changes?.needData();
   inode.size = size;
   const { superblock } = handle.volume;
   if (size > LARGE_FILE && (superblock.featureRoCompat & roCompatFeature.large_file) === 0) {

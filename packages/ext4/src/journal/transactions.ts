@@ -2,7 +2,6 @@ import type { CachedBlock } from "../cache/block-cache.js";
 import { IoAtOnce, type IoSequence } from "../device/io-sequence.js";
 import { errno, FileSystemError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
-import { inodeTableBlock } from "../inode/inode-table.js";
 import { sealSuperblock, superblockHome } from "../superblock/write-superblock.js";
 import type { Volume } from "../volume.js";
 import { Checkpoints } from "./checkpoints.js";
@@ -358,9 +357,8 @@ export class Transactions {
 
   /** Number of the last transaction that has something of an inode. */
   #lastChange(inode: Inode, dataOnly: boolean): number {
-    // Of an inode that was evicted from its cache and read again, its block in the inode table knows.
-    if (inode.syncTransaction === 0) return inodeTableBlock(this.#volume, inode.ino).transaction;
-    return dataOnly ? inode.dataSyncTransaction : inode.syncTransaction;
+    // What is changed of others as their times alone, a directory's names among it, is all that there is to be synced.
+    return dataOnly && inode.isRegular ? inode.dataSyncTransaction : inode.syncTransaction;
   }
 
   /**

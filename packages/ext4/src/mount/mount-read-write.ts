@@ -133,6 +133,8 @@ function openLog(before: Volume, options: MountOptions, kept: KeptState | undefi
 }
 
 function bringHome({ device, geometry }: Volume, changed: CopyOnWriteDevice): void {
+  // First the data that whoever died had written, which need not be durable yet.
+  device.flush();
   for (const [block, data] of changed.changes()) device.write(block * geometry.blockSize, data);
   device.flush();
 }

@@ -23,7 +23,7 @@ export interface OpenVolumeOptions {
   readonly superblock?: number;
   /** Bound of the block cache, in bytes. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Bound of the cache of inodes. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
+  /** Bound of the cache of inodes, 16 at least. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
   readonly inodeCacheEntries?: number;
   /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
   readonly blockValidity?: boolean;

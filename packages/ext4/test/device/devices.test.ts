@@ -123,6 +123,26 @@ describe("devices", () => {
       assert.throws(() => new SubRangeDevice(base, start), DeviceError);
   });
 
+  it("in files flush what somebody else may have written before, and then only what was written", () => {
+    const flushed: number[] = [];
+    const io = { ...fs, fdatasyncSync: (fd: number) => flushed.push(fd) };
+    const path = files.file("flushed");
+    fs.writeFileSync(path, pattern);
+    const device = new FileDevice(io, fs.openSync(path, "r+"), { readOnly: false });
+    device.flush();
+    assert.deepEqual(flushed, [device.fd]);
+    device.flush();
+    assert.equal(flushed.length, 1);
+    device.write(0, Uint8Array.of(1));
+    device.flush();
+    assert.equal(flushed.length, 2);
+    device.close();
+    const reading = new FileDevice(io, fs.openSync(path, "r"));
+    reading.flush();
+    assert.equal(flushed.length, 2);
+    reading.close();
+  });
+
   it("that record keep writes and flushes in order, as they were", () => {
     const recording = new RecordingDevice(new MemoryDevice(pattern.slice()));
     const bytes = Uint8Array.of(9);
