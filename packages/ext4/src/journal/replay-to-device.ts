@@ -10,10 +10,6 @@ const BUFFER_SIZE = 256 * 1024;
 export function replayToDevice(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): void {
   const { blockSize } = log;
   const most = Math.max(1, BUFFER_SIZE / blockSize);
-  // Whoever wrote the log may have died, and not the machine: its last commit block, and data, need not be durable yet, and what they
-  // make good must not be home before them.
-  log.storage.device.flush();
-  if (log.storage.device !== volume.device) volume.device.flush();
   const buffer = new Uint8Array(most * blockSize);
   const view = new DataView(buffer.buffer);
   for (let first = 0; first < blocks.length; ) {

@@ -107,14 +107,18 @@ interface OpenedLog {
  */
 function openLog(before: Volume, options: MountOptions, kept: KeptState | undefined): OpenedLog {
   const { device, environment } = before;
+  const { journalDevice, asyncCommit = false } = options;
   const barrier = options.barrier ?? true;
+  // Whoever wrote last may have died, and not the machine: its last commit block, and its data, need not be durable yet, and what they
+  // make good must not be home before them.
+  device.flush();
+  journalDevice?.flush();
   if (!before.features.hasJournal) {
     if (kept !== undefined) bringHome(before, restore(device, kept, environment));
     const volume = openVolume(device, options, environment);
     keepErrors(before.superblock, volume.superblock);
     return { volume, log: new NoJournal(volume, barrier), replay: undefined };
   }
-  const { journalDevice, asyncCommit = false } = options;
   const { replay, errno, sequence } = emptyJournal(before, journalDevice, asyncCommit, kept);
   const volume = openVolume(device, options, environment);
   if (replay !== undefined || kept !== undefined) keepErrors(before.superblock, volume.superblock);
@@ -133,8 +137,6 @@ function openLog(before: Volume, options: MountOptions, kept: KeptState | undefi
 }
 
 function bringHome({ device, geometry }: Volume, changed: CopyOnWriteDevice): void {
-  // First the data that whoever died had written, which need not be durable yet.
-  device.flush();
   for (const [block, data] of changed.changes()) device.write(block * geometry.blockSize, data);
   device.flush();
 }

@@ -249,7 +249,12 @@ describe("an fsync", { skip: cannotMakeImages }, () => {
 });
 
 describe("an fsync of a range that begins and ends inside blocks", { skip: cannotMakeImages }, () => {
-  for (const [name, mode] of Object.entries({ punched: 3, zeroed: 0x10 })) {
+  const changes: Readonly<Record<string, (fs: FileSystem, inode: Inode) => void>> = {
+    punched: (mounted, inode) => mounted.fallocate(inode, 3, 300, 8896),
+    zeroed: (mounted, inode) => mounted.fallocate(inode, 0x10, 300, 8896),
+    "cut off": (mounted, inode) => mounted.resize(inode, 300),
+  };
+  for (const [name, change] of Object.entries(changes)) {
     it(`has the zeros at its ends on the device before it tells that it is ${name}`, () => {
       const { device: memory, fs: first } = scene();
       first.unmount();
@@ -257,7 +262,7 @@ describe("an fsync of a range that begins and ends inside blocks", { skip: canno
       const mounted = mountForWriting(device);
       const a = mounted.inode(mounted.lookup(mounted.root, bytesOf("a")));
       mounted.sync();
-      mounted.fallocate(a, mode, 300, 8896);
+      change(mounted, a);
       device.events.length = 0;
       const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
       mounted.iomapBegin(a, 300, 724, 0, mapping);

@@ -334,6 +334,7 @@ describe("Ext4", { skip }, () => {
   it("answers the same with caches of the smallest size", () => {
     const small = Ext4.open(openImage(image), { cacheBytes: 0, inodeCacheEntries: 0 });
     assert.equal(small.fs.volume.cache.capacity, 64);
+    assert.equal(small.fs.volume.inodes.capacity, 16);
     for (const entry of ext4.readDirectory("many")) {
       assert.deepEqual(small.lstat(`many/${entry.name}`), ext4.lstat(entry.ino));
     }

@@ -7,6 +7,7 @@ import { after, describe, it } from "node:test";
 import type { BlockDevice } from "../../src/device/device.js";
 import { IoLater } from "../../src/device/io-later.js";
 import { MemoryDevice } from "../../src/device/memory.js";
+import { RecordingDevice } from "../../src/device/recording.js";
 import { FileSystem, type MountOptions } from "../../src/filesystem.js";
 import { KeptState } from "../../src/survival/kept-state.js";
 import { ArrayRegion, type SurvivalRegion } from "../../src/survival/region.js";
@@ -318,7 +319,10 @@ describe("a process that dies", { skip: missingTool("mke2fs", "e2fsck") ?? false
     options: MountOptions,
     label: string,
   ): void {
-    const mounted = mount(new MemoryDevice(left.device), new ArrayRegion(left.region), model.nameless, options);
+    const device = new RecordingDevice(new MemoryDevice(left.device));
+    const mounted = mount(device, new ArrayRegion(left.region), model.nameless, options);
+    // Nothing may be in its place before what the process that died had written, and not flushed.
+    assert.equal(device.events[0]?.kind, "flush", `${label}: the first event`);
     for (const [ino, size] of model.nameless) {
       const inode = mounted.inode(ino);
       assert.deepEqual([inode.linksCount, inode.size], [0, size], `${label}: inode ${ino}`);

@@ -45,6 +45,8 @@ export class SurvivingSession implements Handling {
   readonly #log: (message: string) => void;
   readonly #notes = new NoteWriter();
   #legacy: Legacy | undefined;
+  /** Inodes of which the request that was under way added look-ups, until they are taken back. */
+  #added: readonly number[];
   #unique = 0;
   #request: Uint8Array = new Uint8Array(0);
   #view = new DataView(this.#request.buffer);
@@ -67,6 +69,7 @@ export class SurvivingSession implements Handling {
     this.#forget = forget;
     this.#log = log;
     this.#legacy = legacy;
+    this.#added = legacy?.last.added ?? [];
   }
 
   get reply(): Uint8Array {
@@ -159,7 +162,8 @@ export class SurvivingSession implements Handling {
       return note.reply.length;
     }
     if (unique === last.unique) {
-      for (const ino of last.added) this.#forget(ino);
+      for (const ino of this.#added) this.#forget(ino);
+      this.#added = []; // a request for which there is no space comes a second time
       if (deaths >= MOST_DEATHS) {
         const opcode = view.getUint32(FuseInHeader.offset.opcode, true);
         this.#log(`${operationName(opcode)}: ${deaths} servers have died in its course: it is answered with EIO`);
