@@ -3,7 +3,7 @@ import { suggestion } from "@bulkhead/server/options/suggestion";
 import { exitCodeOf, messageOf, report, UsageError } from "./command-line/errors.js";
 import { ExitCode } from "./command-line/exit-code.js";
 import { about, commands } from "./commands/table.js";
-import { OutputClosed } from "./output/output.js";
+import { complain, OutputClosed, print } from "./output/output.js";
 
 const { BULKHEAD_DEBUG } = process.env;
 const isDebugging = BULKHEAD_DEBUG !== undefined && BULKHEAD_DEBUG !== "";
@@ -24,14 +24,14 @@ export async function main(args: readonly string[]): Promise<number> {
     const given = parseArguments(command, args.slice(1));
     if (given.flag("help")) {
       const { commandHelp } = await import("./command-line/help.js");
-      process.stdout.write(commandHelp(command));
+      print(commandHelp(command));
       return ExitCode.success;
     }
     return await (await command.load()).run(given);
   } catch (error) {
     if (error instanceof OutputClosed) return ExitCode.outputClosed;
     report(command?.name, messageOf(error));
-    if (isDebugging && error instanceof Error) console.error(error.stack);
+    if (isDebugging && error instanceof Error) complain(`${error.stack}\n`);
     return exitCodeOf(error);
   }
 }
@@ -39,17 +39,17 @@ export async function main(args: readonly string[]): Promise<number> {
 async function withoutCommand(args: readonly string[]): Promise<number> {
   const [name, topic] = args;
   if (name === "--version") {
-    process.stdout.write(`bulkhead ${version()}\n`);
+    print(`bulkhead ${version()}\n`);
     return ExitCode.success;
   }
   if (name === "help" && topic !== undefined) return main([topic, "--help"]);
   const { overallHelp } = await import("./command-line/help.js");
   if (name === "--help" || name === "-h" || name === "help") {
-    process.stdout.write(overallHelp(commands, about));
+    print(overallHelp(commands, about));
     return ExitCode.success;
   }
   if (name === undefined) {
-    process.stderr.write(overallHelp(commands, about));
+    complain(overallHelp(commands, about));
     return ExitCode.usage;
   }
   const names = commands.map((command) => command.name);

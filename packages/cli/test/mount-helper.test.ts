@@ -72,7 +72,9 @@ describe("a mount helper", () => {
 
   it("says whether there is a service", () => {
     for (const { name } of mountHelpers) assert.equal(helper(name, "--check", "-t", "bulkhead").code, 1);
-    assert.equal(helper("mount.safe", "/dev/x", "/mnt", "-t", "safe.bulkhead").code, 2);
+    const { code, stderr } = helper("mount.safe", "/dev/x", "/mnt", "-t", "safe.bulkhead");
+    assert.match(stderr, /^mount\.safe: there is no service for bulkhead: .*\n$/);
+    assert.equal(code, 2);
   });
 
   it("is known by the name that it is called by", () => {

@@ -1,4 +1,5 @@
 import { UsageError } from "@bulkhead/server/options/usage-error";
+import { complain } from "../output/output.js";
 import { printable } from "../output/printable.js";
 import { ExitCode } from "./exit-code.js";
 
@@ -37,5 +38,5 @@ export function messageOf(error: unknown): string {
 
 /** Prints "bulkhead COMMAND: …" on standard error. */
 export function report(command: string | undefined, message: string): void {
-  process.stderr.write(`bulkhead${command === undefined ? "" : ` ${command}`}: ${message}\n`);
+  complain(`bulkhead${command === undefined ? "" : ` ${command}`}: ${message}\n`);
 }

@@ -3,6 +3,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { completionScript, shells } from "../documentation/completion.js";
+import { print } from "../output/output.js";
 
 export function run(given: GivenArguments): number {
   const written = given.positionals[0]!;
@@ -12,6 +13,6 @@ export function run(given: GivenArguments): number {
       `no completion for ${written}${suggestion(written, shells)}; there is one for ${shells.join(", ")}`,
     );
   }
-  process.stdout.write(completionScript(shell));
+  print(completionScript(shell));
   return ExitCode.success;
 }

@@ -18,6 +18,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { mountHelpers } from "../mount-helper/declaration.js";
+import { print } from "../output/output.js";
 import { asInstalled, type Layout, layoutBelow } from "./install-service/layout.js";
 import { HEADING, removeOwned, writeOwned } from "./install-service/owned-files.js";
 
@@ -45,10 +46,10 @@ function install(layout: Layout, given: GivenArguments): number {
     const script = `#!/bin/sh\n# ${HEADING}\nexec ${installation.node} ${plainPath(bin)}/${name}.js "$@"\n`;
     write(join(layout.helpers, name), script, 0o755);
   }
-  process.stdout.write(made.map((path) => `${path}\n`).join(""));
+  print(made.map((path) => `${path}\n`).join(""));
   if (layout.root !== "") return ExitCode.success;
   if (!systemdRuns()) {
-    process.stdout.write(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);
+    print(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);
     return ExitCode.success;
   }
   systemctl("daemon-reload");
@@ -105,7 +106,7 @@ function remove(layout: Layout): number {
   if (runs && units.some((path) => existsSync(path))) systemctl("disable", "--now", SOCKET_UNIT);
   const helpers = mountHelpers.map(({ name }) => join(layout.helpers, name));
   const gone = [...units, ...helpers].filter(removeOwned);
-  process.stdout.write(gone.map((path) => `removed ${path}\n`).join(""));
+  print(gone.map((path) => `removed ${path}\n`).join(""));
   if (gone.length === 0) throw new CommandError("there is nothing to remove");
   if (runs) systemctl("daemon-reload");
   return ExitCode.success;

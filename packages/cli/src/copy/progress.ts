@@ -1,4 +1,5 @@
 import { formatBytes } from "../output/format.js";
+import { complain } from "../output/output.js";
 import { printableName } from "../output/printable.js";
 
 /** Shows how far a copy is. */
@@ -56,7 +57,7 @@ export async function openProgress(total: number): Promise<Progress> {
       bar.update(Math.min(done, total), values());
     },
     interrupt(print) {
-      process.stderr.write("\r\x1b[K");
+      complain("\r\x1b[K");
       print();
     },
     stop() {

@@ -5,6 +5,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { startServer } from "../mount/background.js";
 import { type MountRequest, SERVICE_TYPE } from "../mount/request.js";
+import { print } from "../output/output.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
 
@@ -21,7 +22,7 @@ export async function run(given: GivenArguments): Promise<number> {
   if (outcome === "interrupted") return HelperExit.interrupted;
   if (call.verbose) {
     const by = byService === "no service" ? "its own server" : "the service";
-    process.stdout.write(`mount.bulkhead: mounted by ${by}\n`);
+    print(`mount.bulkhead: mounted by ${by}\n`);
   }
   return HelperExit.mounted;
 }

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import type { CommandDeclaration, GivenArguments } from "../command-line/declaration.js";
 import { messageOf, UsageError } from "../command-line/errors.js";
 import { parseArguments } from "../command-line/parse.js";
+import { complain, OutputClosed, print } from "../output/output.js";
 import { HelperExit } from "./exit.js";
 
 /** Runs a mount helper with the arguments that mount(8) gives it. @returns the exit code */
@@ -10,14 +11,16 @@ export async function mountHelper(helper: CommandDeclaration, args: readonly str
     const given = parseArguments(helper, args);
     if (given.flag("help")) {
       const { commandHelp } = await import("../command-line/help.js");
-      process.stdout.write(commandHelp(helper));
+      print(commandHelp(helper));
       return HelperExit.mounted;
     }
     const namespace = given.value("namespace");
     if (namespace !== undefined) return runInNamespace(namespace, given);
     return await (await helper.load()).run(given);
   } catch (error) {
-    process.stderr.write(`${helper.name}: ${messageOf(error)}\n`);
+    // What is printed comes last.
+    if (error instanceof OutputClosed) return HelperExit.mounted;
+    complain(`${helper.name}: ${messageOf(error)}\n`);
     return error instanceof UsageError ? HelperExit.usage : HelperExit.failed;
   }
 }

@@ -2,6 +2,8 @@ import { stringToName } from "@bulkhead/ext4/names";
 import { hasService, runHelper } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { UsageError } from "../command-line/errors.js";
+import { complain, print } from "../output/output.js";
+import { printable } from "../output/printable.js";
 import { readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
 
@@ -21,7 +23,8 @@ export async function run(given: GivenArguments): Promise<number> {
       ...(given.flag("no-mtab") ? ["-n"] : []),
     ],
     ...socketDirectory(),
+    log: (message) => complain(`mount.safe: ${printable(message)}\n`),
   });
-  if (exitCode === 0 && call.verbose) process.stdout.write(`mount.safe: mounted by the service for ${type}\n`);
+  if (exitCode === 0 && call.verbose) print(`mount.safe: mounted by the service for ${type}\n`);
   return exitCode === 1 ? HelperExit.failed : exitCode;
 }

@@ -3,6 +3,7 @@ import { optimiseSooner } from "@bulkhead/server/node-options";
 import { engineOptions, servingOptions } from "@bulkhead/server/options/apply";
 import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
+import { complain } from "../output/output.js";
 import { printable } from "../output/printable.js";
 import { openLog } from "./log.js";
 import type { MountRequest, Serving } from "./request.js";
@@ -10,9 +11,7 @@ import type { MountRequest, Serving } from "./request.js";
 /** Serves from this process until unmounted or interrupted. */
 export async function serveInForeground(request: MountRequest): Promise<number> {
   const log =
-    request.logFile === undefined
-      ? (message: string) => process.stderr.write(`${printable(message)}\n`)
-      : openLog(request.logFile);
+    request.logFile === undefined ? (message: string) => complain(`${printable(message)}\n`) : openLog(request.logFile);
   const served = await mount(request, log);
   await served.finished;
   return ExitCode.success;

@@ -54,6 +54,20 @@ export class Output {
   }
 }
 
+/** Writes text to standard output at once. @throws OutputClosed, and why it could not be written */
+export function print(text: string): void {
+  writeFully(1, encoder.encode(text));
+}
+
+/** Writes text to standard error at once. Where nobody takes it, there is nobody to tell. */
+export function complain(text: string): void {
+  try {
+    writeFully(2, encoder.encode(text));
+  } catch {
+    // The exit code still tells.
+  }
+}
+
 function writeFully(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     try {
@@ -61,7 +75,7 @@ function writeFully(fd: number, bytes: Uint8Array): void {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === "EPIPE") throw new OutputClosed();
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw new Error(`cannot write the output: ${(error as Error).message}`);
       Atomics.wait(waiting, 0, 0, 2); // the pipe is full, and somebody made it non-blocking
     }
   }
