@@ -1,5 +1,6 @@
 /** Sources as they look from outside: nothing here reads what is on them. */
 import * as fs from "node:fs";
+import { stringToName } from "@bulkhead/ext4/names";
 
 /** Which bytes of which file are the file system. */
 export interface SourceOptions {
@@ -37,7 +38,7 @@ export function openDescriptor(path: string, writable: boolean, claimed = false)
   const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
   try {
     const alone = writable && !claimed ? O_EXCL : 0;
-    return fs.openSync(path, (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
+    return fs.openSync(Buffer.from(stringToName(path)), (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
   } catch (error) {
     throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
   }

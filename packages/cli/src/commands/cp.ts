@@ -7,7 +7,7 @@ import { type Errand, plan } from "../copy/plan.js";
 import { parsePreserve } from "../copy/preserve.js";
 import { noProgress, openProgress, type Progress } from "../copy/progress.js";
 import { Output } from "../output/output.js";
-import { printable, printableName } from "../output/printable.js";
+import { printableName } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { Session } from "../source/session.js";
 
@@ -51,7 +51,10 @@ export async function run(given: GivenArguments): Promise<number> {
       },
       failed: (path, error) => progress.interrupt(() => problems.add(printableName(path), error)),
     });
-    for (const errand of errands) await copyOne(errand, destination, copier, problems, abort.signal);
+    for (const { source, name, place, isDestination } of errands) {
+      if (source.stats.kind === "directory") await copier.copyTree(source, place, isDestination);
+      else await copier.copyFile(source, place, name);
+    }
   } catch (error) {
     if (!abort.signal.aborted) throw error;
     progress.stop();
@@ -65,22 +68,6 @@ export async function run(given: GivenArguments): Promise<number> {
   }
   if (problems.count > 1) report("cp", `${problems.count} problems; the rest was copied`);
   return problems.exitCode;
-}
-
-async function copyOne(
-  { source, name, place, isDestination }: Errand,
-  destination: string,
-  copier: Copier,
-  problems: Problems,
-  signal: AbortSignal,
-): Promise<void> {
-  if (source.stats.kind === "directory") return copier.copyTree(source, place, isDestination);
-  try {
-    await copier.copyFile(source, place, name);
-  } catch (error) {
-    if (signal.aborted) throw error;
-    problems.add(printable(destination), error);
-  }
 }
 
 /** Bytes of contents to copy, for the progress bar. */

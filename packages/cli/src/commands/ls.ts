@@ -48,7 +48,8 @@ async function* groupsOf(given: GivenArguments, session: Session, problems: Prob
       const { path, node, disk } = found;
       if (node.isDirectory) yield* directoryGroups(found, given, problems);
       else {
-        const rows = [{ name: stringToName(path), ino: node.stats.ino, node: new ImageSource(disk, node) }];
+        const name = stringToName(path);
+        const rows = [{ name, ino: node.stats.ino, node: new ImageSource(disk, node, name) }];
         yield { path: undefined, rows };
       }
     } catch (error) {
@@ -62,7 +63,9 @@ function* directoryGroups({ disk, node, path }: Found, given: GivenArguments, pr
   const recursive = given.flag("recursive");
   const needsNodes = recursive || given.flag("long") || given.flag("json");
   const entered = new Set<string>();
-  const pending: { node: SourceNode; path: string }[] = [{ node: new ImageSource(disk, node), path }];
+  const pending: { node: SourceNode; path: string }[] = [
+    { node: new ImageSource(disk, node, stringToName(path)), path },
+  ];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { node: directory, path: where } = next;
     if (entered.has(directory.key)) continue;

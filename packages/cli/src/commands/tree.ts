@@ -1,4 +1,4 @@
-import { nameToString } from "@bulkhead/ext4/names";
+import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import { ImageSource, type SourceNode, walk } from "@bulkhead/image/copy";
 import { parseCount } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
@@ -20,7 +20,7 @@ export async function run(given: GivenArguments): Promise<number> {
     let directories = 0;
     let files = 0;
     if (node.isDirectory) {
-      const steps = walk(new ImageSource(disk, node), {
+      const steps = walk(new ImageSource(disk, node, stringToName(path)), {
         enter: ({ depth }) => depth < limit,
         failed: (error, directory, entry) =>
           problems.add(entry === undefined ? `directory ${directory.stats.ino}` : printableName(entry.name), error),

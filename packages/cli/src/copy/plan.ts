@@ -1,5 +1,5 @@
 /** What goes where: cp's and mv's rules. */
-import { lstatSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import {
   type AttributeOptions,
@@ -11,12 +11,16 @@ import {
   imageDirectory,
   imagePlace,
   leadsElsewhere,
+  pathInside,
   type SourceNode,
 } from "@bulkhead/image/copy";
-import { CommandError, UsageError } from "../command-line/errors.js";
+import { CommandError, exitCodeOf, messageOf, UsageError } from "../command-line/errors.js";
+import { ExitCode } from "../command-line/exit-code.js";
 import type { Problems } from "../command-line/problems.js";
+import { reasonOf } from "../command-line/reason.js";
 import { printable } from "../output/printable.js";
-import { type ImagePath, parseImagePath } from "../source/image-path.js";
+import { hostPath } from "../source/host-path.js";
+import { type ImagePath, looksLikeImage, parseImagePath } from "../source/image-path.js";
 import type { Session } from "../source/session.js";
 
 /** A source and where it goes. */
@@ -50,7 +54,7 @@ export function parseNamed(text: string): Named {
 
 function there(path: string) {
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return statSync(hostPath(path), { throwIfNoEntry: false });
   } catch {
     return undefined;
   }
@@ -88,6 +92,7 @@ export async function plan(
     (name): Named => (to.kind === "host" ? { kind: "image", ...parseImagePath(name) } : parseNamed(name)),
   );
   const target = to.kind === "host" ? hostTarget(to.path, attributes) : await imageTarget(to, session, attributes);
+  const mustBeDirectory = destination.endsWith("/");
   if (names.length > 1 && !target.isDirectory) {
     throw new CommandError(`${destination} is no directory, and there are ${names.length} sources`);
   }
@@ -98,6 +103,9 @@ export async function plan(
       const source = await open(named, text, session, !recursive);
       if (source.stats.kind === "directory" && !recursive) {
         throw new CommandError(`${text} is a directory; copy it with -r`);
+      }
+      if (source.stats.kind !== "directory" && mustBeDirectory && !target.isDirectory) {
+        throw new CommandError(`there is no directory ${destination}`);
       }
       const name = lastName(named.path);
       const goesInside = target.isDirectory && name !== undefined;
@@ -112,21 +120,26 @@ export async function plan(
 
 async function open(named: Named, text: string, session: Session, followLinks: boolean): Promise<SourceNode> {
   if (named.kind === "image") {
-    const { disk, node } = await session.find(text, followLinks);
-    return new ImageSource(disk, node);
+    try {
+      const { disk, node } = await session.find(text, followLinks);
+      return new ImageSource(disk, node, stringToName(named.path));
+    } catch (error) {
+      if (named.image !== text || exitCodeOf(error) !== ExitCode.corrupt || looksLikeImage(text)) throw error;
+      throw new UsageError(`${messageOf(error)}; SOURCE or DEST is in an image: name it IMAGE:/PATH, as disk.img:/etc`);
+    }
   }
-  const path = followLinks ? realpathSync(named.path) : named.path.replace(/(?<=.)\/+$/, "");
-  return new HostSource(Buffer.from(stringToName(path)));
+  const path = hostPath(named.path.replace(/(?<=.)\/+$/, ""));
+  return new HostSource(followLinks ? realpathSync.native(path, { encoding: "buffer" }) : path);
 }
 
 function hostTarget(destination: string, attributes: AttributeOptions): Target {
-  const isDirectory = statSync(destination, { throwIfNoEntry: false })?.isDirectory() === true;
+  const named = hostPath(destination.replace(/(?<=.)\/+$/, ""));
+  const found = there(destination);
+  const isDirectory = found?.isDirectory() === true;
+  if (found !== undefined && !isDirectory) checkReplaceable(destination, found);
   // The user may mean a link by DEST; those that an image brings are not followed.
-  const named =
-    isDirectory && lstatSync(destination.replace(/\/+$/, "") || "/").isSymbolicLink()
-      ? realpathSync(destination)
-      : destination;
-  const path = Buffer.from(stringToName(named.replace(/(?<=.)\/+$/, "")));
+  const path =
+    isDirectory && lstatSync(named).isSymbolicLink() ? realpathSync.native(named, { encoding: "buffer" }) : named;
   const parent = isDirectory ? path : parentOf(path);
   const options = { ...attributes, inheritsAcl: hasDefaultAcl(parent) };
   const top = () => new HostPlace(path, options);
@@ -135,9 +148,17 @@ function hostTarget(destination: string, attributes: AttributeOptions): Target {
     top,
     inside(name) {
       if (leadsElsewhere(name)) throw new Error("a name that cannot be one of a file");
-      return new HostPlace(Buffer.concat([path, Buffer.from("/"), name]), options);
+      return new HostPlace(pathInside(path, name), options);
     },
   };
+}
+
+/** The copy takes the place of what is there: /dev/sdb1 would be no device any more. @throws CommandError */
+function checkReplaceable(destination: string, found: Stats): void {
+  if (found.isFile() && !looksLikeImage(destination)) return;
+  const what = found.isFile() ? "an image" : found.isBlockDevice() ? "a device" : "no regular file";
+  const instead = what === "no regular file" ? "bulkhead cat writes into it" : `in it, DEST is ${destination}:/PATH`;
+  throw new CommandError(`${destination} is ${what}, and would be replaced; ${instead}`);
 }
 
 function parentOf(path: Buffer): Buffer {
@@ -148,10 +169,15 @@ function parentOf(path: Buffer): Buffer {
 async function imageTarget(to: ImagePath, session: Session, attributes: AttributeOptions): Promise<Target> {
   const disk = await session.open(to.image, true);
   const isDirectory = disk.exists(to.path) && disk.stat(to.path).kind === "directory";
-  if (!isDirectory && to.path.endsWith("/")) throw new CommandError(`${to.image} has no directory ${to.path}`);
   return {
     isDirectory,
-    top: () => imagePlace(disk, to.path, attributes),
+    top() {
+      try {
+        return imagePlace(disk, to.path, attributes);
+      } catch (error) {
+        throw new CommandError(`${to.image} has no directory for ${to.path}: ${reasonOf(error)}`, exitCodeOf(error));
+      }
+    },
     inside: (name) => imageDirectory(disk, to.path, attributes).place(name),
   };
 }

@@ -4,7 +4,7 @@
  */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\\]/gu;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff\ufeff\\]/gu;
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -40,6 +40,7 @@ function escapeChar(char: string): string {
   if (char === "\n") return "\\n";
   if (char === "\t") return "\\t";
   const point = char.codePointAt(0)!;
+  if (point >= 0xdc80 && point <= 0xdcff) return escapeByte(point - 0xdc00); // see nameToString
   return point < 0x80 ? escapeByte(point) : `\\u{${point.toString(16)}}`;
 }
 

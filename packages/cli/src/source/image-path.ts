@@ -1,5 +1,7 @@
-import { statSync } from "node:fs";
-import { UsageError } from "../command-line/errors.js";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { CommandError, UsageError } from "../command-line/errors.js";
+import { reasonOf } from "../command-line/reason.js";
+import { hostPath } from "./host-path.js";
 
 /** A file inside an image, as the user names it. */
 export interface ImagePath {
@@ -13,7 +15,7 @@ export interface ImagePath {
  * Splits `IMAGE:/PATH`. Image names may have colons: of the prefixes that are a file or a device, the longest is the image.
  * `IMAGE` and `IMAGE:` alone mean its root directory.
  *
- * @throws UsageError when no prefix is there
+ * @throws UsageError when no prefix is there, CommandError when it cannot be told
  */
 export function parseImagePath(text: string): ImagePath {
   if (isSource(text)) return { image: text, path: "/" };
@@ -25,7 +27,9 @@ export function parseImagePath(text: string): ImagePath {
   }
   const colon = text.indexOf(":");
   const image = colon > 0 ? text.slice(0, colon) : text;
-  if (kindOf(image) === "directory")
+  const kind = kindOf(image);
+  if (kind instanceof Error) throw new CommandError(`cannot open ${image}: ${reasonOf(kind)}`);
+  if (kind === "directory")
     throw new UsageError(`${image} is a directory; name an image file or a device, as in disk.img:/etc`);
   throw new UsageError(`there is no image ${image}; name a file in it as IMAGE:/PATH, as in disk.img:/etc`);
 }
@@ -34,11 +38,27 @@ function isSource(path: string): boolean {
   return kindOf(path) === "source";
 }
 
-function kindOf(path: string): "source" | "directory" | "none" {
+function kindOf(path: string): "source" | "directory" | "none" | Error {
   try {
-    const stat = statSync(path);
-    return stat.isDirectory() ? "directory" : "source";
+    return statSync(hostPath(path)).isDirectory() ? "directory" : "source";
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ENOTDIR" ? "none" : (error as Error);
+  }
+}
+
+/** Whether a file begins as ext2, ext3 and ext4 do: two bytes, and nothing else of it, are looked at. */
+export function looksLikeImage(path: string): boolean {
+  const MAGIC_AT = 1080;
+  const MAGIC = 0xef53;
+  const bytes = Buffer.alloc(2);
+  let fd: number | undefined;
+  try {
+    fd = openSync(hostPath(path), "r");
+    return readSync(fd, bytes, 0, 2, MAGIC_AT) === 2 && bytes.readUInt16LE(0) === MAGIC;
   } catch {
-    return "none";
+    return false; // whatever it is, it cannot be read
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

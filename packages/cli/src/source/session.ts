@@ -1,7 +1,8 @@
-import { realpathSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Image, ImageNode } from "@bulkhead/image";
 import { CommandError, exitCodeOf } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
+import { hostPath } from "./host-path.js";
 import { type ImagePath, parseImagePath } from "./image-path.js";
 import { openDisk, type SourceSettings } from "./open-disk.js";
 
@@ -26,7 +27,8 @@ export class Session {
    * @throws CommandError with a line that says what to do
    */
   async open(image: string, writable: boolean): Promise<Image> {
-    const key = realpathSync(image);
+    const { dev, ino } = statSync(hostPath(image), { bigint: true });
+    const key = `${dev}:${ino}`;
     let disk = this.#disks.get(key);
     if (disk === undefined) {
       disk = await openDisk(image, this.#settings, writable);

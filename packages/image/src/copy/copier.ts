@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import type { DestinationDirectory, DestinationPlace, Draft, SourceNode } from "./ends.js";
+import { AccountableSource, SourceFailure } from "./accountable-source.js";
+import { type DestinationDirectory, type DestinationPlace, type Draft, pathInside, type SourceNode } from "./ends.js";
 import { walk } from "./walk.js";
 
 const CHUNK = 1024 * 1024;
@@ -7,7 +8,6 @@ const CHUNK = 1024 * 1024;
 const STRETCH = 64 * 1024 * 1024;
 /** How long the copy may go on without looking at signals and timers, in ms. */
 const TURN = 50;
-const SLASH = Buffer.from("/");
 
 export interface CopierOptions {
   /** Whether several names of an inode stay so. */
@@ -22,7 +22,7 @@ export interface CopierOptions {
   copied?(bytes: number): void;
   /** Told of each file that is done. */
   done?(path: Buffer): void;
-  /** Told of each file that failed, or lacks something. */
+  /** Told of what failed, with the path of that end which it failed at. */
   failed(path: Buffer, error: unknown): void;
 }
 
@@ -42,12 +42,11 @@ export class Copier {
 
   /** Copies a directory and what is in it to `place`, which may be a directory already. @param keepTop leave the attributes of one that is */
   async copyTree(root: SourceNode, place: DestinationPlace, keepTop: boolean): Promise<void> {
-    const { failed } = this.#options;
     let top: ReturnType<DestinationPlace["makeDirectory"]>;
     try {
       top = place.makeDirectory();
     } catch (error) {
-      failed(place.path, error);
+      this.#fail(place, error);
       return;
     }
     /** The copies of the directories that the walk is in. */
@@ -56,11 +55,10 @@ export class Copier {
     ];
     this.#targets.add(top.directory.key);
     let made: DestinationDirectory | undefined;
-    const where = () => levels.at(-1)?.place.path ?? place.path;
     const steps = walk(root, {
       enter: () => made !== undefined,
-      failed: (error, _directory, entry) =>
-        failed(entry === undefined ? where() : Buffer.concat([where(), SLASH, entry.name]), error),
+      failed: (error, { path }, entry) =>
+        this.#options.failed(entry === undefined ? path : pathInside(path, entry.name), error),
     });
     for (const { kind, at } of steps) {
       if (kind === "end") {
@@ -70,9 +68,10 @@ export class Copier {
       made = undefined;
       levels.length = at.depth;
       const { name } = at.entry;
+      let target: DestinationPlace | undefined;
       try {
         if (this.#targets.has(at.node.key)) throw new Error("the copy is inside of what is copied; it is left out");
-        const target = levels[at.depth - 1]!.directory.place(name);
+        target = levels[at.depth - 1]!.directory.place(name);
         if (at.node.stats.kind === "directory") {
           made = target.makeDirectory().directory;
           this.#targets.add(made.key);
@@ -81,8 +80,7 @@ export class Copier {
           await this.copyFile(at.node, target, name);
         }
       } catch (error) {
-        if (this.#options.signal.aborted || isLoss(error)) throw error;
-        failed(Buffer.concat([levels[at.depth - 1]!.place.path, SLASH, name]), error);
+        this.#fail(target ?? at.node, error);
       }
       await this.#pause();
     }
@@ -91,20 +89,23 @@ export class Copier {
 
   #finishDirectory(source: SourceNode, place: DestinationPlace): void {
     try {
-      place.setAttributes(source);
+      place.setAttributes(new AccountableSource(source));
       this.#options.done?.(place.path);
     } catch (error) {
-      if (isLoss(error)) throw error;
-      this.#options.failed(place.path, error);
+      this.#fail(place, error);
     }
   }
 
-  /**
-   * Copies anything but a directory to `place`.
-   *
-   * @throws what went wrong; nothing is left of it then
-   */
+  /** Copies anything but a directory to `place`. Of what fails nothing is left. */
   async copyFile(source: SourceNode, place: DestinationPlace, name: Uint8Array): Promise<void> {
+    try {
+      await this.#copyFile(new AccountableSource(source), place, name);
+    } catch (error) {
+      this.#fail(place, error);
+    }
+  }
+
+  async #copyFile(source: SourceNode, place: DestinationPlace, name: Uint8Array): Promise<void> {
     const { keepLinks, noClobber } = this.#options;
     if (noClobber && place.exists()) return;
     this.#options.begins?.(name);
@@ -112,6 +113,7 @@ export class Copier {
     const earlier = linked ? this.#links.get(source.key) : undefined;
     const link = earlier === undefined ? undefined : place.draftLink(earlier);
     const draft = link ?? place.draft(source);
+    if (draft === undefined) return;
     try {
       if (link === undefined) {
         if (source.stats.kind === "file") await this.#writeContents(source, draft);
@@ -124,6 +126,14 @@ export class Copier {
     }
     if (linked && link === undefined) this.#links.set(source.key, place);
     this.#options.done?.(place.path);
+  }
+
+  /** Tells of a failure at `end`, if it was not the other one's. @throws what ends the whole copy */
+  #fail(end: { readonly path: Buffer }, error: unknown): void {
+    const { signal, failed } = this.#options;
+    const { path, cause } = error instanceof SourceFailure ? error : { path: end.path, cause: error };
+    if (signal.aborted || isLoss(cause)) throw cause;
+    failed(path, cause);
   }
 
   /** Writes the ranges that hold data, and leaves holes and unwritten space out. */

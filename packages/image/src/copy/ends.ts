@@ -4,6 +4,8 @@ import type { FileKind, Stats } from "../node.js";
 /** A file or directory that is copied. */
 export interface SourceNode {
   readonly stats: Stats;
+  /** For messages: a path on the host, or IMAGE:/PATH. */
+  readonly path: Buffer;
   /** The same for all names of an inode, and for no other inode of any source. */
   readonly key: string;
   /**
@@ -47,7 +49,7 @@ export interface DestinationDirectory {
 
 /** A name that a copy gets, whether something has it or not. */
 export interface DestinationPlace {
-  /** For messages. */
+  /** For messages: a path on the host, or IMAGE:/PATH. */
   readonly path: Buffer;
   exists(): boolean;
   /**
@@ -56,8 +58,11 @@ export interface DestinationPlace {
    * @throws Error when something else has the name; a symbolic link to a directory is something else
    */
   makeDirectory(): { readonly directory: DestinationDirectory; readonly isNew: boolean };
-  /** Begins a copy of anything but a directory; it has another name, or none, until it is complete. */
-  draft(source: SourceNode): Draft;
+  /**
+   * Begins a copy of anything but a directory; it has another name, or none, until it is complete. Undefined for what cannot be
+   * here, after a warning.
+   */
+  draft(source: SourceNode): Draft | undefined;
   /** As `draft`, of an inode that was copied to another place before; undefined when it cannot be linked to. */
   draftLink(earlier: DestinationPlace): Draft | undefined;
   /** Puts a directory's attributes on its copy here. */
@@ -112,12 +117,18 @@ export const ACCESS_ACL = "system.posix_acl_access";
 export const DEFAULT_ACL = "system.posix_acl_default";
 const SET_ID_BITS = 0o6000;
 
+/** The path of a name in a directory. */
+export function pathInside(directory: Buffer, name: Uint8Array): Buffer {
+  const SLASH = 0x2f;
+  return Buffer.concat([directory, Buffer.from(directory.at(-1) === SLASH ? "" : "/"), name]);
+}
+
 /** The mode of a copy. Set-id bits are for the owner they were given by. */
 export function modeOfCopy({ stats }: SourceNode, { preserve, umask }: AttributeOptions, ownerKept: boolean): number {
   const { mode, kind } = stats;
   const isDirectory = kind === "directory";
   if (preserve.mode) return ownerKept || isDirectory ? mode & 0o7777 : mode & 0o7777 & ~SET_ID_BITS;
-  return (isDirectory || (mode & 0o111) !== 0 ? 0o777 : 0o666) & ~umask;
+  return (isDirectory ? 0o777 : 0o666) & ~umask;
 }
 
 /** Whether a name cannot be one of a file. */

@@ -11,6 +11,7 @@ import {
   isRefusal,
   leadsElsewhere,
   modeOfCopy,
+  pathInside,
   type SourceNode,
 } from "./ends.js";
 import { temporaryName } from "./temporary-name.js";
@@ -18,7 +19,6 @@ import { temporaryName } from "./temporary-name.js";
 /** A path on the host, in bytes: names from an image may be any. */
 export type HostPath = Buffer;
 
-const SLASH = Buffer.from("/");
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = fs.constants;
 
 export interface HostDestinationOptions extends AttributeOptions {
@@ -41,7 +41,7 @@ class HostDirectory implements DestinationDirectory {
 
   place(name: Uint8Array): DestinationPlace {
     if (leadsElsewhere(name)) throw new Error("a name that cannot be one of a file");
-    return new HostPlace(Buffer.concat([this.#path, SLASH, name]), this.#options);
+    return new HostPlace(pathInside(this.#path, name), this.#options);
   }
 }
 
@@ -63,14 +63,14 @@ export class HostPlace implements DestinationPlace {
     return { isNew: makeDirectory(this.path), directory: new HostDirectory(this.path, this.#options) };
   }
 
-  draft(source: SourceNode): Draft {
-    const { stats } = source;
+  draft(source: SourceNode): Draft | undefined {
+    const { kind } = source.stats;
     const temporary = temporaryBeside(this.path);
-    if (stats.kind === "unknown") throw new Error("a file of an unknown type");
+    if (kind === "unknown") throw new Error("a file of an unknown type");
     let fd: number | undefined;
-    if (stats.kind === "file") fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    else if (stats.kind === "symlink") fs.symlinkSync(Buffer.from(source.readLink()), temporary);
-    else mknod(temporary, (stats.mode & 0xf000) | 0o600, makedev(stats.device.major, stats.device.minor));
+    if (kind === "file") fd = fs.openSync(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    else if (kind === "symlink") fs.symlinkSync(Buffer.from(source.readLink()), temporary);
+    else if (!makeNode(temporary, source, this.#options)) return undefined;
     return new HostDraft(temporary, this.path, fd, false, this.#options);
   }
 
@@ -148,6 +148,20 @@ class HostDraft implements Draft {
   #close(): void {
     if (this.#fd !== undefined) fs.closeSync(this.#fd);
     this.#fd = undefined;
+  }
+}
+
+/** @returns whether this user may have such a file here */
+function makeNode(path: HostPath, { stats }: SourceNode, { warn }: AttributeOptions): boolean {
+  try {
+    mknod(path, (stats.mode & 0xf000) | 0o600, makedev(stats.device.major, stats.device.minor));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+    const kind = stats.kind === "fifo" || stats.kind === "socket" ? `${stats.kind}s` : "device files";
+    const needsRoot = kind === "device files" && process.getuid?.() !== 0;
+    warn(kind, `${kind} are left out: ${needsRoot ? "they need root" : "the destination does not take them"}`);
+    return false;
   }
 }
 

@@ -1,21 +1,20 @@
 import * as fs from "node:fs";
 import { lgetxattr, llistxattr, lstatx, seekData, seekHole } from "@bulkhead/linux";
 import { kindOfMode, type Stats } from "../node.js";
-import { type Contents, isRefusal, type SourceEntry, type SourceNode } from "./ends.js";
+import { type Contents, isRefusal, pathInside, type SourceEntry, type SourceNode } from "./ends.js";
 
-const SLASH = Buffer.from("/");
 const { O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY } = fs.constants;
 const O_NOATIME = 0o1000000;
 
 /** A file on the host, by its path; a symbolic link is itself. */
 export class HostSource implements SourceNode {
+  readonly path: Buffer;
   readonly stats: Stats;
   readonly key: string;
-  readonly #path: Buffer;
 
   /** @throws LinuxError when there is none */
   constructor(path: Buffer) {
-    this.#path = path;
+    this.path = path;
     const { ino, mode, nlink, uid, gid, size, blocks, blksize, ...rest } = lstatx(path);
     this.stats = {
       ino,
@@ -36,19 +35,19 @@ export class HostSource implements SourceNode {
   }
 
   list(into: SourceEntry[]): void {
-    for (const entry of fs.readdirSync(this.#path, { encoding: "buffer" })) {
-      const path = Buffer.concat([this.#path, SLASH, entry]);
+    for (const entry of fs.readdirSync(this.path, { encoding: "buffer" })) {
+      const path = pathInside(this.path, entry);
       into.push({ name: entry, ino: 0, kind: "unknown", node: () => new HostSource(path) });
     }
   }
 
   readLink(): Uint8Array {
-    return fs.readlinkSync(this.#path, { encoding: "buffer" });
+    return fs.readlinkSync(this.path, { encoding: "buffer" });
   }
 
   xattrNames(): Uint8Array[] {
     try {
-      return llistxattr(this.#path);
+      return llistxattr(this.path);
     } catch (error) {
       if (isRefusal(error)) return []; // a file system without any
       throw error;
@@ -56,17 +55,17 @@ export class HostSource implements SourceNode {
   }
 
   xattr(name: Uint8Array): Uint8Array | undefined {
-    return lgetxattr(this.#path, name);
+    return lgetxattr(this.path, name);
   }
 
   open(): Contents {
     const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
     let fd: number;
     try {
-      fd = fs.openSync(this.#path, flags | O_NOATIME);
+      fd = fs.openSync(this.path, flags | O_NOATIME);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
-      fd = fs.openSync(this.#path, flags); // somebody else's file
+      fd = fs.openSync(this.path, flags); // somebody else's file
     }
     return new HostContents(fd, this.stats.size);
   }

@@ -14,9 +14,10 @@ import {
   isRefusal,
   leadsElsewhere,
   modeOfCopy,
+  pathInside,
   type SourceNode,
 } from "./ends.js";
-import { keyOf } from "./image-source.js";
+import { keyOf, pathOf } from "./image-source.js";
 import { temporaryName } from "./temporary-name.js";
 
 /** Copies are root's until they get their own attributes, and nobody's umask matters to them. */
@@ -101,8 +102,7 @@ class ImageDirectory implements DestinationDirectory {
 
   place(name: Uint8Array): ImagePlace {
     if (leadsElsewhere(name)) throw new Error("a name that cannot be one of a file");
-    const separator = this.path.at(-1) === SLASH ? "" : "/";
-    return new ImagePlace(this, name, Buffer.concat([this.path, Buffer.from(separator), name]));
+    return new ImagePlace(this, name, pathInside(this.path, name));
   }
 }
 
@@ -227,11 +227,14 @@ class ImagePlace implements DestinationPlace {
 
 /** The root directory of an image as a place: it is there, and has no name. */
 class RootPlace implements DestinationPlace {
-  readonly path = Buffer.from("/");
   readonly #directory: ImageDirectory;
 
   constructor(directory: ImageDirectory) {
     this.#directory = directory;
+  }
+
+  get path(): Buffer {
+    return this.#directory.path;
   }
 
   exists(): boolean {
@@ -263,11 +266,12 @@ class RootPlace implements DestinationPlace {
 export function imagePlace(image: Image, path: string | Uint8Array, options: AttributeOptions): DestinationPlace {
   const attributes = new ImageAttributes(image, options);
   const bytes = Buffer.from(typeof path === "string" ? stringToName(path) : path);
-  const root = new ImageDirectory(image, image.tree.root, Buffer.from("/"), attributes);
-  if (bytes.every((byte) => byte === SLASH)) return new RootPlace(root);
+  const directory = (node: ImageNode, path: Uint8Array) =>
+    new ImageDirectory(image, node, pathOf(image, path), attributes);
+  if (bytes.every((byte) => byte === SLASH)) return new RootPlace(directory(image.tree.root, Buffer.from("/")));
   const { dir, name } = image.place(path);
-  const parent = new ImageDirectory(image, dir, bytes.subarray(0, Math.max(1, bytes.lastIndexOf(SLASH))), attributes);
-  return new ImagePlace(parent, name, bytes);
+  const parent = bytes.subarray(0, Math.max(1, bytes.lastIndexOf(SLASH)));
+  return new ImagePlace(directory(dir, parent), name, pathOf(image, bytes));
 }
 
 /** The directory that a path in an image leads to, as one that copies go into. @throws ImageError */
@@ -277,7 +281,7 @@ export function imageDirectory(
   options: AttributeOptions,
 ): DestinationDirectory {
   const bytes = Buffer.from(typeof path === "string" ? stringToName(path) : path);
-  return new ImageDirectory(image, image.find(path), bytes, new ImageAttributes(image, options));
+  return new ImageDirectory(image, image.find(path), pathOf(image, bytes), new ImageAttributes(image, options));
 }
 
 /** Moves a finished copy over what has its name. */

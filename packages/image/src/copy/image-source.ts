@@ -1,8 +1,9 @@
+import { stringToName } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
 import type { Image } from "../image.js";
 import type { ImageNode, Stats } from "../node.js";
 import type { Entry } from "../tree.js";
-import type { Contents, SourceEntry, SourceNode } from "./ends.js";
+import { type Contents, pathInside, type SourceEntry, type SourceNode } from "./ends.js";
 
 const ENXIO = -6;
 const ENOENT = 2;
@@ -11,10 +12,17 @@ const ENOENT = 2;
 export class ImageSource implements SourceNode {
   readonly node: ImageNode;
   readonly #image: Image;
+  /** Inside the image. */
+  readonly #path: Buffer;
 
-  constructor(image: Image, node: ImageNode) {
+  constructor(image: Image, node: ImageNode, path: Uint8Array) {
     this.#image = image;
     this.node = node;
+    this.#path = Buffer.from(path);
+  }
+
+  get path(): Buffer {
+    return pathOf(this.#image, this.#path);
   }
 
   get stats(): Stats {
@@ -32,15 +40,15 @@ export class ImageSource implements SourceNode {
     } finally {
       for (const entry of entries) {
         const { name, ino, kind } = entry;
-        into.push({ name, ino, kind, node: () => new ImageSource(this.#image, this.#child(entry)) });
+        into.push({ name, ino, kind, node: () => this.#source(entry) });
       }
     }
   }
 
-  #child({ name, node }: Entry): ImageNode {
+  #source({ name, node }: Entry): ImageSource {
     const child = node ?? this.#image.tree.lookup(this.node, name);
     if (child === undefined) throw new FuseAnswerError("LOOKUP", ENOENT);
-    return child;
+    return new ImageSource(this.#image, child, pathInside(this.#path, name));
   }
 
   readLink(): Uint8Array {
@@ -77,6 +85,11 @@ export class ImageSource implements SourceNode {
       close() {},
     };
   }
+}
+
+/** IMAGE:/PATH */
+export function pathOf(image: Image, path: Uint8Array): Buffer {
+  return Buffer.concat([stringToName(`${image.path}:`), path]);
 }
 
 /** What stands for an inode of an image among all inodes that a copy meets. */

@@ -9,6 +9,7 @@ export {
   leadsElsewhere,
   PRESERVE_ALL,
   type Preserve,
+  pathInside,
   type SourceEntry,
   type SourceNode,
 } from "./ends.js";
