@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { bulkhead, missingTool, program, scratchDirectory, unpackDemo } from "./command.js";
+import { bulkhead, missingTool, packageRoot, program, scratchDirectory, unpackDemo } from "./command.js";
 import { makeImageOf, onTerminal, renameInPlace } from "./filled-image.js";
 
 interface JsonFile {
@@ -150,7 +150,7 @@ describe("commands without a mount", () => {
       assert.match(succeeds("ls", option, disk), /^README\n/);
     }
     const choice =
-      /starts with a partition table.* by partition=N: 1 \(50 KiB at 32768\), 2 \(8192 KiB at 1048576\)\n$/;
+      /starts with a partition table.* by --partition=N: 1 \(50 KiB at 32768\), 2 \(8192 KiB at 1048576\)\n$/;
     fails(1, choice, "ls", disk);
     fails(1, choice, "info", disk);
     fails(1, /has no partition 3; there are 1, 2/, "info", "--partition", "3", disk);
@@ -170,6 +170,50 @@ describe("commands without a mount", () => {
     fails(1, /has no \/README\/x: it is no directory/, "ls", `${image}:/README/x`);
     fails(2, /^bulkhead: unknown command lss; did you mean ls\?/, "lss");
     fails(2, /unknown option --jsn; did you mean --json\?/, "info", "--jsn", image);
+  });
+
+  it("say of an image that cannot be reached why", { skip: process.getuid?.() !== 0 }, () => {
+    fs.chmodSync(directory, 0o755);
+    fs.mkdirSync(path("locked"), { mode: 0o700 });
+    fs.copyFileSync(image, path("locked/disk.img"));
+    fs.symlinkSync("loop", path("loop"));
+    const { code, stderr } = bulkhead(["ls", `${path("locked/disk.img")}:/`], { uid: 65534 });
+    assert.match(stderr, /^bulkhead ls: cannot open .*locked\/disk\.img: permission denied\n$/);
+    assert.equal(code, 1);
+    fails(1, /cannot open .*loop: too many symbolic links/, "ls", `${path("loop")}:/`);
+  });
+
+  it("advise options as they are written here", { skip: missingTool("mke2fs") }, () => {
+    const copies = path("copies.img");
+    fs.mkdirSync(path("nothing"));
+    makeImageOf(copies, path("nothing"), 16);
+    fs.writeFileSync(copies, fs.readFileSync(copies).fill(0, 1024, 2048));
+    fails(3, /there are copies of a superblock: try --sb=8193/, "ls", copies);
+    fails(3, /there are copies of a superblock: try --sb=8193/, "info", copies);
+  });
+
+  it("say that their output cannot be written, and end without a word when nobody reads it", {
+    skip: missingTool("bash"),
+  }, () => {
+    const helper = join(packageRoot, "bin", "mount.bulkhead.js");
+    const lines: [string, number, RegExp][] = [
+      [`"$1" "$2" --help`, 141, /^bulkhead: cannot write the output: ENOSPC.*\n$/],
+      [`"$1" "$2" ls --help`, 141, /^bulkhead ls: cannot write the output: ENOSPC.*\n$/],
+      [`"$1" "$2" completion bash`, 141, /^bulkhead completion: cannot write the output: ENOSPC.*\n$/],
+      [`"$1" "$3" --help`, 0, /^mount\.bulkhead: cannot write the output: ENOSPC.*\n$/],
+    ];
+    const run = (script: string) => {
+      const args = ["-c", script, "bash", process.execPath, program, helper];
+      const { status, stderr } = spawnSync("bash", args, { encoding: "utf8", timeout: 60_000 });
+      return { status, stderr };
+    };
+    for (const [command, closed, message] of lines) {
+      const full = run(`${command} > /dev/full`);
+      assert.match(full.stderr, message);
+      assert.notEqual(full.status, 0);
+      assert.deepEqual(run(`(sleep 0.3; ${command}) | true; exit \${PIPESTATUS[0]}`), { status: closed, stderr: "" });
+    }
+    assert.equal(run('"$1" "$2" lss 2> /dev/full').status, 2);
   });
 
   describe("on names that an image made up", { skip: missingTool("mke2fs", "script") }, () => {

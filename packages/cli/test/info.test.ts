@@ -33,6 +33,7 @@ describe("info of an image that was not unmounted", { skip: missingTool("mke2fs"
   it("tells what was recovered and what is to be freed", () => {
     const { stdout, stderr } = bulkhead(["info", image]);
     assert.match(stdout, /^Recovered: +1 transactions, \d+ blocks, in memory only$/m, stderr);
+    assert.match(stdout, /^Journal: +inode 8, .*, needs recovery$/m);
     assert.match(stdout, /^Orphans: +1 files to be freed or truncated$/m);
     const info = JSON.parse(bulkhead(["info", "--json", image]).stdout) as SuperblockInfo;
     assert.deepEqual([info.replay?.transactions, info.replay?.fastCommits, info.orphanCount], [1, 0, 1]);

@@ -48,7 +48,7 @@ export function describe(
   if (journal !== undefined) {
     const blocks = journal.blocks === undefined ? "" : `, ${formatBytes(journal.blocks * info.blockSize)}`;
     const where = journal.inode === 0 ? `on device ${journal.device}` : `inode ${journal.inode}`;
-    const state = info.needsRecovery ? ", needs recovery" : "";
+    const state = info.needsRecovery || replay !== undefined ? ", needs recovery" : "";
     lines.push(["Journal", `${where}${blocks}${state}`]);
   }
   if (replay !== undefined) {

@@ -15,8 +15,10 @@ export function run(given: GivenArguments): Promise<number> {
     const existing = imageOnly(target);
     if ((await session.open(existing.image, true)) !== disk)
       throw new CommandError(`${target} is in another image; a hard link cannot lead there`);
+    const { node } = await session.find(target, false, true);
     const name = lastName(existing.path);
-    if (name === undefined) throw new CommandError(`${target} is a directory, and cannot have another name`);
+    if (node.isDirectory || name === undefined)
+      throw new CommandError(`${target} is a directory, and there are no hard links to directories`);
     disk.link(existing.path, await targetIn(session, disk, link, nameToString(name)));
   });
 }

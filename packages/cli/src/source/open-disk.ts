@@ -66,8 +66,13 @@ export async function openDisk(path: string, settings: SourceSettings, writable:
   } catch (error) {
     if (error instanceof SourceError) throw new CommandError(error.message);
     if (!(error instanceof ImageOpenError)) throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
-    if (error.code === "ERR_BULKHEAD_SOURCE") throw new CommandError(error.message);
-    const about = error.message.startsWith(path) ? error.message : `${path}: ${error.message}`;
-    throw new CommandError(about, exitCodeOf(error));
+    const message = withDashes(error.message);
+    if (error.code === "ERR_BULKHEAD_SOURCE") throw new CommandError(message);
+    throw new CommandError(message.startsWith(path) ? message : `${path}: ${message}`, exitCodeOf(error));
   }
+}
+
+/** What an error advises are mount options: here as options of a command. */
+export function withDashes(message: string): string {
+  return message.replace(/(?<= (?:by|try|or) )(?=(?:partition|sb)=)/g, "--");
 }

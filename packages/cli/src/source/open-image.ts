@@ -2,7 +2,7 @@ import { Ext4, type MountOptions, systemEnvironment } from "@bulkhead/ext4";
 import { openSource, orPartitionChoice, SourceError, type SourceOptions } from "@bulkhead/server/source";
 import { CommandError, exitCodeOf, messageOf, report } from "../command-line/errors.js";
 import { printable } from "../output/printable.js";
-import type { SourceSettings } from "./open-disk.js";
+import { type SourceSettings, withDashes } from "./open-disk.js";
 
 /**
  * Opens the file system in an image or on a device with the engine itself, read-only: for what only that tells. Warnings go to standard error.
@@ -31,8 +31,8 @@ export function openImage(path: string, settings: SourceSettings): Ext4 {
       throw explained;
     }
   } catch (error) {
-    if (error instanceof SourceError) throw new CommandError(error.message);
-    throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
+    if (error instanceof SourceError) throw new CommandError(withDashes(error.message));
+    throw new CommandError(`${path}: ${withDashes(messageOf(error))}`, exitCodeOf(error));
   }
 }
 
