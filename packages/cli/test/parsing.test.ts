@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { parseMountOptions } from "@bulkhead/server/options";
+import { isMountOption, parseMountOptions } from "@bulkhead/server/options";
 import { parseBytes, parseCount } from "@bulkhead/server/options/quantity";
 import { nearest } from "@bulkhead/server/options/suggestion";
 import type { CommandDeclaration } from "../src/command-line/declaration.js";
@@ -113,7 +113,20 @@ describe("mount options", () => {
     const fstab = "norecovery,defaults,nofail,_netdev,noauto,user,x-systemd.automount,X-mount.mkdir,relatime,comment=x";
     assert.deepEqual(parseMountOptions([fstab]), parseMountOptions(["noload"]));
   });
+  it("of ext4 that only tune the kernel's own have no effect, and those that promise more are not taken", () => {
+    const tuning =
+      "stripe=16,init_itable=10,noinit_itable,dioread_nolock,data_err=ignore,mb_optimize_scan=0,noauto_da_alloc,nobh";
+    assert.deepEqual(parseMountOptions([tuning]), parseMountOptions([]));
+    assert.equal(isMountOption("data_err=ignore"), true);
+    for (const promise of ["max_dir_size_kb=8", "data_err=abort", "auto_da_alloc", "journal_checksum", "jqfmt=vfsv1"]) {
+      refused(() => parseMountOptions([promise]), /unknown mount option/);
+      assert.equal(isMountOption(promise), false);
+    }
+    assert.equal(parseMountOptions(["nodelalloc"]).writebackCache, false);
+    assert.equal(parseMountOptions(["nodelalloc,delalloc"]).writebackCache, true);
+  });
   it("that are unknown or wrong are named", () => {
+    refused(() => parseMountOptions(["commit=99999999999"]), /commit= takes a whole number from 0 to 2147483, not 9/);
     refused(() => parseMountOptions(["ofset=1"]), /unknown mount option ofset; did you mean offset\?/);
     refused(() => parseMountOptions(["frobnicate"]), /unknown mount option frobnicate$/);
     refused(() => parseMountOptions(["iomap=yes"]), /iomap= is 0, 1 or default, not yes/);
@@ -164,6 +177,7 @@ describe("what is printed", () => {
     assert.equal(printableName(name), "a\\x1b[2Jb\\u{202e}c\\u{85}\\n\\\\ü\\xff\\xc3");
     assert.equal(printable("plain ü\\"), "plain ü\\");
     assert.equal(printable("\x07"), "\\x07");
+    assert.equal(printable("a\udcff\u{1f600}"), "a\\xff\u{1f600}");
   });
   it("shows modes as ls does", () => {
     assert.equal(formatMode("file", 0o104755), "-rwsr-xr-x");

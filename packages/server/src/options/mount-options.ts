@@ -22,8 +22,26 @@ export const mountOptions: readonly MountOption[] = [
 /** Options that mount(8) and fstab(5) pass to every file system and that mean nothing to us. */
 export const ignoredMountOptions: readonly string[] = [
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev"],
-  ...["norelatime", "mand", "nomand", "iversion", "noiversion", "silent", "loud"],
+  ...["norelatime", "mand", "nomand", "iversion", "i_version", "noiversion", "silent", "loud"],
   ...["acl", "user_xattr"],
+];
+
+/** Options of ext4 that tune how the kernel's works, and promise nothing: they are taken and have no effect. With a value, only that one. */
+export const kernelTuningOptions: readonly string[] = [
+  ...["noauto_da_alloc", "data_err=ignore", "nojournal_checksum", "stripe", "init_itable", "noinit_itable"],
+  ...["inode_readahead_blks", "dioread_lock", "dioread_nolock", "nombcache", "no_mbcache", "journal_ioprio"],
+  ...["min_batch_time", "max_batch_time", "mb_optimize_scan", "prefetch_block_bitmaps", "no_prefetch_block_bitmaps"],
+  ...[
+    "bh",
+    "nobh",
+    "orlov",
+    "oldalloc",
+    "reservation",
+    "noreservation",
+    "mblk_io_submit",
+    "nomblk_io_submit",
+    "nocheck",
+  ],
 ];
 
 const byName = new Map<string, MountOption>();
@@ -51,19 +69,24 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
 
 /** Whether a word of `-o` is one of ours, or one that means nothing to us: mount(8)'s `-s` leaves out the others. */
 export function isMountOption(word: string): boolean {
-  const name = word.replace(/=.*/s, "");
-  return isIgnored(name) || byName.has(name);
+  return isIgnored(word) || byName.has(nameOf(word));
 }
 
-function isIgnored(name: string): boolean {
+function nameOf(word: string): string {
+  return word.replace(/=.*/s, "");
+}
+
+function isIgnored(word: string): boolean {
+  const name = nameOf(word);
+  if (kernelTuningOptions.includes(name) || kernelTuningOptions.includes(word)) return true;
   return ignoredMountOptions.includes(name) || /^[xX]-/.test(name) || name === "comment";
 }
 
 function applyOption(settings: MountSettings, item: string): void {
   const equals = item.indexOf("=");
-  const name = equals === -1 ? item : item.slice(0, equals);
+  const name = nameOf(item);
   const value = equals === -1 ? undefined : item.slice(equals + 1);
-  if (isIgnored(name)) return;
+  if (isIgnored(item)) return;
   const option = byName.get(name);
   if (option === undefined) {
     throw new UsageError(`unknown mount option ${name}${suggestion(name, [...byName.keys(), ...ignoredMountOptions])}`);

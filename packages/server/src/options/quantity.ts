@@ -19,12 +19,13 @@ export function parseBytes(text: string, what: string): number {
 /**
  * A whole number, decimal or with 0x.
  *
- * @throws UsageError unless it is at least `least` and below 2^53
+ * @throws UsageError unless it is from `least` to `most`
  */
-export function parseCount(text: string, what: string, least = 0): number {
+export function parseCount(text: string, what: string, least = 0, most = Number.MAX_SAFE_INTEGER): number {
   const count = /^(\d+|0x[\da-f]+)$/i.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(count) || count < least) {
-    throw new UsageError(`${what} takes a whole number of at least ${least}, not ${text}`);
+  if (!Number.isSafeInteger(count) || count < least || count > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new UsageError(`${what} takes a whole number ${range}, not ${text}`);
   }
   return count;
 }

@@ -3,6 +3,9 @@ import { parseCount } from "../quantity.js";
 import { dataOptions } from "../settings.js";
 import { UsageError } from "../usage-error.js";
 
+/** As many milliseconds as a timer takes; the kernel's own limit is a 32-bit number of ticks. */
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
 /** When changes are on the device, and in which order. */
 export const durabilityOptions: readonly MountOption[] = [
   {
@@ -10,7 +13,7 @@ export const durabilityOptions: readonly MountOption[] = [
     value: "SECONDS",
     description: "Make changes durable at least every so many seconds; 0 stands for the default, 5.",
     apply(settings, value) {
-      settings.commitSeconds = parseCount(value, "commit=", 0);
+      settings.commitSeconds = parseCount(value, "commit=", 0, MOST_SECONDS);
     },
   },
   {

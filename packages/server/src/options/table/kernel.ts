@@ -8,12 +8,14 @@ export const kernelOptions: readonly MountOption[] = [
   flag(
     "writeback_cache",
     { writebackCache: true },
-    "The kernel collects what programs write and hands it over in large pieces. The default.",
+    "The kernel collects what programs write and hands it over in large pieces. The default. Of a full disk a program then hears by fsync(2) or close(2), as on NFS, not by write(2), and until then the file's size counts what finds no place; and SEEK_HOLE and SEEK_DATA tell of no holes. With nowriteback_cache or ro they do.",
+    ["delalloc"],
   ),
   flag(
     "nowriteback_cache",
     { writebackCache: false },
     "The kernel hands over what programs write at once: errors, as of a full disk, show in write(2) itself.",
+    ["nodelalloc"],
   ),
   {
     name: "iomap",
