@@ -94,6 +94,9 @@ if (isMainThread) {
     module: import.meta.url,
     data: greeting,
     mount: { subtype: "hello", readOnly: true },
+  }).catch((error: Error) => {
+    console.error(`hello: ${error.message}`);
+    process.exit(1);
   });
   console.log(`mounted at ${mountpoint}; Ctrl-C unmounts`);
   await served.finished;

@@ -30,13 +30,26 @@ function parse(): { options: MirrorOptions; mountpoint: string } {
   if (maxStackDepth !== 1 && maxStackDepth !== 2) return usage(`--stack-depth ${values["stack-depth"]}: 1 or 2`);
   if (!(valid >= 0 && valid <= 86_400)) return usage(`--valid ${values.valid}: 0 to 86400 seconds`);
   const passthrough = !values["no-passthrough"];
-  const [from, to] = [realpathSync(source), realpathSync(mountpoint)];
+  const [from, to] = [directory(source), directory(mountpoint)];
   // Looking into the source would be looking into the mount, which waits for who looks.
   if (to.startsWith(`${from}/`) || from === "/") usage(`${to} is inside ${from}, and would mirror itself for ever`);
   return {
     options: { source: from, passthrough, maxStackDepth, valid: Math.floor(valid) },
     mountpoint,
   };
+}
+
+function directory(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    return fail(error as Error);
+  }
+}
+
+function fail({ message }: Error): never {
+  console.error(`mirror: ${message}`);
+  process.exit(1);
 }
 
 function read() {
@@ -59,6 +72,6 @@ const served = await mountAndServe({
   module: new URL("./mirror.js", import.meta.url),
   data: options,
   mount: { fsname: options.source, subtype: "mirror", defaultPermissions: true, allowOther: root, noSuid: !root },
-});
+}).catch(fail);
 console.log(`${options.source} mirrored at ${mountpoint}; Ctrl-C unmounts`);
 await served.finished;
