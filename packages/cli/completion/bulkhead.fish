@@ -73,7 +73,7 @@ complete -c bulkhead -n '__fish_seen_subcommand_from extents' -l noload -d 'Do n
 complete -c bulkhead -n '__fish_seen_subcommand_from extents' -l cache-size -x -d 'Keep at most this much metadata in memory; default 32M.'
 complete -c bulkhead -n '__fish_seen_subcommand_from extents' -s h -l help -d 'Show help and exit.'
 complete -c bulkhead -n '__fish_seen_subcommand_from cp' -s r -l recursive -d 'Copy directories with all that is in them.'
-complete -c bulkhead -n '__fish_seen_subcommand_from cp' -l no-preserve -x -a 'mode ownership timestamps xattr links all' -d 'Do not keep these: mode, ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.'
+complete -c bulkhead -n '__fish_seen_subcommand_from cp' -l no-preserve -x -a 'mode ownership timestamps xattr links all' -d 'Do not keep these: mode (copies get what the umask leaves of 666, directories of 777), ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.'
 complete -c bulkhead -n '__fish_seen_subcommand_from cp' -s n -l no-clobber -d 'Leave files alone that are there already, instead of replacing them.'
 complete -c bulkhead -n '__fish_seen_subcommand_from cp' -s v -l verbose -d 'Print each file when it is done.'
 complete -c bulkhead -n '__fish_seen_subcommand_from cp' -s q -l quiet -d 'Show no progress bar.'

@@ -143,7 +143,7 @@ _bulkhead() {
       _arguments -s \
         '(-r --recursive)-r[Copy directories with all that is in them.]' \
         '(-r --recursive)--recursive[Copy directories with all that is in them.]' \
-        '*--no-preserve[Do not keep these\: mode, ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.]:LIST:_values -s , no-preserve mode ownership timestamps xattr links all' \
+        '*--no-preserve[Do not keep these\: mode (copies get what the umask leaves of 666, directories of 777), ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.]:LIST:_values -s , no-preserve mode ownership timestamps xattr links all' \
         '(-n --no-clobber)-n[Leave files alone that are there already, instead of replacing them.]' \
         '(-n --no-clobber)--no-clobber[Leave files alone that are there already, instead of replacing them.]' \
         '(-v --verbose)-v[Print each file when it is done.]' \

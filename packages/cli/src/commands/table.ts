@@ -29,10 +29,15 @@ const changeOptions: readonly OptionDeclaration[] = sourceOptions.filter(({ name
 
 const json: OptionDeclaration = { name: "json", description: "Print JSON." };
 
-const imagePath = { name: "IMAGE:/PATH", kind: "image-path" } as const;
+const imageArgument = { name: "IMAGE:/PATH", kind: "image-path" } as const;
 
-const imagePathParagraph =
-  "IMAGE is an image file or a device, /PATH a path inside it. IMAGE alone means its root directory. If the name of the image has colons, the longest that is there counts. Symbolic links in /PATH are followed inside the image; `..` never leads out of it.";
+const imagePath = (alone: string) =>
+  `IMAGE is an image file or a device, /PATH a path inside it. ${alone} If the name of the image has colons, the longest that is there counts. Symbolic links in /PATH are followed inside the image; \`..\` never leads out of it.`;
+
+const imagePathParagraph = imagePath("IMAGE alone means its root directory.");
+
+/** Of commands that change an image: the root directory is not to be meant by mistake. */
+const changedPathParagraph = imagePath("The root directory is IMAGE:/.");
 
 const changeParagraph =
   "IMAGE is changed through its journal, by a server in a process of its own that gets the open image and nothing else; neither root nor a mount nor FUSE is needed. Whoever may write to the image owns what is in it: no permissions inside are checked. Nobody else may use the image meanwhile. When the command returns, everything is on the image.";
@@ -74,7 +79,7 @@ export const commands: readonly CommandDeclaration[] = [
       },
     ],
     description: [
-      "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, for reading and writing unless SOURCE is write-protected. Returns when the mount answers; a keeper and a server stay behind until it is unmounted. The keeper, with the caller's rights, opens SOURCE and mounts, and looks at nothing in it; the server, which reads it, has the open SOURCE and nothing else: no files, no network, no privileges, and few system calls. bulkhead-status(8) shows that.",
+      "Mounts the ext4 file system in SOURCE, an image file or a device, at the directory MOUNTPOINT, for reading and writing unless SOURCE is write-protected. Both names have to be UTF-8. Returns when the mount answers; a keeper and a server stay behind until it is unmounted. The keeper, with the caller's rights, opens SOURCE and mounts, and looks at nothing in it; the server, which reads it, has the open SOURCE and nothing else: no files, no network, no privileges, and few system calls. bulkhead-status(8) shows that.",
       'Root mounts directly; other users through fusermount3. At SIGINT, SIGTERM or SIGHUP the keeper unmounts, and so it does when a server gets SIGTERM. When a server dies, another one goes on (see restarts=); where none can, programs get "Transport endpoint is not connected" until `bulkhead umount` clears the mount.',
       "While SOURCE is mounted for writing, nobody else may have it: a device is opened exclusively, a file is locked. Changes go through the journal, as the kernel's do: whatever ends the server, what was synced is there at the next mount.",
       "A device that root mounts belongs to the mount as it does to the kernel's own ext4: when sync(1) returns, all changes are durable, and when umount(8) returns, SOURCE is complete and can be pulled out. Image files, and mounts of other users, have not that much from the kernel: there fsync(2) is durable as ever, but sync(1) only hands changes to the server, which makes them durable within the time of commit=, and umount(8) does not wait for the server; `bulkhead umount` does, always.",
@@ -132,6 +137,7 @@ export const commands: readonly CommandDeclaration[] = [
     options: [...sourceOptions, json],
     description: [
       "Shows the superblock of the file system in SOURCE: label, UUID, features, sizes, usage, times, recorded errors.",
+      "A journal that needs recovery is replayed in memory, as for all that is read, and what is shown is the state after that; --noload shows the superblock as it lies on SOURCE.",
     ],
     examples: [
       { command: "bulkhead info disk.img", does: "Show it for people." },
@@ -143,7 +149,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "ls",
     section: 1,
     summary: "list directories",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [
       { name: "all", short: "a", description: "Show names that start with a dot, too." },
       {
@@ -164,7 +170,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "tree",
     section: 1,
     summary: "show directories as a tree",
-    arguments: [imagePath],
+    arguments: [imageArgument],
     options: [
       { name: "depth", short: "L", value: "N", description: "Go no deeper than N directories." },
       { name: "all", short: "a", description: "Show names that start with a dot, too." },
@@ -182,7 +188,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "stat",
     section: 1,
     summary: "show all attributes of files",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [json, ...sourceOptions],
     description: [
       "Shows everything the inode says: type, size, blocks, mode, owners, links, times to the nanosecond, flags, extended attributes. A symbolic link at the end of the path is not followed.",
@@ -195,7 +201,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "cat",
     section: 1,
     summary: "write files to standard output",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [...sourceOptions],
     description: ["Writes the contents of files to standard output, one after the other.", imagePathParagraph],
     examples: [{ command: "bulkhead cat disk.img:/etc/os-release", does: "Print a file." }],
@@ -205,7 +211,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "extents",
     section: 1,
     summary: "show where a file's data lies on the device",
-    arguments: [imagePath],
+    arguments: [imageArgument],
     options: [json, ...sourceOptions],
     description: [
       "Shows the mappings of a file: for each range of it, where on the device its bytes lie, or that it is a hole, unwritten, or inside the inode. Numbers are bytes; places on the device count from the file system's start.",
@@ -230,7 +236,7 @@ export const commands: readonly CommandDeclaration[] = [
         repeatable: true,
         choices: ["mode", "ownership", "timestamps", "xattr", "links", "all"],
         description:
-          "Do not keep these: mode, ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.",
+          "Do not keep these: mode (copies get what the umask leaves of 666, directories of 777), ownership, timestamps, xattr (ACLs are among them), links, or all; separated by commas.",
       },
       {
         name: "no-clobber",
@@ -243,12 +249,14 @@ export const commands: readonly CommandDeclaration[] = [
       ...sourceOptions,
     ],
     description: [
-      "Copies files and, with -r, directories. SOURCE and DEST are IMAGE:/PATH or paths on the host; one of them at least is in an image. If DEST is a directory they go into it, else DEST becomes the copy. As with cp, IMAGE:/DIR/. stands for what is in the directory, and so does the root directory.",
+      "Copies files and, with -r, directories. SOURCE and DEST are IMAGE:/PATH or paths on the host; one of them at least is in an image. If DEST is a directory they go into it, else DEST becomes the copy. A regular file that is there is replaced; an image, a device or anything else is not, but refused: `disk.img:/` is what is in it. As with cp, IMAGE:/DIR/. stands for what is in the directory, and so does the root directory.",
       "The copy is as true as the caller may make it: sparse files stay sparse (holes and unwritten space as the file's mappings say, not guessed from zeros), hard links stay linked, and modes, times to the nanosecond, extended attributes and ACLs are kept. Owners, device files and attributes of the namespaces security and trusted need root; without it they are left out, with one warning for each kind.",
       "Into an image everything is kept, by everybody: owners, device files and all attributes, as under fakeroot. With --no-preserve=ownership copies are the caller's, or those of --owner.",
       "Nothing in an image can make this command write outside DEST: symbolic links that it brings are created but never followed. A file appears under its name when it is complete; an interrupted one is removed. A file that cannot be copied is reported and the others still are; the exit code tells.",
       changeParagraph,
-      imagePathParagraph,
+      imagePath(
+        "IMAGE alone, as SOURCE of a copy to the host, means its root directory; else a name without a colon is one on the host.",
+      ),
     ],
     examples: [
       { command: "bulkhead cp -r disk.img:/home/me rescued", does: "Copy a directory out." },
@@ -265,13 +273,13 @@ export const commands: readonly CommandDeclaration[] = [
     name: "rm",
     section: 1,
     summary: "remove files in an image",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [
       { name: "recursive", short: "r", description: "Remove directories with all that is in them." },
       { name: "force", short: "f", description: "Say nothing of files that are not there." },
       ...changeOptions,
     ],
-    description: ["Removes files and, with -r, directories in an image.", changeParagraph, imagePathParagraph],
+    description: ["Removes files and, with -r, directories in an image.", changeParagraph, changedPathParagraph],
     examples: [{ command: "bulkhead rm -r disk.img:/var/cache/apt", does: "Remove a directory." }],
     load: () => import("./rm.js"),
   },
@@ -279,7 +287,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "mkdir",
     section: 1,
     summary: "make directories in an image",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [
       { name: "parents", short: "p", description: "Make those above as well; none that is there is an error." },
       {
@@ -291,7 +299,7 @@ export const commands: readonly CommandDeclaration[] = [
       owner,
       ...changeOptions,
     ],
-    description: ["Makes directories in an image.", changeParagraph, imagePathParagraph],
+    description: ["Makes directories in an image.", changeParagraph, changedPathParagraph],
     examples: [
       { command: "bulkhead mkdir -p --owner 0:0 disk.img:/etc/app/conf.d", does: "Make a directory, and those above." },
     ],
@@ -302,7 +310,7 @@ export const commands: readonly CommandDeclaration[] = [
     section: 1,
     summary: "move or rename files in an image",
     arguments: [
-      { ...imagePath, repeatable: true },
+      { ...imageArgument, repeatable: true },
       { name: "IMAGE:/DEST", kind: "image-path" },
     ],
     options: [
@@ -312,7 +320,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Gives files and directories in an image another name. If DEST is a directory they go into it. Both are in one image; from one to another, use cp and rm.",
       changeParagraph,
-      imagePathParagraph,
+      changedPathParagraph,
     ],
     examples: [{ command: "bulkhead mv disk.img:/etc/fstab disk.img:/etc/fstab.old", does: "Rename a file." }],
     load: () => import("./mv.js"),
@@ -333,7 +341,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Gives a file in an image another name, or makes a symbolic link. TARGET is IMAGE:/PATH in the same image; with -s it is what the link says. If LINK is a directory, the link goes into it.",
       changeParagraph,
-      imagePathParagraph,
+      changedPathParagraph,
     ],
     examples: [
       { command: "bulkhead ln -s ../usr/lib disk.img:/lib", does: "Make a symbolic link." },
@@ -347,13 +355,13 @@ export const commands: readonly CommandDeclaration[] = [
     summary: "change permissions of files in an image",
     arguments: [
       { name: "MODE", kind: "command" },
-      { ...imagePath, repeatable: true },
+      { ...imageArgument, repeatable: true },
     ],
     options: [...changeOptions],
     description: [
       "Sets permission, set-id and sticky bits of files in an image. MODE is octal.",
       changeParagraph,
-      imagePathParagraph,
+      changedPathParagraph,
     ],
     examples: [{ command: "bulkhead chmod 4755 disk.img:/bin/su", does: "Make a program run as its owner." }],
     load: () => import("./chmod.js"),
@@ -362,7 +370,7 @@ export const commands: readonly CommandDeclaration[] = [
     name: "truncate",
     section: 1,
     summary: "set the size of files in an image",
-    arguments: [{ ...imagePath, repeatable: true }],
+    arguments: [{ ...imageArgument, repeatable: true }],
     options: [
       { name: "size", short: "s", value: "BYTES", description: "The size (K, M, G: KiB, MiB, GiB); needed." },
       { name: "no-create", short: "c", description: "Make no files that are not there." },
@@ -372,7 +380,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Makes files in an image as long as --size says: what is behind is lost, and what they grow by reads as zeros and takes no space. Files that are not there are made.",
       changeParagraph,
-      imagePathParagraph,
+      changedPathParagraph,
     ],
     examples: [{ command: "bulkhead truncate -s 1G disk.img:/swapfile", does: "Make a sparse file." }],
     load: () => import("./truncate.js"),

@@ -1,4 +1,4 @@
-import { ignoredMountOptions, mountOptions } from "@bulkhead/server/options";
+import { ignoredMountOptions, kernelTuningOptions, mountOptions } from "@bulkhead/server/options";
 import { argumentSynopsis, type CommandDeclaration, optionSynopsis, programOf } from "../command-line/declaration.js";
 import { exitCodeMeanings } from "../command-line/exit-code.js";
 import { helpOption } from "../command-line/parse.js";
@@ -59,7 +59,9 @@ function overview(version: string): string {
     ".SH DESCRIPTION",
     prose(about),
     ".PP",
-    prose("A file inside an image is named IMAGE:/PATH. Nothing is ever written to an image or a device."),
+    prose(
+      "A file inside an image is named IMAGE:/PATH. Only the commands that change an image, and a mount without -o ro, write to it.",
+    ),
     ".SH COMMANDS",
     ...commands.flatMap(({ name, section, summary }) => [
       ".TP",
@@ -107,7 +109,7 @@ function mountOptionsSection(): string[] {
     ),
     ".PP",
     prose(
-      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, and all that start with x- or X-. An option that is not known is an error.`,
+      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, comment=, and all that start with x- or X-. Nor have those of ext4 that only tune the kernel's implementation: ${kernelTuningOptions.join(", ")}. Any other option is an error, also one of ext4's whose promise would not be kept, such as auto_da_alloc, data_err=abort or max_dir_size_kb=.`,
     ),
   ];
 }

@@ -8,7 +8,7 @@ export const kernelOptions: readonly MountOption[] = [
   flag(
     "writeback_cache",
     { writebackCache: true },
-    "The kernel collects what programs write and hands it over in large pieces. The default. Of a full disk a program then hears by fsync(2) or close(2), as on NFS, not by write(2), and until then the file's size counts what finds no place; and SEEK_HOLE and SEEK_DATA tell of no holes. With nowriteback_cache or ro they do.",
+    "The kernel collects what programs write and hands it over in large pieces. The default. Of a full disk then fsync(2) and close(2) tell, as on NFS, not write(2), and the mount shows a file as long as what was written to it, whether that found a place or not. SEEK_HOLE and SEEK_DATA show no holes; with nowriteback_cache or ro they do.",
     ["delalloc"],
   ),
   flag(
