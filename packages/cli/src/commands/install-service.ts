@@ -46,15 +46,19 @@ function install(layout: Layout, given: GivenArguments): number {
     const script = `#!/bin/sh\n# ${HEADING}\nexec ${installation.node} ${plainPath(bin)}/${name}.js "$@"\n`;
     write(join(layout.helpers, name), script, 0o755);
   }
-  print(made.map((path) => `${path}\n`).join(""));
-  if (layout.root !== "") return ExitCode.success;
-  if (!systemdRuns()) {
-    print(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);
-    return ExitCode.success;
+  const starts = layout.root === "" && systemdRuns();
+  // What is printed comes last: whether somebody reads it decides nothing.
+  try {
+    if (starts) {
+      systemctl("daemon-reload");
+      systemctl("enable", SOCKET_UNIT);
+      systemctl("restart", SOCKET_UNIT);
+    }
+  } finally {
+    print(made.map((path) => `${path}\n`).join(""));
   }
-  systemctl("daemon-reload");
-  systemctl("enable", SOCKET_UNIT);
-  systemctl("restart", SOCKET_UNIT);
+  if (layout.root === "" && !starts)
+    print(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);
   return ExitCode.success;
 }
 
@@ -106,9 +110,9 @@ function remove(layout: Layout): number {
   if (runs && units.some((path) => existsSync(path))) systemctl("disable", "--now", SOCKET_UNIT);
   const helpers = mountHelpers.map(({ name }) => join(layout.helpers, name));
   const gone = [...units, ...helpers].filter(removeOwned);
-  print(gone.map((path) => `removed ${path}\n`).join(""));
   if (gone.length === 0) throw new CommandError("there is nothing to remove");
   if (runs) systemctl("daemon-reload");
+  print(gone.map((path) => `removed ${path}\n`).join(""));
   return ExitCode.success;
 }
 
