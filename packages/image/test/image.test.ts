@@ -218,6 +218,18 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     assert.match(tool("debugfs", "-R", "cat /after", small), /space again/);
   });
 
+  it("can be closed twice, and closes nobody else's descriptor", () => {
+    for (const direct of [false, true]) {
+      const disk = openImage(image, { direct, log: "ignore" });
+      disk.readdir("/");
+      disk.close();
+      // They get the numbers that have become free.
+      const others = Array.from({ length: 8 }, () => fs.openSync(image, "r"));
+      disk.close();
+      for (const fd of others) fs.closeSync(fd);
+    }
+  });
+
   it("says so when its server is killed, hangs on nothing, and leaves what was synced", () => {
     const disk = openImage(image, { writable: true, log: "ignore" });
     disk.writeFile("/synced", "synced");

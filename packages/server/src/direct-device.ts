@@ -27,6 +27,7 @@ export class DirectDevice implements HostDevice {
   readonly #fd: number;
   readonly #now: () => number;
   #isUsable = true;
+  #isClosed = false;
   /** Writes to come that go through the cache, and how many will after the next slow one. */
   #left = 0;
   #pause = PAUSE;
@@ -92,6 +93,8 @@ export class DirectDevice implements HostDevice {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.#fd);
   }
 }

@@ -73,6 +73,13 @@ describe("a block device past its page cache", { skip: withoutLoopDevices() }, (
     return found;
   };
 
+  it("can be closed twice, and closes nobody else's descriptor", () => {
+    device.close();
+    const other = fs.openSync(image, "r");
+    device.close();
+    fs.closeSync(other);
+  });
+
   it("is written so in long pieces", () => {
     device.write(64 * KIB, bytes(256 * KIB, 1));
     assert.deepEqual(cached.asked, []);

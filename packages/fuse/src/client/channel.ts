@@ -29,6 +29,7 @@ const SPIN = 100;
 /** A SOCK_SEQPACKET socket; the calling thread blocks, though never for longer than it was told. */
 export class SocketChannel implements ClientChannel {
   readonly fd: number;
+  #isClosed = false;
   readonly #ready = new PollSet(1);
   readonly #spin = new Spin(SPIN);
 
@@ -95,6 +96,8 @@ export class SocketChannel implements ClientChannel {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.fd);
   }
 }

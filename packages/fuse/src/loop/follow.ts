@@ -316,7 +316,7 @@ export class ThreadLookup implements Surroundings {
 export class ThreadPlacement implements Placement {
   readonly cpus: readonly number[];
   readonly #text = new Uint8Array(1024);
-  readonly #schedstat: number;
+  #schedstat: number;
   readonly #surroundings: Surroundings;
 
   /** @param surroundings default as this process sees them; closed in the end */
@@ -362,6 +362,7 @@ export class ThreadPlacement implements Placement {
   close(): void {
     this.#surroundings.close();
     if (this.#schedstat >= 0) closeSync(this.#schedstat);
+    this.#schedstat = -1;
   }
 
   #place(cpus: readonly number[], setPriority: () => void): void {

@@ -12,6 +12,7 @@ const STOP = 0;
 export class Wakeup {
   readonly handle: WakeupHandle;
   readonly #state: Int32Array;
+  #isClosed = false;
 
   constructor(handle: WakeupHandle = { fd: eventfd(), state: new SharedArrayBuffer(4) }) {
     this.handle = handle;
@@ -43,6 +44,8 @@ export class Wakeup {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.fd);
   }
 }

@@ -7,6 +7,7 @@ import type { Transport } from "./transport.js";
  */
 export class DeviceTransport implements Transport {
   readonly fd: number;
+  #isClosed = false;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -26,6 +27,8 @@ export class DeviceTransport implements Transport {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.fd);
   }
 }

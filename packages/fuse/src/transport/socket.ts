@@ -7,6 +7,7 @@ import type { Transport } from "./transport.js";
  */
 export class SocketTransport implements Transport {
   readonly fd: number;
+  #isClosed = false;
 
   constructor(fd: number) {
     this.fd = fd;
@@ -27,6 +28,8 @@ export class SocketTransport implements Transport {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     close(this.fd);
   }
 }

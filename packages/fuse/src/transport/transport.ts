@@ -9,6 +9,6 @@ export interface Transport {
   read(buffer: Uint8Array): number;
   /** Sends the first `length` bytes of `message`. The length, or the kernel's verdict as −errno. */
   write(message: Uint8Array, length: number): number;
-  /** Lets go of the connection: its unanswered requests fail. */
+  /** Lets go of the connection, once: its unanswered requests fail. */
   close(): void;
 }

@@ -35,6 +35,7 @@ export class IomapData implements FileData {
   readonly #device: ImageDevice;
   readonly #fd: number;
   readonly #onError: (error: unknown) => void;
+  #isClosed = false;
   /** Open files by node, those used longest ago first. */
   readonly #files = new Map<number, IomapFile<FileIdentity>>();
 
@@ -181,6 +182,9 @@ export class IomapData implements FileData {
   }
 
   close(): void {
+    // The number of a closed descriptor is soon somebody else's.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.connection.abort();
     this.#device.close();
     closeSync(this.#fd);

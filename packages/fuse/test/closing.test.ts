@@ -1,0 +1,48 @@
+// The number of a closed descriptor is soon somebody else's.
+import assert from "node:assert/strict";
+import { fstatSync } from "node:fs";
+import { describe, it } from "node:test";
+import { DeviceTransport, SocketTransport, ThreadPlacement, Wakeup } from "@bulkhead/fuse";
+import { SocketChannel } from "@bulkhead/fuse/client";
+import { close, SocketType, socketpair } from "@bulkhead/linux";
+
+const pair = () => socketpair(SocketType.SEQPACKET);
+
+/** Both ends of sockets: these get the numbers that have become free. */
+function somebodyElse(): { readonly fds: readonly number[]; close(): void } {
+  const fds = [...pair(), ...pair()];
+  return {
+    fds,
+    close() {
+      for (const fd of fds) close(fd);
+    },
+  };
+}
+
+describe("closing twice", { skip: process.platform !== "linux" && "descriptors are Linux's here" }, () => {
+  const closers: Record<string, (fd: number) => { close(): void }> = {
+    "a transport of a device": (fd) => new DeviceTransport(fd),
+    "a transport of a socket": (fd) => new SocketTransport(fd),
+    "a client's channel": (fd) => new SocketChannel(fd),
+    "a wakeup": (fd) => new Wakeup({ fd, state: new SharedArrayBuffer(4) }),
+    "a thread's placement": (fd) => {
+      close(fd); // it opens a file of its own, by this number
+      return new ThreadPlacement();
+    },
+  };
+  for (const [name, open] of Object.entries(closers)) {
+    it(`${name} closes nobody else's descriptor`, () => {
+      const [theirs, ours] = pair();
+      const closed = open(ours);
+      closed.close();
+      const others = somebodyElse();
+      try {
+        closed.close();
+        for (const fd of others.fds) assert.ok(fstatSync(fd).isSocket());
+      } finally {
+        others.close();
+        close(theirs);
+      }
+    });
+  }
+});
