@@ -5,7 +5,16 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { bulkhead, missingTool, program, scratchDirectory, unpackDemo, withoutFuse } from "./command.js";
+import {
+  bulkhead,
+  missingTool,
+  program,
+  scratchDirectory,
+  tool,
+  unpackDemo,
+  withoutFuse,
+  withoutLoopMounts,
+} from "./command.js";
 
 const CARGO_SHA256 = "4dee400da20bb6b7cfd1721c3383c86bb26571402edfe6631109445b28632130";
 
@@ -61,6 +70,33 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(status, 0, stdout);
     assert.equal(bulkhead(["cat", `${copy}:/new/file`]).stdout, "text\n");
     fs.rmSync(copy);
+  });
+
+  it("refuses an image that is mounted through a loop device, as what changes it does", {
+    skip: withoutLoopMounts(),
+  }, () => {
+    const looped = path("looped.img");
+    fs.copyFileSync(image, looped);
+    const kernels = path("kernels");
+    fs.mkdirSync(kernels);
+    const loop = tool("losetup", "-f", "--show", looped).trim();
+    tool("mount", "-o", "ro", loop, kernels);
+    try {
+      for (const args of [
+        ["mount", looped, mountpoint],
+        ["mount", "--uncontained", looped, mountpoint],
+        ["mkdir", `${looped}:/new`],
+      ]) {
+        const { code, stderr } = bulkhead(args);
+        assert.equal(code, 1, args.join(" "));
+        assert.ok(stderr.includes(`looped.img is in use: it is behind ${loop},`), stderr);
+      }
+      assert.equal(bulkhead(["ls", `${looped}:/README`]).code, 0);
+    } finally {
+      tool("umount", kernels);
+      tool("losetup", "-d", loop);
+    }
+    assert.equal(bulkhead(["mkdir", `${looped}:/new`]).code, 0);
   });
 
   it("hands its options to the kernel and to the engine", () => {

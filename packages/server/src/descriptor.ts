@@ -1,6 +1,7 @@
 /** Sources as they look from outside: nothing here reads what is on them. */
 import * as fs from "node:fs";
 import { stringToName } from "@bulkhead/ext4/names";
+import { loopDevicesOf } from "@bulkhead/linux/loop-devices";
 
 /** Which bytes of which file are the file system. */
 export interface SourceOptions {
@@ -30,17 +31,64 @@ export class SourceError extends Error {
 }
 
 /**
- * Opens the file or device of a source, as `openSource` does: a block device that is to be written exclusively.
+ * Opens the file or device of a source, as `openSource` does: a block device that is to be written exclusively, a file only where no loop
+ * device on it is in use.
  *
  * @throws SourceError
  */
 export function openDescriptor(path: string, writable: boolean, claimed = false): number {
   const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
+  if (writable) refuseBehindLoop(path);
   try {
     const alone = writable && !claimed ? O_EXCL : 0;
     return fs.openSync(Buffer.from(stringToName(path)), (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
   } catch (error) {
     throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Whoever mounts a loop device has that to himself, and locks nothing of the file behind it.
+ *
+ * @throws SourceError where a file that is to be written is behind a loop device that is mounted, or part of another device
+ */
+export function refuseBehindLoop(path: string): void {
+  for (const name of loopDevicesOf(path)) {
+    if (!isInUse(name)) continue;
+    throw new SourceError(
+      `${path} is in use: it is behind /dev/${name}, which is mounted or part of another device; unmount that first`,
+    );
+  }
+}
+
+/** Whether somebody has a block device, or a partition of it, exclusively. */
+function isInUse(name: string): boolean {
+  const { O_RDONLY, O_EXCL, O_NONBLOCK } = fs.constants;
+  try {
+    fs.closeSync(fs.openSync(`/dev/${name}`, O_RDONLY | O_EXCL | O_NONBLOCK));
+    return false;
+  } catch (error) {
+    return codeOf(error) === "EBUSY" || isMounted(name);
+  }
+}
+
+/** As mountinfo shows it to whoever may not open the device: in this mount namespace alone. */
+function isMounted(name: string): boolean {
+  try {
+    const partitions = fs.readdirSync(`/sys/block/${name}`).filter((entry) => entry.startsWith(`${name}p`));
+    const directories = [`/sys/block/${name}`, ...partitions.map((partition) => `/sys/block/${name}/${partition}`)];
+    const numbers = directories.map((directory) => fs.readFileSync(`${directory}/dev`, "latin1").trimEnd());
+    const sources = [name, ...partitions].map((device) => `/dev/${device}`);
+    return fs
+      .readFileSync("/proc/self/mountinfo", "latin1")
+      .split("\n")
+      .some((line) => {
+        const [mount = "", filesystem = ""] = line.split(" - ");
+        // Of a plain FUSE mount the number says nothing.
+        return numbers.includes(mount.split(" ")[2] ?? "") || sources.includes(filesystem.split(" ")[1] ?? "");
+      });
+  } catch {
+    return false;
   }
 }
 

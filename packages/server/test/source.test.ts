@@ -46,6 +46,40 @@ describe("a source", { skip: withoutLoopDevices("mke2fs", "blockdev") }, () => {
     assert.throws(() => openSource({ path: loop, offset: 8 << 20 }), SourceError);
   });
 
+  it("is not written to while a loop device on it is in use", () => {
+    const file = join(directory, "looped");
+    run("mke2fs", ["-q", "-F", "-t", "ext4", file, "8M"]);
+    const place = join(directory, "place");
+    fs.mkdirSync(place);
+    for (const path of [file, directory]) fs.chmodSync(path, 0o777);
+    const device = run("losetup", ["-f", "--show", file]);
+    const refusal = (error: Error) => error instanceof SourceError && error.message.includes(`is behind ${device},`);
+    const write = () => openSource({ path: file }, fs, true).close();
+    try {
+      write();
+      const held = fs.openSync(device, fs.constants.O_RDONLY | fs.constants.O_EXCL);
+      assert.throws(write, refusal);
+      fs.closeSync(held);
+      run("mount", ["-o", "ro", device, place]);
+      try {
+        assert.throws(write, refusal);
+        openSource({ path: file }).close();
+        // Who may not open the device looks at what is mounted.
+        process.seteuid!(65_534);
+        try {
+          assert.throws(write, refusal);
+        } finally {
+          process.seteuid!(0);
+        }
+      } finally {
+        run("umount", [place]);
+      }
+      write();
+    } finally {
+      run("losetup", ["-d", device]);
+    }
+  });
+
   it("may not be a directory, a character device or nothing", () => {
     for (const path of [directory, "/dev/null", join(directory, "missing")]) {
       assert.throws(() => openSource({ path }), SourceError);

@@ -1,5 +1,6 @@
-import { constants, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { close, Errno, Flock, flock, ioctl, ioctlValue, LinuxError, open } from "@bulkhead/linux";
+import { loopDevicesOf } from "@bulkhead/linux/loop-devices";
 import { bytes, struct, u32, u64 } from "@bulkhead/linux/struct";
 
 const CONTROL = "/dev/loop-control";
@@ -34,7 +35,8 @@ const ATTEMPTS = 16;
 export function loopDeviceOf(fd: number, path: Uint8Array, flags: number): number | undefined {
   if (fstatSync(fd).size < SECTOR || !lock(fd)) return undefined;
   try {
-    if (isLooped(fd)) throw new LinuxError("open", Errno.EBUSY, new TextDecoder().decode(path));
+    if (loopDevicesOf(`/proc/self/fd/${fd}`).next().done !== true)
+      throw new LinuxError("open", Errno.EBUSY, new TextDecoder().decode(path));
     return configured(fd, path, flags);
   } finally {
     flock(fd, Flock.UNLOCK);
@@ -93,20 +95,4 @@ function lock(fd: number): boolean {
     Atomics.wait(sleeper, 0, 0, PAUSE);
   }
   return true;
-}
-
-/** Whether a loop device has this file, under whatever name. */
-function isLooped(fd: number): boolean {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  for (const name of readdirSync("/sys/block")) {
-    if (!name.startsWith("loop")) continue;
-    try {
-      const file = readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").replace(/\n$/, "");
-      const backing = statSync(file, { bigint: true });
-      if (backing.dev === dev && backing.ino === ino) return true;
-    } catch {
-      // Not in use, or its file has no name any more.
-    }
-  }
-  return false;
 }
