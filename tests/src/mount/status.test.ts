@@ -1,6 +1,6 @@
 // Oracle: the kernel's word on whose requests a descriptor's are (fdinfo), and what the processes were started as.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { withoutMountTools } from "../facilities.js";
 import { asUser } from "../service/activation.js";
@@ -11,6 +11,7 @@ import { USER } from "./ways.js";
 interface Status {
   readonly contained: boolean;
   readonly missing: readonly string[];
+  readonly unseen: readonly string[];
   readonly server: {
     readonly pid: number;
     readonly uid: number;
@@ -51,9 +52,55 @@ describe("the status of a mount", { skip: withoutMountTools() }, () => {
   it("can be asked by users, who see less", async () => {
     const served = await bench.serve(image, ["ro", "allow_other"]);
     chmodSync(bench.directory, 0o755);
-    const { contained, server } = statusOf(served, ...asUser(USER));
-    assert.deepEqual([contained, server.pid], [true, served.serverPid]);
+    // The server itself runs as USER.
+    const { contained, unseen, server } = statusOf(served, ...asUser(USER - 1));
+    assert.deepEqual([contained, unseen, server.pid], [true, ["namespaces"], served.serverPid]);
     await served.stop();
+  });
+
+  it("can be asked by the user who mounted, who sees the keeper's descriptors alone", () => {
+    chmodSync(bench.directory, 0o755);
+    const own = bench.path("own");
+    run("cp", [image, own]);
+    const point = bench.mountPoint();
+    for (const path of [own, point]) chownSync(path, USER, USER);
+    // A /dev/fuse that users may open, in a mount namespace of its own.
+    const script = `
+      mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && shift
+      exec "$@"`;
+    const user = `
+      node="$1" command="$2" image="$3" point="$4"
+      $node $command mount $image $point && { $node $command status --json $point; $node $command status $point; $node $command status; }
+      $node $command umount $point`;
+    const theirs = [...asUser(USER), "sh", "-c", user, "sh", process.execPath, COMMAND, own, point];
+    const { code, stdout, stderr } = ask("unshare", ["-m", "sh", "-c", script, "sh", bench.directory, ...theirs]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const end = stdout.indexOf("\n}\n") + 2;
+    const { contained, missing, server, keeper } = JSON.parse(stdout.slice(0, end)) as Status;
+    assert.deepEqual([contained, missing, keeper?.uid], [true, [], USER]);
+    assert.notEqual(server.pid, keeper?.pid);
+    assert.ok(server.seccompFilters > 0);
+    assert.match(stdout.slice(end), /^Contained: +yes/m);
+    assert.ok(stdout.includes(`${own} on ${point}: contained, process ${server.pid}, user ${USER}, `));
+  });
+
+  it("can be asked by users of a mount in the background, and is not contained where that was asked for", () => {
+    chmodSync(bench.directory, 0o755);
+    for (const [how, expected] of [
+      [[], true],
+      [["--uncontained"], false],
+    ] as const) {
+      const point = bench.mountPoint();
+      const mounted = bulkhead("mount", ...how, "-o", "ro,allow_other", image, point);
+      assert.equal(mounted.code, 0, mounted.stderr);
+      try {
+        const [command = "", ...args] = [...asUser(USER), process.execPath, COMMAND, "status", "--json", point];
+        const { contained, keeper } = JSON.parse(ask(command, args).stdout) as Status;
+        assert.deepEqual([contained, keeper !== null], [expected, expected]);
+      } finally {
+        assert.equal(bulkhead("umount", point).code, 0);
+      }
+    }
   });
 
   it("is not contained where that was asked for", async () => {

@@ -5,7 +5,7 @@ import { ExitCode } from "../command-line/exit-code.js";
 import { reasonOf } from "../command-line/reason.js";
 import { findParties, isContainedServer } from "../mount/status/find.js";
 import type { ProcessStatus } from "../mount/status/process.js";
-import { missingWalls } from "../mount/status/verdict.js";
+import { missingWalls, unseenWalls } from "../mount/status/verdict.js";
 import { formatBytes } from "../output/format.js";
 import { Output } from "../output/output.js";
 import { printable } from "../output/printable.js";
@@ -40,6 +40,8 @@ interface Answer {
   readonly type: string;
   readonly contained: boolean;
   readonly missing: readonly string[];
+  /** What of it this user cannot see: `contained` does not speak of that. */
+  readonly unseen: readonly string[];
   readonly server: ProcessStatus | null;
   readonly keeper: ProcessStatus | null;
 }
@@ -65,6 +67,7 @@ function answerFor(mount: MountInfo): Answer {
     type,
     contained,
     missing,
+    unseen: parties === undefined ? [] : unseenWalls(parties.server),
     server: parties?.server ?? null,
     keeper: parties?.keeper ?? null,
   };
@@ -79,11 +82,13 @@ function summaryOf({ mountpoint, source, contained, server }: Answer): string {
   return printable(`${source} on ${mountpoint}: ${how}`);
 }
 
-function describe({ mountpoint, source, type, contained, missing, keeper }: Answer, server: ProcessStatus): string[] {
+function describe(answer: Answer, server: ProcessStatus): string[] {
+  const { mountpoint, source, type, contained, missing, unseen, keeper } = answer;
+  const yes = unseen.length === 0 ? "yes" : `yes, as far as this user sees (root also sees its ${unseen.join(", ")})`;
   const line = ([label, value]: [string, string]) => `${`${label}:`.padEnd(18)} ${printable(value)}`;
   return [
     line(["Mount", `${source} on ${mountpoint} (${type})`]),
-    line(["Contained", contained ? "yes" : `no: ${missing.join("; ")}`]),
+    line(["Contained", contained ? yes : `no: ${missing.join("; ")}`]),
     "",
     ...describeProcess("Server", server).map(line),
     "",

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { threadOptions } from "@bulkhead/server/node-options";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
-import type { MountReport, MountRequest } from "./request.js";
+import { type MountReport, type MountRequest, UNCONTAINED } from "./request.js";
 
 /**
  * Starts a process of its own session that mounts and serves, and returns when the mount answers.
@@ -14,7 +14,8 @@ export function startServer(request: MountRequest): Promise<number> {
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
   return new Promise((resolve, reject) => {
     // The arguments are for whoever reads the process list; the request itself comes as a message.
-    const server = fork(new URL("./server-process.js", import.meta.url), [request.source, request.mountpoint], {
+    const shown = [...(request.uncontained ? [UNCONTAINED] : []), request.source, request.mountpoint];
+    const server = fork(new URL("./server-process.js", import.meta.url), shown, {
       detached: true,
       cwd: "/", // not to keep the file system busy that we were started in
       stdio: ["ignore", "ignore", "ignore", "ipc"],

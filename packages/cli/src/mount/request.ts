@@ -17,6 +17,9 @@ export interface MountRequest {
   readonly service?: ServiceRequest;
 }
 
+/** By this word in its command line, whoever mounts is known to serve as well. */
+export const UNCONTAINED = "--uncontained";
+
 /** Behind the socket of this name no other product's server answers. */
 export const SERVICE_TYPE = "bulkhead";
 

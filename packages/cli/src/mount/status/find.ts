@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { MountInfo } from "@bulkhead/fuse";
+import { UNCONTAINED } from "../request.js";
 import { allProcesses, commandOf, descriptorsOf, type ProcessStatus, processStatus } from "./process.js";
 
 /** Who is behind a mount. */
@@ -19,18 +20,21 @@ const GONE = new Set(["ENOENT", "ESRCH"]);
 
 /**
  * Finds the processes of a mount: the kernel says whose requests are a descriptor's (Linux 6.17, for root and for one's own
- * processes); where it does not, it is the process that was started for the mount. Undefined when there is none.
+ * processes); where it does not, it is the process that was started for the mount. Undefined when there is none, or none to be seen.
  */
 export function findParties(mount: MountInfo): Parties | undefined {
   const pids = allProcesses();
   const holders = pids.filter((pid) => holdsConnection(pid, mount));
+  const isBelow = (pid: number, others: readonly number[]) => ancestorsOf(pid).some((above) => others.includes(above));
+  // Of a user's mount, the user sees the keeper's descriptors, and not its server's.
+  const started = pids.filter((pid) => isServerOf(pid, mount) && (holders.length === 0 || isBelow(pid, holders)));
+  const candidates = [...new Set([...holders, ...started])];
   // A keeper holds what a server gets after the one that has died. The server is below it, or a service manager's.
-  const lowest = holders.find((pid) => ancestorsOf(pid).some((above) => holders.includes(above)));
-  const contained = holders.find((pid) => isContainedServer(programOf(pid)));
-  const serving = lowest ?? contained ?? holders[0] ?? pids.find((pid) => isServerOf(pid, mount));
-  const server = statusOf(serving);
+  const lowest = candidates.find((pid) => isBelow(pid, candidates));
+  const contained = candidates.find((pid) => isContainedServer(programOf(pid)));
+  const server = statusOf(lowest ?? contained ?? candidates.find((pid) => !isKeeper(programOf(pid))));
   if (server === undefined) return undefined;
-  const beside = holders.find((pid) => pid !== serving && isOurs(programOf(pid)));
+  const beside = holders.find((pid) => pid !== server.pid && isOurs(programOf(pid)));
   return { server, keeper: keeperOf(server) ?? statusOf(beside) };
 }
 
@@ -47,6 +51,11 @@ function statusOf(pid: number | undefined): ProcessStatus | undefined {
 /** Whether a program is one that a keeper, or a service manager, starts: it is not its own keeper. */
 export function isContainedServer(command: readonly string[]): boolean {
   return command.some((word) => CONTAINED.test(word));
+}
+
+/** Whether a program mounts, and leaves serving to another one. */
+function isKeeper(command: readonly string[]): boolean {
+  return isOurs(command) && !command.includes(UNCONTAINED);
 }
 
 /** The arguments of a process; none when it is gone. */

@@ -17,3 +17,8 @@ export function missingWalls(server: ProcessStatus): string[] {
     ...(shared.length > 0 ? [`it shares the machine's namespaces: ${shared.join(", ")}`] : []),
   ];
 }
+
+/** Walls that only others can see. */
+export function unseenWalls(server: ProcessStatus): string[] {
+  return server.ownNamespaces === undefined ? ["namespaces"] : [];
+}
