@@ -200,6 +200,15 @@ describe("mount", { skip: withoutFuse() }, () => {
       [nothing.code, nothing.stderr],
       [1, `bulkhead umount: cannot unmount ${mountpoint}: nothing is mounted there\n`],
     );
+    // Not /proc, lest it succeeds.
+    tool("mount", "-t", "tmpfs", "none", mountpoint);
+    try {
+      const kernels = bulkhead(["umount", mountpoint]);
+      assert.equal(kernels.code, 1);
+      assert.match(kernels.stderr, /the kernel's own \(tmpfs\); umount\(8\)/);
+    } finally {
+      tool("umount", mountpoint);
+    }
     assert.equal(bulkhead(["mount", image, mountpoint]).code, 0);
     const user = spawn("sh", ["-c", 'exec 3<"$1/README"; echo ready; read line', "sh", mountpoint]);
     await new Promise((resolve) => user.stdout.once("data", resolve));

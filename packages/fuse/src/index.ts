@@ -36,7 +36,7 @@ export {
   type UnmountOptions,
   unmount,
 } from "./mount/mount.js";
-export { findMount, listMounts, type MountInfo } from "./mount/mountinfo.js";
+export { findMount, isFuse, listMounts, type MountInfo } from "./mount/mountinfo.js";
 export type { DeviceClaim, MountOptions } from "./mount/options.js";
 export { Notifier } from "./notify.js";
 export * from "./protocol/index.js";

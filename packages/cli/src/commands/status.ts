@@ -47,10 +47,10 @@ interface Answer {
 }
 
 async function mountAt(mountpoint: string): Promise<MountInfo> {
-  const { findMount, resolveMountpoint } = await import("@bulkhead/fuse");
+  const { findMount, isFuse, resolveMountpoint } = await import("@bulkhead/fuse");
   const mount = findMount(path(mountpoint, resolveMountpoint));
   if (mount === undefined) throw new CommandError(`nothing is mounted at ${mountpoint}`);
-  if (!/^fuse(?:blk)?(?:\.|$)/.test(mount.type)) {
+  if (!isFuse(mount)) {
     throw new CommandError(`what is mounted at ${mountpoint} is the kernel's own (${mount.type})`);
   }
   return mount;

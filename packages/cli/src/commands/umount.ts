@@ -5,12 +5,15 @@ import { reasonOf } from "../command-line/reason.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const mountpoint = given.positionals[0]!;
-  const { findMount, resolveMountpoint, unmount } = await import("@bulkhead/fuse");
+  const { findMount, isFuse, resolveMountpoint, unmount } = await import("@bulkhead/fuse");
   const lazy = given.flag("lazy");
   let source: string;
   try {
     const mount = findMount(resolveMountpoint(mountpoint));
     if (mount === undefined) throw new CommandError("nothing is mounted there");
+    if (!isFuse(mount)) {
+      throw new CommandError(`what is mounted there is the kernel's own (${mount.type}); umount(8) unmounts it`);
+    }
     source = mount.source;
     unmount(mountpoint, { lazy });
   } catch (error) {

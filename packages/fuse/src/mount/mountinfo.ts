@@ -12,6 +12,11 @@ export interface MountInfo {
   readonly source: string;
 }
 
+/** Whether a FUSE server is behind a mount, whichever. */
+export function isFuse({ type }: MountInfo): boolean {
+  return /^fuse(?:blk)?(?:\.|$)/.test(type);
+}
+
 /** The mounts that this process sees, in the order they were made. */
 export function listMounts(): MountInfo[] {
   return parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8"));
