@@ -38,6 +38,12 @@ describe("mount", { skip: withoutFuse() }, () => {
   /** What the mount shows; in a process of its own, with a limit. */
   const look = (line: string) =>
     spawnSync("sh", ["-c", line, "sh", mountpoint], { encoding: "utf8", timeout: 20_000 }).stdout;
+  /** Runs a line in a mount namespace of its own. */
+  const apart = (line: string, ...args: string[]) => {
+    const command = ["-m", "sh", "-c", line, "sh", ...args];
+    const { status, stderr } = spawnSync("unshare", command, { encoding: "utf8", timeout: 60_000 });
+    return { code: status, stderr };
+  };
   const mountLine = () =>
     fs
       .readFileSync("/proc/self/mounts", "utf8")
@@ -110,6 +116,15 @@ describe("mount", { skip: withoutFuse() }, () => {
     // minixdf counts all 8192 blocks of 1 KiB.
     assert.equal(look('stat -f -c %b "$1"'), "8192\n");
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
+  it("refuses rw where it would be read-only", () => {
+    const { code, stderr } = bulkhead(["mount", "-o", "norecovery,rw", image, mountpoint]);
+    assert.deepEqual(
+      [code, stderr],
+      [2, "bulkhead mount: rw and noload exclude each other: without its journal, SOURCE is only read\n"],
+    );
+    assert.equal(mountLine(), undefined);
   });
 
   it("refuses what it cannot mount, with one line and nothing left behind", () => {
@@ -194,6 +209,66 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.match(fs.readFileSync(log, "utf8"), /^\d{4}-\d\d-\d\dT.*LOOKUP/m);
   });
 
+  it("says so when the log cannot be opened", () => {
+    const log = path("nowhere/log");
+    for (const how of [[], ["--foreground"]]) {
+      const { code, stderr } = bulkhead(["mount", ...how, "--log", log, image, mountpoint]);
+      assert.deepEqual(
+        [code, stderr],
+        [1, `bulkhead mount: cannot open the log ${log}: there is no such file or directory\n`],
+      );
+    }
+  });
+
+  for (const missing of ["unshare", "setpriv"]) {
+    it(`says so when there is no ${missing} to contain a server with`, () => {
+      const tools = path(`without-${missing}`);
+      fs.mkdirSync(tools);
+      for (const name of ["sh", "umount", "mount", "unshare", "setpriv", "prlimit"]) {
+        if (name !== missing) fs.symlinkSync(tool("sh", "-c", `command -v ${name}`).trim(), join(tools, name));
+      }
+      for (const how of [[], ["--foreground"]]) {
+        // The launcher looks in /usr/sbin and /sbin, too.
+        const { code, stderr } = apart(
+          'mkdir "$1/none" && mount --bind "$1/none" /usr/sbin && if [ ! -L /sbin ]; then mount --bind "$1/none" /sbin; fi; rmdir "$1/none"; PATH="$1" "$2" "$3" mount $4 "$5" "$6"',
+          ...[tools, process.execPath, program, how.join(" "), image, mountpoint],
+        );
+        assert.equal(code, 1, stderr);
+        assert.match(
+          stderr,
+          new RegExp(`bulkhead mount: cannot mount .*: cannot start the server: .*\\b${missing}\\b.*\\n$`),
+        );
+      }
+    });
+  }
+
+  it("says what is wrong with /dev/fuse, contained or not", () => {
+    const fuse = path("no-device");
+    fs.writeFileSync(fuse, "");
+    for (const how of ["", "--foreground", "--uncontained"]) {
+      // A character device without a driver.
+      const line = 'mknod "$1" c 240 77 && mount --bind "$1" /dev/fuse; "$2" "$3" mount $4 "$5" "$6"';
+      fs.rmSync(fuse);
+      const { code, stderr } = apart(line, fuse, process.execPath, program, how, image, mountpoint);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /cannot mount .*: open \/dev\/fuse: ENXIO; is FUSE there\? \(modprobe fuse\)\n$/);
+    }
+  });
+
+  it("says so when a user has no right to /dev/fuse", { skip: missingTool("setpriv") }, () => {
+    const mine = path("no-right");
+    fs.mkdirSync(mine);
+    fs.chownSync(mine, 65534, 65534);
+    fs.chmodSync(directory, 0o755);
+    fs.chmodSync(image, 0o644);
+    const line = `
+      mknod -m 600 "$1/closed" c 10 229 && mount --bind "$1/closed" /dev/fuse
+      exec setpriv --reuid 65534 --regid 65534 --clear-groups "$2" "$3" mount "$4" "$5"`;
+    const { code, stderr } = apart(line, directory, process.execPath, program, image, mine);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /cannot mount .*: open \/dev\/fuse: EACCES; this user has no right to it .*\n$/);
+  });
+
   it("umount says why it cannot", async () => {
     const nothing = bulkhead(["umount", mountpoint]);
     assert.deepEqual(
@@ -231,14 +306,25 @@ describe("mount", { skip: withoutFuse() }, () => {
     fs.chmodSync(directory, 0o755);
     fs.chmodSync(image, 0o644);
     const script = `
-      mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse
+      mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && mount --bind /dev/null /etc/fuse.conf
       exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c '
         "$1" "$2" mount "$3" "$4" && head -c 10 "$4/README" && "$1" "$2" umount "$4" && ls "$4"
-        "$1" "$2" umount "$4"; "$1" "$2" mount "$3" /etc' sh "$2" "$3" "$4" "$5"`;
+        "$1" "$2" umount "$4"; "$1" "$2" mount "$3" /etc
+        "$1" "$2" mount -o ro,suid,dev "$3" "$4" && grep -o "$4.* ro,nosuid,nodev" /proc/self/mounts && "$1" "$2" umount "$4"
+        "$1" "$2" mount -o ro,allow_other "$3" "$4"' sh "$2" "$3" "$4" "$5"`;
     const args = ["-m", "sh", "-c", script, "sh", directory, process.execPath, program, image, mine];
     const { stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", timeout: 60_000 });
-    assert.equal(stdout, "This image", stderr);
-    assert.match(stderr, /^bulkhead umount: .*nothing is mounted there\nbulkhead mount: .*no write access.*\n$/);
+    assert.equal(stdout, `This image${mine} fuse.bulkhead ro,nosuid,nodev\n`, stderr);
+    const said = [
+      /^bulkhead umount: .*nothing is mounted there$/,
+      /^bulkhead mount: .*no write access/,
+      /^bulkhead mount: -o suid takes root, and is ignored$/,
+      /^bulkhead mount: -o dev takes root, and is ignored$/,
+      /^bulkhead mount: .* allow_other: only for root, or where \/etc\/fuse\.conf has the line user_allow_other/,
+    ];
+    const lines = stderr.trimEnd().split("\n");
+    assert.equal(lines.length, said.length, stderr);
+    for (const [number, line] of lines.entries()) assert.match(line, said[number]!);
   });
 
   async function untilMounted(): Promise<void> {

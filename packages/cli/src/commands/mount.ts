@@ -2,14 +2,19 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
-import { CommandError, report } from "../command-line/errors.js";
+import { CommandError, report, UsageError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
 import { startServer } from "../mount/background.js";
+import { unheededWords } from "../mount/request.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];
   const options = given.values("options");
   const settings = parseMountOptions(options);
+  // Here, who says rw means it; mount(8) says it whenever it is told nothing else.
+  if (settings.noLoad && lastAccess(options) === "rw") {
+    throw new UsageError("rw and noload exclude each other: without its journal, SOURCE is only read");
+  }
   if (settings.journalPath !== undefined) settings.journalPath = resolve(settings.journalPath);
   const request = {
     source: resolve(source),
@@ -20,6 +25,7 @@ export async function run(given: GivenArguments): Promise<number> {
     logFile: given.value("log") === undefined ? undefined : resolve(given.value("log")!),
   };
   checkExistence(source, mountpoint);
+  for (const word of unheededWords(settings)) report("mount", `-o ${word} takes root, and is ignored`);
   if (request.uncontained) {
     report(
       "mount",
@@ -31,6 +37,10 @@ export async function run(given: GivenArguments): Promise<number> {
     return serveInForeground(request);
   }
   return startServer(request);
+}
+
+function lastAccess(options: readonly string[]): string | undefined {
+  return options.flatMap((list) => list.split(",")).findLast((word) => word === "rw" || word === "ro");
 }
 
 /** What can be told at once, before a server is started. */

@@ -1,17 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { openSync, writeSync } from "node:fs";
+import { CommandError } from "../command-line/errors.js";
+import { reasonOf } from "../command-line/reason.js";
 import { printable } from "../output/printable.js";
 
 /** Takes one line for the operator. */
 export type Log = (message: string) => void;
 
-/** Where a background server writes: a file, or the system log. */
+/** Where a background server writes: a file, or the system log. @throws CommandError when the file cannot be opened */
 export function openLog(file: string | undefined): Log {
   return file === undefined ? systemLog() : fileLog(file);
 }
 
 function fileLog(file: string): Log {
-  const fd = openSync(file, "a", 0o600);
+  let fd: number;
+  try {
+    fd = openSync(file, "a", 0o600);
+  } catch (error) {
+    throw new CommandError(`cannot open the log ${file}: ${reasonOf(error)}`);
+  }
   return (message) => {
     writeSync(fd, `${new Date().toISOString()} ${printable(message)}\n`);
   };

@@ -17,6 +17,12 @@ export interface MountRequest {
   readonly service?: ServiceRequest;
 }
 
+/** Words of `-o` that are root's alone, and come to nothing, as with fusermount3. */
+export function unheededWords({ noSuid, noDev }: MountSettings): string[] {
+  if (process.geteuid?.() === 0) return [];
+  return [...(noSuid ? [] : ["suid"]), ...(noDev ? [] : ["dev"])];
+}
+
 /** By this word in its command line, whoever mounts is known to serve as well. */
 export const UNCONTAINED = "--uncontained";
 

@@ -1,10 +1,11 @@
 import type { MountImageOptions } from "@bulkhead/server/mount";
 import { optimiseSooner } from "@bulkhead/server/node-options";
 import { engineOptions, servingOptions } from "@bulkhead/server/options/apply";
-import { CommandError, exitCodeOf, messageOf } from "../command-line/errors.js";
+import { CommandError, exitCodeOf } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { complain } from "../output/output.js";
 import { printable } from "../output/printable.js";
+import { explain } from "./explain.js";
 import { openLog } from "./log.js";
 import type { MountRequest, Serving } from "./request.js";
 
@@ -27,7 +28,7 @@ export async function mount(request: MountRequest, log: (message: string) => voi
     if (request.uncontained) return await mountHere(request, log);
     // The server starts while the rest of the keeper loads.
     const { startServer } = await import("./keeper/launch.js");
-    const first = startServer(request);
+    const first = startServer(request, log);
     const { keepMount } = await import("./keeper/keeper.js");
     return await keepMount(request, first, log);
   } catch (error) {
@@ -72,10 +73,4 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
     },
     debug: settings.debug,
   };
-}
-
-function explain(error: unknown): string {
-  const { code } = error as NodeJS.ErrnoException;
-  const message = messageOf(error);
-  return code === "ENOENT" && message.includes("/dev/fuse") ? `${message}; is FUSE there? (modprobe fuse)` : message;
 }

@@ -1,6 +1,6 @@
 /** Entry of the process that serves a mount in the background: gets a request, reports once, and stays until unmounted. */
 import { exitCodeOf, messageOf } from "../command-line/errors.js";
-import { openLog } from "./log.js";
+import { type Log, openLog } from "./log.js";
 import type { MountReport, MountRequest } from "./request.js";
 import { mount } from "./serve.js";
 
@@ -11,8 +11,9 @@ function report(message: MountReport): Promise<void> {
 }
 
 process.once("message", async (request: MountRequest) => {
-  const log = openLog(request.logFile);
+  let log: Log = () => {};
   try {
+    log = openLog(request.logFile);
     const served = await mount(request, log);
     await report({ kind: "mounted" });
     process.disconnect?.();

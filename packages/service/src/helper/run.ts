@@ -91,7 +91,7 @@ export interface HelperResult {
   readonly mounted: MountInfo | undefined;
   /** What the server said in the end, 0: it serves; undefined if it ended without a goodbye. */
   readonly goodbye: number | undefined;
-  /** What mounting itself failed with, when it came to that. */
+  /** What opening the FUSE device, or mounting itself, failed with, when it came to that. */
   readonly refusal: Error | undefined;
   /** Whether the server has answered the kernel's first request. Only root can tell: false for others. */
   readonly answers: boolean;
@@ -154,6 +154,8 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     log(error.message);
+    // The server hears no more than that the conversation is over.
+    if (error instanceof LinuxError && error.syscall === "open") refusal ??= error;
     if (error instanceof NoServiceError) exitCode = HelperExit.NO_SERVICE;
   } finally {
     channel?.close();

@@ -47,6 +47,8 @@ export interface LaunchedServer extends StartedServer {
   readonly serverPid: number | undefined;
   /** What it says, if that was asked for. */
   readonly stderr: Readable | undefined;
+  /** Why it could not be started; known once it has `ended`. */
+  readonly failure: string | undefined;
   /** How it ended: its exit code; 128 and the number for signals, −1 if it could not be started. */
   readonly ended: Promise<number>;
   /** Lets this process's event loop end although the server runs on. */
@@ -99,9 +101,15 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
     // Otherwise we would not notice that it ended.
     close(theirs);
   }
+  let failure: string | undefined;
   const ended = new Promise<number>((resolve) => {
     child.on("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
-    child.on("error", () => resolve(-1));
+    child.on("error", (error) => {
+      failure = `cannot start the server: ${reasonOf(error)}`;
+      // Of a process that never was, Node leaves it open.
+      child.stderr?.destroy();
+      resolve(-1);
+    });
   });
   return {
     socket: ours,
@@ -110,6 +118,9 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
       return child.pid === undefined ? undefined : onlyChildOf(child.pid);
     },
     stderr: child.stderr ?? undefined,
+    get failure() {
+      return failure;
+    },
     ended,
     kill() {
       child.kill("SIGKILL");
@@ -118,6 +129,10 @@ export function launchServer(options: LaunchOptions): LaunchedServer {
       child.unref();
     },
   };
+}
+
+function reasonOf({ code, path, message }: NodeJS.ErrnoException): string {
+  return code === "ENOENT" && path !== undefined ? `${path} is not installed (Debian: util-linux)` : message;
 }
 
 function onlyChildOf(pid: number): number | undefined {

@@ -67,6 +67,10 @@ export async function mountAsService<F>(
   let unclaimed: ServiceSource | undefined;
   try {
     const command = parseCommand(connection.arguments, options.own ?? process.argv.slice(2));
+    if (command.fuseOptions.includes("allow_other") && !connection.callerMay.allowOther) {
+      const how = `only for root, or where /etc/fuse.conf has the line user_allow_other`;
+      throw new LinuxError("mount", Errno.EPERM, `allow_other: ${how}`);
+    }
     const iomap = options.iomap ?? "off";
     if (iomap === "mandatory" && !command.extensions) {
       throw new LinuxError("mount", Errno.EOPNOTSUPP, "iomap: the mount helper does not offer it");

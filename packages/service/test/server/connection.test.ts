@@ -15,6 +15,7 @@ writeFileSync(image, "image");
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const HELLO = "53414654 0001 0001 00000003";
+const HELLO_OF_USER = "53414654 0001 0001 00000000";
 const ARGV = "46494c45 00000000 6172677600";
 const FUSEDEV = "46494c45 00000000 6675736564657600";
 const OK = "5245504c 00000000";
@@ -44,9 +45,13 @@ afterEach(() => {
 
 /** The helper's part up to the FUSE device. */
 function introduce(...args: string[]): void {
+  introduceTo(HELLO, ...args);
+}
+
+function introduceTo(hello: string, ...args: string[]): void {
   const argv = argumentFile(...args);
   const device = openSync("/dev/null", "r+");
-  peer.say(HELLO).give(ARGV, [argv]).give(FUSEDEV, [device]);
+  peer.say(hello).give(ARGV, [argv]).give(FUSEDEV, [device]);
   closeSync(device);
   close(argv);
 }
@@ -155,6 +160,13 @@ describe("the server's end", () => {
     await assert.rejects(refused, { code: "EPERM", syscall: "mount" });
     assert.deepEqual(abandoned, ["opened"]);
     assert.equal(peer.heard().at(-1), "4259454500000001");
+  });
+
+  test("does not even ask for what lets others in where the caller may not", async () => {
+    introduceTo(HELLO_OF_USER, "x", "/i", "/m", "-o", "allow_other");
+    const refused = mountAsService(connect(), opening());
+    await assert.rejects(refused, { code: "EPERM", message: /allow_other: only for root, or .*\/etc\/fuse\.conf/ });
+    assert.deepEqual(peer.heard().slice(1), ["4259454500000001"]);
   });
 
   test("asks for iomap only a helper that offers it, and for a loop device where it insists", async () => {

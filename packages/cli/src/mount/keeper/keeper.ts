@@ -5,6 +5,7 @@ import { lockHolder } from "@bulkhead/server/descriptor";
 import { createSurvivalMemory } from "@bulkhead/server/survival/memory-file";
 import { CommandError } from "../../command-line/errors.js";
 import { ExitCode } from "../../command-line/exit-code.js";
+import { explain } from "../explain.js";
 import type { Log } from "../log.js";
 import type { MountRequest, Serving } from "../request.js";
 import { helperArguments, type MountPlan, planMount } from "./arguments.js";
@@ -56,7 +57,7 @@ async function mounted(
   const asPlanned = await attempt(request, plan, first, log);
   if (!plan.asDevice || asPlanned.server.result.refusal === undefined) return successful(request, asPlanned, log);
   asPlanned.successors?.close();
-  const again = await attempt(request, { ...plan, asDevice: false }, startServer(request), log);
+  const again = await attempt(request, { ...plan, asDevice: false }, startServer(request, log), log);
   const second = successful(request, again, log);
   log(
     `${request.source}: the kernel does not mount it as a block device: sync and umount do not wait until all is on it`,
@@ -77,7 +78,7 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
   const first = { arguments: args, memory, ...KERNEL_CACHE, hold: memory !== undefined };
   let server: Server;
   try {
-    server = await speakWith(waiting, first, request, log);
+    server = await speakWith(waiting, first);
   } catch (error) {
     if (memory !== undefined) close(memory);
     throw error;
@@ -91,7 +92,7 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
       start() {
         if (held === undefined) throw new Error("nothing is held for another server");
         const next = { arguments: args, memory, goOn: held };
-        return speakWith(startServer(request), next, request, log);
+        return speakWith(startServer(request, log), next);
       },
       close() {
         held?.close();
@@ -110,7 +111,8 @@ function successful({ source }: MountRequest, { server, successors }: Attempt, l
     return undefined;
   }
   successors?.close();
-  const why = result.refusal?.message ?? reason ?? notes.at(-1) ?? "the server ended without a word";
+  const why =
+    (result.refusal && explain(result.refusal)) ?? reason ?? notes.at(-1) ?? "the server ended without a word";
   // The server sees no other processes.
   const holder = lockHolder(source);
   const said = holder === undefined ? why : why.replace(" is in use:", ` is in use by ${holder}:`);

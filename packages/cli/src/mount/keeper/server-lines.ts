@@ -8,6 +8,7 @@ export class ServerLines {
   readonly #log: Log;
   readonly #most: number;
   #reason: string | undefined;
+  #firstWord: string | undefined;
   #minute = 0;
   #lines = 0;
 
@@ -38,6 +39,7 @@ export class ServerLines {
 
   #take(line: string): void {
     const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
+    if (priority === undefined) this.#firstWord ??= text;
     if (Number(priority) <= CRITICAL) {
       this.#reason = text.replaceAll("\\n", "\n");
       return;
@@ -54,6 +56,11 @@ export class ServerLines {
   /** Why it ended, in its own words; complete when `ended`. */
   get reason(): string | undefined {
     return this.#reason;
+  }
+
+  /** The first line without a priority: not the server's, but that of whatever was to start it. */
+  get firstWord(): string | undefined {
+    return this.#firstWord;
   }
 }
 

@@ -8,11 +8,7 @@ import {
   runHelper,
   type StartedServer,
 } from "@bulkhead/service/helper";
-import type { LaunchedServer } from "@bulkhead/service/launcher";
-import type { Log } from "../log.js";
-import type { MountRequest } from "../request.js";
 import type { WaitingServer } from "./launch.js";
-import { ServerLines } from "./server-lines.js";
 import { ThreadQuestions } from "./thread-questions.js";
 
 /** How a server ended. */
@@ -30,7 +26,7 @@ export interface End {
 export interface Server {
   /** What came of its conversation with the helper. */
   readonly result: HelperResult;
-  /** What the helper had to say. */
+  /** What the helper, and whoever was to start the server, had to say. */
   readonly notes: readonly string[];
   readonly line: ThreadQuestions;
   /** Resolves when it has ended, and all was heard that it had to say. */
@@ -54,34 +50,25 @@ export type Conversation = Omit<HelperOptions, "server" | "socketDirectory" | "k
 };
 
 /** Has the conversation of a mount with a server, wherever it comes from; blocks this thread meanwhile. */
-export function speakWith(
-  waiting: WaitingServer,
-  about: Conversation,
-  request: MountRequest,
-  log: Log,
-): Promise<Server> {
-  return "launched" in waiting
-    ? speakWithLaunched(waiting.launched, about, request, log)
-    : speakWithService(waiting.socket, about);
+export function speakWith(waiting: WaitingServer, about: Conversation): Promise<Server> {
+  return "launched" in waiting ? speakWithLaunched(waiting, about) : speakWithService(waiting.socket, about);
 }
 
 async function speakWithLaunched(
-  launched: LaunchedServer,
+  { launched, lines }: Extract<WaitingServer, { launched: unknown }>,
   conversation: Conversation,
-  { settings }: MountRequest,
-  log: Log,
 ): Promise<Server> {
-  if (launched.stderr === undefined) throw new Error("a server without its standard error");
-  const lines = new ServerLines(launched.stderr, log, settings.debug ? Number.POSITIVE_INFINITY : undefined);
   const { line, result, notes } = await converse(conversation, launched);
   const ended = launched.ended.then(async (code): Promise<End> => {
     await lines.ended;
     return { why: code === 0 ? undefined : (lines.reason ?? `the server ended (${ending(code)})`), isCertain: true };
   });
-  if (result.exitCode !== HelperExit.MOUNTED) await lines.ended;
+  const serves = result.exitCode === HelperExit.MOUNTED;
+  if (!serves) await lines.ended;
+  const unstarted = launched.failure ?? (lines.firstWord && `cannot start the server: ${lines.firstWord}`);
   return {
     result,
-    notes,
+    notes: serves || unstarted === undefined ? notes : [...notes, unstarted],
     line,
     ended,
     get reason() {
