@@ -1,3 +1,6 @@
+import { FuseAnswerError } from "@bulkhead/fuse/client";
+import { type ImagePath, textOf } from "./paths.js";
+
 /** An image that cannot be opened, or is no file system; the message says what, and what to do. */
 export class ImageOpenError extends Error {
   override readonly name = "ImageOpenError";
@@ -32,4 +35,9 @@ export class ImageError extends Error {
     this.syscall = syscall;
     this.path = path;
   }
+}
+
+/** What the server answered, as an error of a call on a path; any other error as it is. */
+export function explained(call: string, path: ImagePath, error: unknown): unknown {
+  return error instanceof FuseAnswerError ? new ImageError(error.code, error.errno, call, textOf(path)) : error;
 }

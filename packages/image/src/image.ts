@@ -1,7 +1,17 @@
-import { nameToString, stringToName } from "@bulkhead/ext4/names";
+import { nameToString } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
 import { errnoName } from "@bulkhead/linux";
-import { ImageError } from "./errors.js";
+import {
+  checkBytes,
+  checkDevice,
+  checkMode,
+  checkOwner,
+  checkPosition,
+  checkTime,
+  piecesOf,
+  UNCHANGED,
+} from "./arguments.js";
+import { explained, ImageError } from "./errors.js";
 import { ImageFile } from "./file.js";
 import type { FileKind, ImageNode, Stats, Timestamp } from "./node.js";
 import { bytesOf, type ImagePath, Paths, type Place, textOf } from "./paths.js";
@@ -43,6 +53,7 @@ export interface ImageParts {
 
 /** Bytes of file data that are moved at a time. */
 const CHUNK = 1024 * 1024;
+const ENOENT = 2;
 const EBUSY = 16;
 const EISDIR = 21;
 const EINVAL = 22;
@@ -89,7 +100,7 @@ export class Image {
       return true;
     } catch (error) {
       if (error instanceof FuseAnswerError && (error.code === "ENOENT" || error.code === "ENOTDIR")) return false;
-      throw this.#explain("stat", path, error);
+      throw explained("stat", path, error);
     }
   }
 
@@ -126,7 +137,7 @@ export class Image {
 
   /** A regular file, for many reads and writes at once. */
   open(path: ImagePath): ImageFile {
-    return this.#do("open", path, (bytes) => new ImageFile(this.tree, this.#file(bytes)));
+    return this.#do("open", path, (bytes) => new ImageFile(this.tree, this.#file(bytes), textOf(path)));
   }
 
   /** A whole file. */
@@ -148,6 +159,7 @@ export class Image {
     path: ImagePath,
     { start = 0, end = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = {},
   ): Generator<Uint8Array> {
+    for (const value of [start, end, chunk]) checkPosition("a position", value);
     const node = this.#do("read", path, (bytes) => this.#file(bytes));
     const buffer = new Uint8Array(chunk);
     for (let at = start; at < end; ) {
@@ -167,6 +179,8 @@ export class Image {
 
   /** Bytes from `position` on into `target`. @returns how many; 0 at the end */
   read(path: ImagePath, target: Uint8Array, position: number): number {
+    checkBytes("what is read into", target);
+    checkPosition("a position", position);
     return this.#do("read", path, (bytes) =>
       answered("READ", this.tree.data.read(this.#paths.find(bytes, true), position, target)),
     );
@@ -178,11 +192,13 @@ export class Image {
    * @param options.mode of a new file, shorn of the umask; default 0666
    */
   writeFile(path: ImagePath, data: string | Uint8Array | Iterable<Uint8Array>, { mode = 0o666 } = {}): void {
+    checkMode(mode);
+    const pieces = piecesOf(data);
     this.#do("writeFile", path, (bytes) => {
       const node = this.#openForWriting(bytes, mode);
       let at = 0;
-      const pieces = typeof data === "string" ? [Buffer.from(data)] : data instanceof Uint8Array ? [data] : data;
       for (const piece of pieces) {
+        checkBytes("a piece of a file", piece);
         this.#writeAll(node, at, piece);
         at += piece.length;
       }
@@ -192,6 +208,8 @@ export class Image {
 
   /** Writes into a file that is there, past its end too: what is left out in between reads as zeros. */
   write(path: ImagePath, data: Uint8Array, position: number): void {
+    checkBytes("what is written", data);
+    checkPosition("a position", position);
     this.#do("write", path, (bytes) => {
       const node = this.#paths.find(bytes, true);
       this.#writeAll(node, position, data);
@@ -200,7 +218,7 @@ export class Image {
   }
 
   #openForWriting(path: Uint8Array, mode: number): ImageNode {
-    const { dir, name } = this.#paths.place(path);
+    const { dir, name } = this.#paths.place(path, EISDIR);
     const there = this.tree.lookup(dir, name);
     if (there === undefined) return this.tree.makeNode(dir, name, (mode & 0o7777) | 0o100000, NO_DEVICE, this.creation);
     const node = there.stats.kind === "symlink" ? this.#paths.find(path, true) : there;
@@ -218,6 +236,7 @@ export class Image {
 
   /** Makes a directory; with `recursive` those above it as well, and none of what is there is an error. */
   mkdir(path: ImagePath, { recursive = false, mode = 0o777 } = {}): void {
+    checkMode(mode);
     this.#do("mkdir", path, (bytes) => {
       if (!recursive) {
         const { dir, name } = this.#paths.place(bytes);
@@ -277,41 +296,48 @@ export class Image {
   link(existing: ImagePath, path: ImagePath): void {
     this.#do("link", path, (bytes) => {
       const node = this.#paths.find(bytesOf(existing), false);
-      const { dir, name } = this.#paths.place(bytes);
+      const { dir, name } = this.#paths.place(bytes, ENOENT);
       this.tree.link(node, dir, name);
     });
   }
 
   symlink(target: ImagePath, path: ImagePath): void {
     this.#do("symlink", path, (bytes) => {
-      const { dir, name } = this.#paths.place(bytes);
+      const { dir, name } = this.#paths.place(bytes, ENOENT);
       this.tree.symlink(dir, name, bytesOf(target), this.creation);
     });
   }
 
   /** A device, fifo, socket or file: `mode` includes the type. */
   mknod(path: ImagePath, mode: number, device: Stats["device"] = NO_DEVICE): void {
+    checkMode(mode);
+    checkDevice(device);
     this.#do("mknod", path, (bytes) => {
-      const { dir, name } = this.#paths.place(bytes);
+      const { dir, name } = this.#paths.place(bytes, ENOENT);
       this.tree.makeNode(dir, name, mode, device, this.creation);
     });
   }
 
   chmod(path: ImagePath, mode: number): void {
+    checkMode(mode);
     this.#change("chmod", path, { mode: mode & 0o7777 });
   }
 
-  /** Of a symbolic link itself with `followLinks: false`. */
+  /** An id of −1 stays what it is. Of a symbolic link itself with `followLinks: false`. */
   chown(path: ImagePath, uid: number, gid: number, { followLinks = true } = {}): void {
-    this.#change("chown", path, { uid, gid }, followLinks);
+    checkOwner({ uid, gid }, UNCHANGED);
+    const changes = { ...(uid === UNCHANGED ? {} : { uid }), ...(gid === UNCHANGED ? {} : { gid }) };
+    this.#change("chown", path, changes, followLinks);
   }
 
   /** Bytes; what a file grows by reads as zeros, and takes no space. */
   truncate(path: ImagePath, size: number): void {
+    checkPosition("a size", size);
     this.#change("truncate", path, { size });
   }
 
   utimes(path: ImagePath, atime: Timestamp, mtime: Timestamp, { followLinks = true } = {}): void {
+    for (const time of [atime, mtime]) checkTime(time);
     this.#change("utimes", path, { atime, mtime }, followLinks);
   }
 
@@ -327,19 +353,16 @@ export class Image {
   }
 
   getXattr(path: ImagePath, name: string): Uint8Array | undefined {
-    return this.#do("getxattr", path, (bytes) =>
-      this.tree.getXattr(this.#paths.find(bytes, false), stringToName(name)),
-    );
+    return this.#do("getxattr", path, (bytes) => this.tree.getXattr(this.#paths.find(bytes, false), bytesOf(name)));
   }
 
   setXattr(path: ImagePath, name: string, value: Uint8Array): void {
-    this.#do("setxattr", path, (bytes) =>
-      this.tree.setXattr(this.#paths.find(bytes, false), stringToName(name), value),
-    );
+    checkBytes("an attribute's value", value);
+    this.#do("setxattr", path, (bytes) => this.tree.setXattr(this.#paths.find(bytes, false), bytesOf(name), value));
   }
 
   removeXattr(path: ImagePath, name: string): void {
-    this.#do("removexattr", path, (bytes) => this.tree.removeXattr(this.#paths.find(bytes, false), stringToName(name)));
+    this.#do("removexattr", path, (bytes) => this.tree.removeXattr(this.#paths.find(bytes, false), bytesOf(name)));
   }
 
   statfs(): Statistics {
@@ -383,12 +406,8 @@ export class Image {
     try {
       return run(bytesOf(path));
     } catch (error) {
-      throw this.#explain(call, path, error);
+      throw explained(call, path, error);
     }
-  }
-
-  #explain(call: string, path: ImagePath, error: unknown): unknown {
-    return error instanceof FuseAnswerError ? new ImageError(error.code, error.errno, call, textOf(path)) : error;
   }
 }
 

@@ -1,3 +1,4 @@
+export { FuseAnswerError } from "@bulkhead/fuse/client";
 export { ImageError, ImageOpenError } from "./errors.js";
 export { alignedBuffer, ImageFile } from "./file.js";
 export { type DirectoryEntry, Image, type Owner, type Statistics } from "./image.js";

@@ -1,6 +1,7 @@
 import { closeSync, writeSync } from "node:fs";
 import { FuseConnectionError } from "@bulkhead/fuse/client";
 import { openDescriptor } from "@bulkhead/server/descriptor";
+import { checkMode, checkOwner, checkPosition } from "./arguments.js";
 import { DirectIo } from "./data/direct-io.js";
 import type { FileData } from "./data/file-data.js";
 import { FuseData } from "./data/fuse-data.js";
@@ -60,7 +61,10 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
   const { writable = false, offset, partition, superblock, loadJournal, cacheBytes, quota } = options;
   const { timeout = DEFAULT_TIMEOUT, log = "inherit", umask = process.umask() } = options;
   if (process.platform !== "linux") throw new ImageOpenError(`${path}: images can be opened on Linux alone`);
-  const { dataThrough = "image" } = options;
+  const { dataThrough = "image", owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } } = options;
+  checkOwner(owner);
+  checkMode(umask);
+  if (offset !== undefined) checkPosition("an offset", offset);
   const descriptor = openDescriptor(path, writable);
   let isOurs = false;
   try {
@@ -82,7 +86,6 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
         },
       },
     });
-    const owner = options.owner ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     try {
       let data: FileData = new FuseData(client);
       if (client.has("IOMAP")) {

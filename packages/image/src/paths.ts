@@ -1,5 +1,6 @@
 import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import { FuseAnswerError } from "@bulkhead/fuse/client";
+import { checkBytes } from "./arguments.js";
 import type { ImageNode } from "./node.js";
 import type { ImageTree } from "./tree.js";
 
@@ -18,8 +19,12 @@ const ELOOP = 40;
 /** A path inside the image, from its root, with or without a leading slash: text, or bytes where names are no UTF-8. */
 export type ImagePath = string | Uint8Array;
 
+/** @throws FuseAnswerError EINVAL where a NUL would end it; TypeError */
 export function bytesOf(path: ImagePath): Uint8Array {
-  return typeof path === "string" ? stringToName(path) : path;
+  const bytes = typeof path === "string" ? stringToName(path) : path;
+  checkBytes("a path or name that is no text", bytes);
+  if (bytes.includes(0)) throw new FuseAnswerError("LOOKUP", EINVAL);
+  return bytes;
 }
 
 export function textOf(path: ImagePath): string {
@@ -55,13 +60,15 @@ export class Paths {
   /**
    * Where the last name of a path is: its directory, which must be there.
    *
+   * @param slashed the error for a path that ends in a slash, where what is to be made is no directory
    * @throws FuseAnswerError EEXIST for the root, EINVAL where the last name is `.` or `..`, and as `find`
    */
-  place(path: Uint8Array): Place {
+  place(path: Uint8Array, slashed?: number): Place {
     const names = components(path);
     const name = names.pop();
     if (name === undefined) throw new FuseAnswerError("LOOKUP", path.length === 0 ? ENOENT : EEXIST);
     if (isDot(name) || isDotDot(name)) throw new FuseAnswerError("LOOKUP", EINVAL);
+    if (slashed !== undefined && path[path.length - 1] === SLASH) throw new FuseAnswerError("LOOKUP", slashed);
     const end = path.lastIndexOf(
       SLASH,
       path.findLastIndex((byte) => byte !== SLASH),
@@ -73,7 +80,7 @@ export class Paths {
 
   /** @param asksAnew whether the attributes of what is found matter */
   #walk(path: Uint8Array, followLinks: boolean, asksAnew: boolean): ImageNode {
-    if (path.length === 0 || path.includes(0)) throw new FuseAnswerError("LOOKUP", ENOENT);
+    if (path.length === 0) throw new FuseAnswerError("LOOKUP", ENOENT);
     // The directories on the way, so that `..` is where we came from, whatever a directory says of its parent.
     const stack: ImageNode[] = [this.#tree.root];
     const pending = components(path).reverse();

@@ -171,9 +171,70 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
         ["EISDIR", () => disk.readFile("/dir")],
         ["ENAMETOOLONG", () => disk.writeFile(`/${"n".repeat(256)}`, "")],
         ["EFBIG", () => disk.truncate("/file", 2 ** 50)],
+        ["EISDIR", () => disk.writeFile("/new/", "")],
+        ["EISDIR", () => disk.writeFile("/file/", "")],
+        ["ENOENT", () => disk.mknod("/new/", 0o010600)],
+        ["ENOENT", () => disk.symlink("file", "/new/")],
+        ["ENOENT", () => disk.link("/file", "/new/")],
+        ["EINVAL", () => disk.stat("/fi\0le")],
+        ["EINVAL", () => disk.writeFile("/fi\0le", "")],
+        ["EINVAL", () => disk.symlink("fi\0le", "/new")],
+        ["EINVAL", () => disk.getXattr("/file", "user.\0")],
       ];
       for (const [code, run] of cases) assert.throws(run, { name: "ImageError", code }, String(run));
     });
+  });
+
+  it("refuses what is no value, and does nothing then", () => {
+    withImage({ writable: true }, (disk) => {
+      disk.writeFile("/valued", "as it was");
+      disk.chown("/valued", 7, 8);
+      const before = disk.stat("/valued");
+      const wrong: [typeof TypeError, () => unknown][] = [
+        [RangeError, () => disk.chown("/valued", 2 ** 32 + 7, 0)],
+        [RangeError, () => disk.chown("/valued", 0, 2 ** 32 - 1)],
+        [RangeError, () => disk.chown("/valued", -2, 0)],
+        [TypeError, () => disk.chown("/valued", "7" as never, 0)],
+        [TypeError, () => disk.chmod("/valued", "755" as never)],
+        [RangeError, () => disk.chmod("/valued", Number.NaN)],
+        [RangeError, () => disk.chmod("/valued", -1)],
+        [RangeError, () => disk.truncate("/valued", 1.5)],
+        [RangeError, () => disk.utimes("/valued", { seconds: 0, nanoseconds: 1e9 }, before.mtime)],
+        [RangeError, () => disk.mknod("/odd", 0o020666, { major: 4096, minor: 0 })],
+        [RangeError, () => disk.write("/valued", new Uint8Array(1), -1)],
+        [TypeError, () => disk.write("/valued", "text" as never, 0)],
+        [TypeError, () => disk.writeFile("/valued", ["text"] as never)],
+        [TypeError, () => disk.writeFile("/valued", 7 as never)],
+        [TypeError, () => disk.writeFile("/new", ["text"] as never)],
+        [RangeError, () => disk.writeFile("/new", "", { mode: 2 ** 16 })],
+        [TypeError, () => disk.setXattr("/valued", "user.x", "text" as never)],
+        [TypeError, () => disk.stat(7 as never)],
+      ];
+      for (const [kind, run] of wrong) assert.throws(run, kind, String(run));
+      assert.deepEqual(disk.stat("/valued"), before);
+      assert.equal(text(disk.readFile("/valued")), "as it was");
+      assert.deepEqual([disk.exists("/new"), disk.exists("/odd")], [false, false]);
+      disk.chown("/valued", -1, 9);
+      disk.chown("/valued", 6, -1);
+      assert.deepEqual([disk.stat("/valued").uid, disk.stat("/valued").gid], [6, 9]);
+    });
+    assert.throws(() => openImage(image, { owner: { uid: -1, gid: 0 } }), RangeError);
+  });
+
+  it("names itself when it cannot be opened", () => {
+    const fifo = files.path("fifo");
+    tool("mkfifo", fifo);
+    fs.mkdirSync(files.path("directory"));
+    for (const path of [fifo, files.path("directory")]) {
+      const message = `${path} is neither a file nor a block device`;
+      assert.throws(() => openImage(path), { name: "ImageOpenError", code: "ERR_BULKHEAD_SOURCE", message });
+    }
+    const empty = files.path("empty");
+    fs.writeFileSync(empty, Buffer.alloc(100_000));
+    assert.throws(
+      () => openImage(empty),
+      (error: Error) => error.message.startsWith(`${empty}: corrupt: `),
+    );
   });
 
   it("is not changed by reading, and cannot be", () => {

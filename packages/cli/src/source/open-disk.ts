@@ -66,9 +66,7 @@ export async function openDisk(path: string, settings: SourceSettings, writable:
   } catch (error) {
     if (error instanceof SourceError) throw new CommandError(error.message);
     if (!(error instanceof ImageOpenError)) throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
-    const message = withDashes(error.message);
-    if (error.code === "ERR_BULKHEAD_SOURCE") throw new CommandError(message);
-    throw new CommandError(message.startsWith(path) ? message : `${path}: ${message}`, exitCodeOf(error));
+    throw new CommandError(withDashes(error.message), exitCodeOf(error));
   }
 }
 

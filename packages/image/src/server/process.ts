@@ -35,9 +35,9 @@ function report(message: ServeReport): void {
 }
 
 /** Where in the image the file system is. What is wrong with it, `openSource` says. */
-function placeOf(offset = 0, partition?: number): { readonly start: number; readonly length: number } {
+function placeOf(path: string, offset = 0, partition?: number): { readonly start: number; readonly length: number } {
   const io = { ...fs, fstatSync: fstat, deviceSize: blockDeviceSize };
-  const image = openSource({ path: "", descriptor: Descriptor.image }, io);
+  const image = openSource({ path, descriptor: Descriptor.image }, io);
   const table = partition === undefined ? undefined : readPartitions(image)?.partitions;
   const found = table?.find(({ number }) => number === partition);
   return { start: found?.offset ?? offset, length: found?.length ?? image.size - offset };
@@ -64,7 +64,7 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest, 
   let fileSystem: FileSystem;
   let place: { readonly start: number; readonly length: number };
   try {
-    place = placeOf(offset, partition);
+    place = placeOf(path, offset, partition);
     fileSystem = await create(
       {
         source: {

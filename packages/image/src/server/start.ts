@@ -61,7 +61,8 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     channel.close();
     // The server sees no other processes.
     const holder = / is in use:/.test(report.message) ? lockHolder(request.path) : undefined;
-    const message = holder === undefined ? report.message : report.message.replace(" in use:", ` in use by ${holder}:`);
+    const named = report.message.startsWith(request.path) ? report.message : `${request.path}: ${report.message}`;
+    const message = holder === undefined ? named : named.replace(" in use:", ` in use by ${holder}:`);
     throw new ImageOpenError(message, report.code, report.corruption);
   }
   const offer: InitFlagName[] = ["DONT_MASK", "NO_OPEN_SUPPORT", "NO_OPENDIR_SUPPORT"];
