@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from "node:fs";
 import { FuseConnectionError } from "@bulkhead/fuse/client";
-import { openDescriptor } from "@bulkhead/server/descriptor";
+import { openDescriptor, refuseWhileWritten } from "@bulkhead/server/descriptor";
 import { checkMode, checkOwner, checkPosition } from "./arguments.js";
 import { DirectIo } from "./data/direct-io.js";
 import type { FileData } from "./data/file-data.js";
@@ -65,6 +65,7 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
   checkOwner(owner);
   checkMode(umask);
   if (offset !== undefined) checkPosition("an offset", offset);
+  if (!writable) refuseWhileWritten(path);
   const descriptor = openDescriptor(path, writable);
   let isOurs = false;
   try {

@@ -1,6 +1,7 @@
 /** Sources as they look from outside: nothing here reads what is on them. */
 import * as fs from "node:fs";
 import { stringToName } from "@bulkhead/ext4/names";
+import { listMounts } from "@bulkhead/fuse/mountinfo";
 import { loopDevicesOf } from "@bulkhead/linux/loop-devices";
 
 /** Which bytes of which file are the file system. */
@@ -61,6 +62,25 @@ export function refuseBehindLoop(path: string): void {
   }
 }
 
+/**
+ * A device cannot be locked against who only reads, as a file is: udev would wait for the lock. Mounts are seen in this mount namespace alone.
+ *
+ * @throws SourceError where a mount of ours writes to a block device that is to be read
+ */
+export function refuseWhileWritten(path: string): void {
+  const isSame = (source: string) => {
+    const stat = fs.statSync(source, { throwIfNoEntry: false });
+    return stat?.isBlockDevice() === true && stat.rdev === fs.statSync(path).rdev;
+  };
+  if (!isBlockDevice(path)) return;
+  const writer = listMounts().find(({ type, readOnly, source }) => OURS.test(type) && !readOnly && isSame(source));
+  if (writer === undefined) return;
+  throw new SourceError(`${path} is in use: it is mounted at ${writer.mountpoint}, and somebody may write to it`);
+}
+
+/** Types of our mounts. */
+const OURS = /^fuse(?:blk)?\.bulkhead$/;
+
 /** Whether somebody has a block device, or a partition of it, exclusively. */
 function isInUse(name: string): boolean {
   const { O_RDONLY, O_EXCL, O_NONBLOCK } = fs.constants;
@@ -79,14 +99,8 @@ function isMounted(name: string): boolean {
     const directories = [`/sys/block/${name}`, ...partitions.map((partition) => `/sys/block/${name}/${partition}`)];
     const numbers = directories.map((directory) => fs.readFileSync(`${directory}/dev`, "latin1").trimEnd());
     const sources = [name, ...partitions].map((device) => `/dev/${device}`);
-    return fs
-      .readFileSync("/proc/self/mountinfo", "latin1")
-      .split("\n")
-      .some((line) => {
-        const [mount = "", filesystem = ""] = line.split(" - ");
-        // Of a plain FUSE mount the number says nothing.
-        return numbers.includes(mount.split(" ")[2] ?? "") || sources.includes(filesystem.split(" ")[1] ?? "");
-      });
+    // Of a plain FUSE mount the number says nothing.
+    return listMounts().some((at) => numbers.includes(`${at.major}:${at.minor}`) || sources.includes(at.source));
   } catch {
     return false;
   }

@@ -124,6 +124,10 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
         assert.match(answer.stderr, /in use/);
         assert.equal(answer.stderr.trimEnd().split("\n").length, 1, answer.stderr);
       }
+      // Without a mount, as with a file: reading ones share it.
+      const listed = bulkhead("ls", `${loop}:/`);
+      assert.equal(listed.code, options.length === 0 ? 1 : 0, listed.stderr);
+      if (listed.code === 1) assert.match(listed.stderr, /in use: it is mounted at /);
       assert.notEqual(ask("mount", ["-t", "ext4", loop, bench.mountPoint()]).code, 0);
       assert.equal(ask("ls", [served.mountPoint]).code, 0);
       assert.equal(await served.stop(), "");

@@ -10,6 +10,8 @@ export interface MountInfo {
   readonly mountpoint: string;
   readonly type: string;
   readonly source: string;
+  /** Of the file system, whichever way it is mounted elsewhere. */
+  readonly readOnly: boolean;
 }
 
 /** Whether a FUSE server is behind a mount, whichever. */
@@ -33,7 +35,7 @@ export function parseMountInfo(text: string): MountInfo[] {
     const [mount, filesystem] = line.split(" - ");
     if (mount === undefined || filesystem === undefined) continue;
     const [id, , device, , mountpoint] = mount.split(" ");
-    const [type, source] = filesystem.split(" ");
+    const [type, source, options = ""] = filesystem.split(" ");
     const [major, minor] = (device ?? "").split(":").map(Number);
     if (mountpoint === undefined || major === undefined || minor === undefined) continue;
     mounts.push({
@@ -43,6 +45,7 @@ export function parseMountInfo(text: string): MountInfo[] {
       mountpoint: unescapeField(mountpoint),
       type: type ?? "",
       source: unescapeField(source ?? ""),
+      readOnly: options.split(",").includes("ro"),
     });
   }
   return mounts;

@@ -12,8 +12,16 @@ test("a line of mountinfo is taken apart, optional fields or none, escapes undon
     "",
   ].join("\n");
   assert.deepEqual(parseMountInfo(text), [
-    { id: 36, major: 98, minor: 0, mountpoint: "/mnt/with space\\", type: "ext3", source: "/dev/root" },
-    { id: 63, major: 0, minor: 39, mountpoint: "/plain", type: "fuse.hello", source: "a,b c" },
+    {
+      id: 36,
+      major: 98,
+      minor: 0,
+      mountpoint: "/mnt/with space\\",
+      type: "ext3",
+      source: "/dev/root",
+      readOnly: false,
+    },
+    { id: 63, major: 0, minor: 39, mountpoint: "/plain", type: "fuse.hello", source: "a,b c", readOnly: true },
   ]);
 });
 
