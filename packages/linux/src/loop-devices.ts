@@ -1,13 +1,13 @@
-/** Loop devices, as sysfs shows them. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+/** Loop devices, as procfs and sysfs show them. */
+import { readFileSync, statSync } from "node:fs";
 
-/** The names (`loop0`) of the loop devices that are on a file, under whatever name; none where it is no file, or sysfs does not tell. */
+/** The names (`loop0`) of the loop devices that are on a file, under whatever name; none where it is no file, or they do not tell. */
 export function* loopDevicesOf(path: string): Generator<string> {
   const file = seen(() => statSync(path, { bigint: true }));
   if (file?.isFile() !== true) return;
-  for (const name of seen(() => readdirSync("/sys/block")) ?? []) {
-    // Most are on no file. What throws would cost ten times as much.
-    if (!name.startsWith("loop") || !existsSync(`/sys/block/${name}/loop`)) continue;
+  // Not those that are on no file, of which there may be hundreds.
+  const partitions = seen(() => readFileSync("/proc/partitions", "latin1")) ?? "";
+  for (const [name] of partitions.matchAll(/\bloop\d+$/gm)) {
     const backing = seen(() => {
       const named = readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").replace(/\n$/, "");
       return statSync(named, { bigint: true });
