@@ -254,6 +254,11 @@ export class Ext4Server {
   /** An inode was changed in a way that the kernel knows nothing of. */
   changedUnseen(inode: Inode): void {
     this.changed(inode);
+    this.expire(inode);
+  }
+
+  /** Has the kernel ask for an inode's attributes again; whoever asks us holds the inode. */
+  expire(inode: Inode): void {
     this.#options.expire?.(this.nodeId(inode.ino));
   }
 
@@ -279,7 +284,7 @@ export class Ext4Server {
       if (!isExpected(error)) throw error;
       return; // deleted meanwhile
     }
-    if (inode.linksCount > 0) this.#options.expire?.(this.nodeId(ino));
+    if (inode.linksCount > 0) this.expire(inode);
   }
 
   /** Names in a directory were changed. */
@@ -300,7 +305,11 @@ export class Ext4Server {
   /** The contents of a file are changed by somebody without CAP_FSETID: it is not run as another any more. */
   dropPrivileges(inode: Inode): void {
     const mode = withoutSetId(inode.mode);
-    if (mode !== inode.mode) this.fs.setAttributes(inode, { mode });
+    if (mode !== inode.mode) {
+      this.fs.setAttributes(inode, { mode });
+      // No mode is in the answer to a write: the kernel would go on running the file by the one that it remembers.
+      this.expire(inode);
+    }
     this.dropCapabilities(inode);
   }
 
@@ -309,10 +318,8 @@ export class Ext4Server {
    * capabilities, and all but root's the set-id bits.
    */
   dropPrivilegesUnseen(context: Context, inode: Inode): void {
-    const { mode } = inode;
     if (context.uid === 0) this.dropCapabilities(inode);
     else this.dropPrivileges(inode);
-    if (inode.mode !== mode) this.#options.expire?.(this.nodeId(inode.ino));
   }
 
   dropCapabilities(inode: Inode): void {

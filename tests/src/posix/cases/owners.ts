@@ -1,6 +1,19 @@
 /** chown(2), lchown(2), fchown(2); set-id bits and capabilities that go. */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, fchownSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  fchownSync,
+  fsyncSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Capability,
   copyFileRange,
@@ -12,7 +25,7 @@ import {
   lstatx,
   truncate,
 } from "@bulkhead/linux";
-import { O, S, write } from "../calls.js";
+import { aligned, O, pwrite, S, write } from "../calls.js";
 import { group, needing } from "../case.js";
 import { refused } from "../expect.js";
 import { Needs } from "../facts.js";
@@ -87,6 +100,31 @@ function setIdFile(s: Subject, mode = FULL_MODE): string {
   return path;
 }
 
+/** Milliseconds after which the kernel has been told all that writing a file back changed of its attributes. */
+const TOLD = 1_000;
+
+/**
+ * Runs a set-id program after its owner has written to it what was there. It must not be fresh: of a file that has just been written the
+ * kernel asks for all attributes again, and running one does not ask.
+ */
+async function runsUnprivileged(s: Subject, flags: number, length: number): Promise<void> {
+  const path = s.path("program");
+  copyFileSync("/usr/bin/id", path);
+  chownSync(path, ALICE.uid, ALICE.gid);
+  chmodSync(path, FULL_MODE);
+  const contents = readFileSync(path);
+  const data = aligned(length);
+  data.set(contents.subarray(0, length));
+  fsyncSync(s.open(path, O.RDONLY));
+  await sleep(TOLD);
+  const fd = as(ALICE, () => s.open(path, flags));
+  as(ALICE, () => pwrite(fd, data, (flags & O.APPEND) !== 0 ? contents.length : 0));
+  s.close(fd);
+  const { stdout } = spawnSync(path, ["-u"], { encoding: "latin1" });
+  assert.equal(stdout.trim(), "0");
+  assert.equal(lstatx(path).mode, S.REG | 0o755);
+}
+
 const changeAs = rootWithout(Capability.FSETID);
 
 export const stripping = group("set-id bits", {
@@ -122,6 +160,11 @@ export const stripping = group("set-id bits", {
     as(ALICE, () => writeFileSync(path, "x", { flag: "r+" }));
     assert.equal(lstatx(path).mode, S.REG | 0o755);
   },
+  "do not count any more when the program is run after a write": (s) => runsUnprivileged(s, O.WRONLY, 1),
+  "do not count any more when the program is run after an appending write": (s) =>
+    runsUnprivileged(s, O.WRONLY | O.APPEND, 1),
+  "do not count any more when the program is run after a direct write": (s) =>
+    runsUnprivileged(s, O.WRONLY | O.DIRECT, 4096),
   "stay when root writes": (s) => {
     const path = setIdFile(s);
     write(s.open(path, O.WRONLY), "x");
