@@ -73,6 +73,7 @@ export class FileSystem {
   readonly #minixDf: boolean;
   readonly #onPanic: ((error: unknown) => void) | undefined;
   readonly #mount: WritableMount | undefined;
+  #enforcesLimits = false;
 
   private constructor(
     volume: Volume,
@@ -118,7 +119,7 @@ export class FileSystem {
     const fs = new FileSystem(volume, options, replay, mount, kept);
     volume.report = (error) => fs.recordError(error);
     try {
-      if (options.quota !== undefined) enableQuota(volume, options.quota);
+      if (options.quota !== undefined) fs.#enforcesLimits = enableQuota(volume, options.quota);
       const ends = {
         remove: (inode: Inode) => deleteInode(volume, inode),
         truncate: (inode: Inode) => truncateOrphan(volume, inode),
@@ -155,6 +156,10 @@ export class FileSystem {
   /** Whether files may be encrypted, so that opening one can fail. */
   get hasEncryption(): boolean {
     return (this.#volume.features.incompat & incompatFeature.encrypt) !== 0;
+  }
+  /** Whether limits of users, groups or projects are enforced. */
+  get enforcesLimits(): boolean {
+    return this.#enforcesLimits;
   }
   get root(): Inode {
     return this.inode(ReservedInode.root);

@@ -64,12 +64,17 @@ function accountsOf(volume: Volume): Accounts {
 /**
  * Looks at the quota files before the first change, as a mount for writing does, and says whose limits count.
  *
+ * @returns whether anybody's do: what is not counted has no limits
  * @throws CorruptionError quota-file, and what reading the files' inodes throws
  */
-export function enableQuota(volume: Volume, { user = false, group = false, project = false }: QuotaEnforcement): void {
+export function enableQuota(
+  volume: Volume,
+  { user = false, group = false, project = false }: QuotaEnforcement,
+): boolean {
   const accounts = accountsOf(volume);
   for (const tree of accounts.trees) tree?.verify();
   accounts.enforced = [user, group, project];
+  return TYPES.some((type) => accounts.trees[type] !== undefined && accounts.enforced[type]);
 }
 
 /** What is counted for an owner; undefined where that is nothing, or nobody counts. @throws CorruptionError quota-file */

@@ -132,7 +132,7 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
   it("are not needed where the feature is off", () => {
     const { image, inodes } = makeImage("off.img", ["-b", "1024"]);
     changeImage(image, (volume) => {
-      enableQuota(volume, { user: true });
+      assert.equal(enableQuota(volume, { user: true }), false);
       transact(volume, 20, (handle) => {
         const inode = cachedInode(volume, inodes[0]!);
         chargeBlocks(handle, inode, 4096);
@@ -167,7 +167,7 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
 
       charge(5 * 1024); // nobody enforces
       charge(-5 * 1024);
-      enableQuota(volume, { group: true });
+      assert.equal(enableQuota(volume, { group: true }), true);
       charge(5 * 1024);
       charge(-5 * 1024);
       enableQuota(volume, { user: true });

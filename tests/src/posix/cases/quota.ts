@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   chownSync,
+  fchownSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from "node:fs";
-import { fallocate, type Identity, lsetxattr, mknod } from "@bulkhead/linux";
+import { fallocate, type Identity, lsetxattr, lstatx, mknod } from "@bulkhead/linux";
 import { aligned, O, pread, pwrite, S } from "../calls.js";
 import { alone, type Case, group, needing } from "../case.js";
 import { refused } from "../expect.js";
@@ -78,6 +79,20 @@ function casesOf(who: Identity, whose: string): Case[] {
         as(who, () => pwrite(fd, aligned(4096, 0x72), 0));
       }),
     ),
+    "EDQUOT for a buffered write, from its fsync at the latest": needing(
+      Needs.quota,
+      alone((s) => {
+        const fd = as(who, () => s.open(s.path("file"), O.RDWR | O.CREAT));
+        s.defer(() => unlinkSync(s.path("file")));
+        as(who, () => pwrite(fd, "x".repeat(LIMIT / 2), 0));
+        fsyncSync(fd);
+        refused("EDQUOT", () => {
+          as(who, () => pwrite(fd, "x".repeat(2 * LIMIT), LIMIT / 2));
+          fsyncSync(fd);
+        });
+        assert.ok(lstatx(s.path("file")).blocks <= LIMIT / 512);
+      }),
+    ),
     "root writes beyond it": needing(
       Needs.quota,
       alone((s) => {
@@ -123,6 +138,16 @@ export const quota = [
         refused("EDQUOT", () => as(LIMITED, () => mknod(s.path("new"), S.REG)));
         refused("EDQUOT", () => as(MEMBER, () => mknod(s.path("new"), S.REG)));
         chownSync(path, LIMITED.uid, LIMITED_GROUP); // root's doing knows no limit
+      }),
+    ),
+    "root's buffered writes to files of its own know no limit of their group": needing(
+      Needs.quota,
+      alone((s) => {
+        const fd = s.opened("file");
+        s.defer(() => unlinkSync(s.path("file")));
+        fchownSync(fd, 0, LIMITED_GROUP);
+        pwrite(fd, "x".repeat(2 * LIMIT), 0);
+        fsyncSync(fd);
       }),
     ),
   }),

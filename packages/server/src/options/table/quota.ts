@@ -7,7 +7,8 @@ export const quotaOptions: readonly MountOption[] = [
   {
     name: "usrquota",
     aliases: ["quota"],
-    description: "Enforce limits of users. Usage is kept true in any case, where the quota feature is on.",
+    description:
+      "Enforce limits of users. Usage is kept true in any case, where the quota feature is on. Where any limits are enforced, those of a file's owner, group and project bind whatever the kernel's cache writes to it, whoever wrote that, root too; fsync(2) says EDQUOT, close(2) EIO. Cached writes to root's files are free. With nowriteback_cache, who writes counts, and write(2) says it.",
     apply: (settings) => addQuota(settings, "user"),
   },
   {
