@@ -152,8 +152,11 @@ export class Ext4Server {
    * @throws FileSystemError ESTALE; CorruptionError
    */
   inode(nodeid: number): Inode {
-    // Nobody has told it this number, so it must know it from its mount options.
-    if (nodeid === ROOT_INODE) this.#rootNode = ROOT_INODE;
+    if (nodeid === ROOT_INODE) {
+      // Nobody has told it this number, so it must know it from its mount options; without them, from a forged handle.
+      if (this.#options.iomap === undefined) throw stale(nodeid);
+      this.#rootNode = ROOT_INODE;
+    }
     const ino = inodeNumber(nodeid);
     const { firstInode, inodeCount } = this.fs.geometry;
     if (ino !== ROOT_INODE && !(ino >= firstInode && ino <= inodeCount)) throw stale(nodeid);

@@ -114,6 +114,12 @@ test("STATFS counts blocks and inodes", { skip }, () => {
   assert.ok(st.blocks < 4096 && st.blocks > 3800 && st.bavail <= st.bfree);
 });
 
+test("a forged handle of the root by its inode number is stale, and the root keeps its node id", { skip }, () => {
+  const client = new Client(makeImage());
+  assert.equal(client.ask("GETATTR", 2, {}).error, ESTALE);
+  assert.equal(client.lookup(client.node("many"), "..").out[0]?.nodeid, ROOT);
+});
+
 test("a node id that is no inode that a name can lead to is stale, and no damage of the image", { skip }, () => {
   const client = new Client(makeImage());
   // Not in use, behind the last, none, and the journal's: what ext4 answers to file handles (open_by_handle_at) as well.
