@@ -25,7 +25,8 @@ export const quotaOptions: readonly MountOption[] = [
   {
     name: "resuid",
     value: "UID",
-    description: "This user may use the reserved blocks, as root may. Default: what the superblock says.",
+    description:
+      "This user may use the reserved blocks, as root may. Default: what the superblock says. What programs have written into the kernel's cache may use them too, whoever wrote it, rather than be lost; not so where limits are enforced, or with nowriteback_cache.",
     apply(settings, value) {
       settings.reservedUid = parseCount(value, "resuid=", 0);
     },
@@ -33,7 +34,7 @@ export const quotaOptions: readonly MountOption[] = [
   {
     name: "resgid",
     value: "GID",
-    description: "This group may use the reserved blocks. Default: what the superblock says.",
+    description: "This group may use the reserved blocks; see resuid=. Default: what the superblock says.",
     apply(settings, value) {
       settings.reservedGid = parseCount(value, "resgid=", 0);
     },
