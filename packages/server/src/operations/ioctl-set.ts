@@ -46,6 +46,9 @@ export function setByIoctl(
       if (data.length < INT) return -errno.EINVAL;
       if ((u32(data, 0) & ~USER_VISIBLE_FLAGS) !== 0) return -errno.EOPNOTSUPP;
       if (changesOwner(server, inode, u32(data, 0))) return -errno.EOPNOTSUPP;
+      if (staysImmutable(inode, u32(data, 0)) && changes(inode, u32(data, 0), USER_VISIBLE_FLAGS)) return -errno.EPERM;
+      // It takes everybody's journal: ext4 wants CAP_SYS_RESOURCE, of which nobody tells.
+      if (changes(inode, u32(data, 0), InodeFlag.journalData) && context.uid !== 0) return -errno.EPERM;
       fs.setFlags(inode, u32(data, 0));
       break;
     case FS_IOC_FSSETXATTR:
@@ -78,13 +81,25 @@ export function setByIoctl(
 /** A host knows a file as its own, or not, for as long as it knows it: the flag that decides stays. */
 function changesOwner(server: Ext4Server, inode: Inode, flags: number): boolean {
   if (server.outside === undefined || !inode.isRegular) return false;
-  return ((flags ^ inode.flags) & InodeFlag.journalData) !== 0;
+  return changes(inode, flags, InodeFlag.journalData);
+}
+
+/** Whether `flags` are others than the inode's, of those in `mask`. */
+function changes(inode: Inode, flags: number, mask: number): boolean {
+  return ((flags ^ inode.flags) & mask) !== 0;
+}
+
+/** Of an immutable inode nothing can be changed, but together with that. */
+function staysImmutable(inode: Inode, flags: number): boolean {
+  return inode.has(InodeFlag.immutable) && (flags & InodeFlag.immutable) !== 0;
 }
 
 function setExtended(server: Ext4Server, inode: Inode, xflags: number, project: number): number {
   if ((xflags & ~EXTENDED) !== 0) return -errno.EOPNOTSUPP;
   let flags = inode.flags & ~COMMON;
   for (const { xflag, flag } of extendedFlags) if ((xflags & xflag) !== 0) flags |= flag;
+  const differs = changes(inode, flags, COMMON) || project !== inode.projectId;
+  if (differs && staysImmutable(inode, flags)) return -errno.EPERM;
   if (flags !== (inode.flags | 0)) server.fs.setFlags(inode, flags >>> 0);
   if (project !== inode.projectId) server.fs.setProject(inode, project);
   server.changedUnseen(inode);

@@ -44,7 +44,7 @@ import { Needs } from "../facts.js";
 import { ALICE, as, rootWithout } from "../identities.js";
 import type { Subject } from "../subject.js";
 
-const { IMMUTABLE, APPEND, NODUMP, NOATIME, SYNC, DIRSYNC, TOPDIR, EXTENTS, INDEX } = InodeFlag;
+const { IMMUTABLE, APPEND, NODUMP, NOATIME, JOURNAL_DATA, SYNC, DIRSYNC, TOPDIR, EXTENTS, INDEX } = InodeFlag;
 
 /** Sets flags of a path until the end of the case. */
 function flag(s: Subject, path: string, flags: number): number {
@@ -108,6 +108,13 @@ export const inodeFlags = group("SETFLAGS", {
       const root = rootWithout(Capability.LINUX_IMMUTABLE);
       refused("EPERM", () => as(root, () => setInodeFlags(fd, getInodeFlags(fd) | bit)));
     }
+  },
+  "EPERM for journalled data, but by root, whoever the owner is": (s) => {
+    const fd = as(ALICE, () => s.open(s.file("file"), O.RDONLY));
+    const before = getInodeFlags(fd);
+    refused("EPERM", () => as(ALICE, () => setInodeFlags(fd, before | JOURNAL_DATA)));
+    as(ALICE, () => setInodeFlags(fd, before | NODUMP));
+    assert.equal(getInodeFlags(fd), before | NODUMP);
   },
   "EOPNOTSUPP for flags that ext4 does not have": (s) => {
     const fd = s.opened("file");
@@ -314,6 +321,24 @@ const more = group("immutable and append-only", {
     flag(s, path, IMMUTABLE);
     refused(["EACCES", "EPERM"], () => accessSync(path, constants.W_OK));
   },
+  "EPERM for other flags of what stays immutable, and they change together with that": (s) => {
+    const fd = flag(s, s.file("file"), IMMUTABLE);
+    const before = getInodeFlags(fd);
+    setInodeFlags(fd, before);
+    refused("EPERM", () => setInodeFlags(fd, before | NODUMP));
+    const { IMMUTABLE: STAYS, NODUMP: ANOTHER } = ExtendedFlag;
+    refused("EPERM", () => setExtendedAttributes(fd, { flags: STAYS | ANOTHER }));
+    setExtendedAttributes(fd, { flags: STAYS });
+    assert.equal(getInodeFlags(fd), before);
+    setInodeFlags(fd, (before & ~IMMUTABLE) | NODUMP);
+    setInodeFlags(fd, before | NOATIME);
+    assert.equal(getInodeFlags(fd), before | NOATIME);
+  },
+  "EPERM for the project of what stays immutable": needing(Needs.project, (s) => {
+    const fd = flag(s, s.file("file"), IMMUTABLE);
+    refused("EPERM", () => setExtendedAttributes(fd, { flags: ExtendedFlag.IMMUTABLE, project: 5 }));
+    assert.equal(getExtendedAttributes(fd).project, 0);
+  }),
   "flags but immutable stay settable while it is, by who may": (s) => {
     const fd = flag(s, s.file("file"), IMMUTABLE);
     setInodeFlags(fd, getInodeFlags(fd) & ~IMMUTABLE);
