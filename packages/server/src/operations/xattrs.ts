@@ -61,20 +61,28 @@ export function xattrWritingOperations(server: Ext4Server) {
       const inode = server.inode(context.nodeid);
       if (inode.has(InodeFlag.immutable | InodeFlag.append)) return -errno.EPERM;
       const attribute = latin1(name);
+      const { statBlocks } = inode;
       fs.setXattr(inode, attribute, value, request.flags);
       if ((request.setxattr_flags & SetxattrFlag.ACL_KILL_SGID) !== 0 && attribute === ACL_ACCESS) {
         fs.setAttributes(inode, { mode: inode.mode & ~S_ISGID });
       }
-      server.changed(inode);
+      changed(inode, statBlocks);
       return 0;
     },
 
     REMOVEXATTR(context, name) {
       const inode = server.inode(context.nodeid);
       if (inode.has(InodeFlag.immutable | InodeFlag.append)) return -errno.EPERM;
+      const { statBlocks } = inode;
       fs.removeXattr(inode, latin1(name));
-      server.changed(inode);
+      changed(inode, statBlocks);
       return 0;
     },
   } satisfies Handlers;
+
+  /** The kernel expects no more than another time of change: of a block that comes or goes it has to be told. */
+  function changed(inode: Inode, blocksBefore: number): void {
+    if (inode.statBlocks === blocksBefore) server.changed(inode);
+    else server.changedUnseen(inode);
+  }
 }

@@ -1,6 +1,7 @@
 /** setxattr(2), getxattr(2), listxattr(2), removexattr(2), in every namespace. */
 import assert from "node:assert/strict";
-import { chmodSync, linkSync, symlinkSync, unlinkSync } from "node:fs";
+import { chmodSync, fsyncSync, linkSync, symlinkSync, unlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Capability,
   fgetxattr,
@@ -10,6 +11,7 @@ import {
   llistxattr,
   lremovexattr,
   lsetxattr,
+  lstatx,
   mknod,
   rename,
   XattrFlag,
@@ -29,7 +31,20 @@ const listed = (path: string): string[] =>
 /** Longer names than these, "user." included, there are none. */
 const LONGEST_NAME = 255;
 
+/** Milliseconds after which the kernel has been told all that writing a file back changed of its attributes. */
+const TOLD = 1_000;
+
 export const xattrs = group("xattrs", {
+  "a block of their own counts, as long as it is there": async (s) => {
+    const path = s.file("file", "contents");
+    fsyncSync(s.open(path, O.RDONLY));
+    await sleep(TOLD);
+    const { blocks } = lstatx(path);
+    lsetxattr(path, "user.large", new Uint8Array(900));
+    assert.equal(lstatx(path).blocks, blocks + s.facts.clusterSize / 512);
+    lremovexattr(path, "user.large");
+    assert.equal(lstatx(path).blocks, blocks);
+  },
   "are set, read, listed, replaced and removed": (s) => {
     const path = s.file("file");
     lsetxattr(path, "user.a", text("one"));
