@@ -85,18 +85,18 @@ export function setattrOperations(server: Ext4Server) {
       changes.atimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.ATIME) !== 0) {
       changes.atime = storable(inode, request.atimeLo, request.atimeHi);
-      changes.atimeNanoseconds = nanoseconds(inode, request.atimensec);
+      changes.atimeNanoseconds = nanoseconds(inode, changes.atime, request.atimensec);
     }
     if ((valid & Fattr.MTIME_NOW) !== 0) {
       changes.mtime = now.seconds;
       changes.mtimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.MTIME) !== 0) {
       changes.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
-      changes.mtimeNanoseconds = nanoseconds(inode, request.mtimensec);
+      changes.mtimeNanoseconds = nanoseconds(inode, changes.mtime, request.mtimensec);
     }
     if ((valid & Fattr.CTIME) !== 0) {
       changes.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
-      changes.ctimeNanoseconds = nanoseconds(inode, request.ctimensec);
+      changes.ctimeNanoseconds = nanoseconds(inode, changes.ctime, request.ctimensec);
     }
     fs.setAttributes(inode, changes);
   }
@@ -106,11 +106,11 @@ export function setattrOperations(server: Ext4Server) {
 function keepTimes(inode: Inode, request: View<typeof FuseSetattrIn>): void {
   if ((request.valid & Fattr.MTIME) !== 0) {
     inode.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
-    inode.mtimeNanoseconds = nanoseconds(inode, request.mtimensec);
+    inode.mtimeNanoseconds = nanoseconds(inode, inode.mtime, request.mtimensec);
   }
   if ((request.valid & Fattr.CTIME) !== 0) {
     inode.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
-    inode.ctimeNanoseconds = nanoseconds(inode, request.ctimensec);
+    inode.ctimeNanoseconds = nanoseconds(inode, inode.ctime, request.ctimensec);
   }
 }
 
@@ -125,8 +125,10 @@ function storable(inode: Inode, low: number, high: number): number {
   return Math.max(FIRST_SECOND, Math.min(seconds, inode.hasCrtime ? LAST_SECOND : LAST_SECOND_OF_SMALL));
 }
 
-function nanoseconds(inode: Inode, given: number): number {
-  return inode.hasCrtime ? Math.min(given, 999_999_999) : 0;
+/** Nanoseconds of a time whose seconds are `storable`. Linux has none in the first and the last one (timestamp_truncate). */
+function nanoseconds(inode: Inode, seconds: number, given: number): number {
+  if (!inode.hasCrtime || seconds === FIRST_SECOND || seconds === LAST_SECOND) return 0;
+  return Math.min(given, 999_999_999);
 }
 
 /**

@@ -67,6 +67,26 @@ export const utimensat = group("utimensat", {
       assert.deepEqual(times(path)[0], time(kept));
     }
   },
+  "the first and the last second are whole": (s) => {
+    const latest = s.facts.inodeSize > 128 ? LATEST : LATEST_SMALL;
+    for (const path of [s.file("file"), s.folder("folder")]) {
+      for (const at of [EARLIEST, latest, EARLIEST - 1, latest + 1]) {
+        utimens(path, time(at, 5), OMIT);
+        assert.equal(times(path)[0]!.nanoseconds, 0);
+      }
+    }
+  },
+  "takes the nearest modification time that it can keep, of a directory": (s) => {
+    const path = s.folder("folder");
+    const latest = s.facts.inodeSize > 128 ? LATEST : LATEST_SMALL;
+    for (const [given, kept] of [
+      [EARLIEST - 1, EARLIEST],
+      [latest + 1, latest],
+    ] as const) {
+      utimens(path, OMIT, time(given, 5));
+      assert.deepEqual(times(path)[1], time(kept));
+    }
+  },
   "takes the nearest modification time it can keep": (s) => {
     const path = s.file("file");
     const latest = s.facts.inodeSize > 128 ? LATEST : LATEST_SMALL;
