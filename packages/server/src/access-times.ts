@@ -5,6 +5,8 @@ export type AccessTimes = "relatime" | "noatime";
 
 const DAY = 86_400;
 const O_NOATIME = 0o1000000;
+const O_ACCMODE = 0o3;
+const O_WRONLY = 0o1;
 
 /**
  * Keeps access times, which FUSE leaves to the file system: of reads that reach it. What the kernel has in its page cache is
@@ -31,6 +33,8 @@ export class AccessTimer {
    */
   read(inode: Inode, flags = 0): boolean {
     if (this.#off || (flags & O_NOATIME) !== 0 || inode.has(InodeFlag.noAtime)) return false;
+    // The kernel reads what is around the bytes that are written, for files that may not be read, too.
+    if ((flags & O_ACCMODE) === O_WRONLY) return false;
     if (inode.isDirectory && !this.#directories) return false;
     const { atime, atimeNanoseconds } = inode;
     const old =

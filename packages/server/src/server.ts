@@ -214,9 +214,11 @@ export class Ext4Server {
     return this.#lookups?.size ?? 0;
   }
 
-  /** An inode was read, by a file that was opened with `flags`. */
-  accessed(inode: Inode, flags = 0): void {
-    if (this.#accessTimer.read(inode, flags)) this.#options.onChange?.();
+  /** An inode was read, by a file that was opened with `flags`. @returns whether that changed its access time */
+  accessed(inode: Inode, flags = 0): boolean {
+    const changed = this.#accessTimer.read(inode, flags);
+    if (changed) this.#options.onChange?.();
+    return changed;
   }
 
   /** An inode was changed, or a file's data. */

@@ -166,7 +166,7 @@ export function changeXattr(
   checkChangeable(inode);
   transact(volume, xattrCredits(volume, value?.length ?? 0), (handle) => {
     if (value === undefined) removeXattr(handle, inode, name);
-    else setXattr(handle, inode, name, value, flags);
+    else if (!setXattr(handle, inode, name, value, flags)) return;
     touchChanged(handle, inode);
   });
 }

@@ -43,6 +43,7 @@ export function xattrCredits(volume: Volume, length: number): number {
  *
  * @param fullName as users see it (`user.comment`), a byte a char
  * @param flags XATTR_CREATE, XATTR_REPLACE; meaningless for ACLs, as in the kernel
+ * @returns whether `ctime` is due: not where the attribute has that value already
  * @throws FileSystemError EEXIST, ENODATA by the flags; EOPNOTSUPP, EINVAL, ERANGE for the name; E2BIG beyond 64 KiB; ENOSPC when
  *   the inode has no room for it; EDQUOT; EPERM for immutable and append-only inodes; EINVAL for an ACL that is none;
  *   EACCES for a default ACL of what is no directory
@@ -55,15 +56,15 @@ export function setXattr(
   value: Uint8Array,
   flags = 0,
   { clearSetGid = false, privileged = false }: SetXattrOptions = {},
-): void {
+): boolean {
   const namespace = checkedNamespace(inode, fullName);
   checkChangeable(inode, namespace);
   if (namespace.whole) {
     setAcl(handle, inode, namespace.index, parseUserAcl(value), clearSetGid, privileged);
-    return;
+    return true;
   }
   if (value.length > VALUE_MAX) throw new FileSystemError("E2BIG", `a value of ${value.length} bytes`);
-  storeXattr(handle, inode, namespace.index, nameAfter(namespace, fullName), value, flags, privileged);
+  return storeXattr(handle, inode, namespace.index, nameAfter(namespace, fullName), value, flags, privileged);
 }
 
 /**

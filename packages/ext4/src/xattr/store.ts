@@ -40,6 +40,7 @@ const NOTHING = new Uint8Array(0);
  * the block, and with the ea_inode feature a value that fits neither, or is nearly a block long, in an inode of its own.
  *
  * @param flags XATTR_CREATE, XATTR_REPLACE
+ * @returns whether anything changed
  * @throws FileSystemError EEXIST, ENODATA, ENOSPC, EDQUOT; CorruptionError
  */
 export function storeXattr(
@@ -50,14 +51,14 @@ export function storeXattr(
   value: Uint8Array | undefined,
   flags: number,
   privileged: boolean,
-): void {
+): boolean {
   const { volume } = handle;
   const found = find(volume, inode, index, name);
   const old = found.inside[found.atInside] ?? found.block?.list[found.atBlock];
   if (old === undefined && (flags & XATTR_REPLACE) !== 0) throw new FileSystemError("ENODATA", "no such attribute");
   if (old !== undefined && (flags & XATTR_CREATE) !== 0) throw new FileSystemError("EEXIST", "the attribute exists");
-  if (old === undefined && value === undefined) return;
-  if (old !== undefined && value !== undefined && old.valueInode === 0 && equalBytes(old.value, value)) return;
+  if (old === undefined && value === undefined) return false;
+  if (old !== undefined && value !== undefined && old.valueInode === 0 && equalBytes(old.value, value)) return false;
 
   handle.changes?.refuse();
   handle.modifyInode(inode);
@@ -68,6 +69,7 @@ export function storeXattr(
   if (old !== undefined && old.valueInode !== 0) chargeOwner(handle, inode, old.valueSize, -1);
   inode.noXattrs = false;
   setFeature(handle);
+  return true;
 }
 
 function find(volume: Volume, inode: Inode, index: number, name: Uint8Array): Found {

@@ -196,6 +196,8 @@ export function fileWritingOperations(server: Ext4Server) {
     const copied = host.copy(from, request.off_in, to, request.off_out, length, WRITE_OPERATION);
     if (copied > 0) {
       if (!server.kernelKeepsTimes) fs.setModificationTime(to);
+      // The kernel expects to have read the source itself.
+      if (server.accessed(from)) server.expire(from);
       server.changed(to);
     }
     return copied;

@@ -201,6 +201,29 @@ const others = group("times", {
     const fd = s.open(path, O.RDONLY | O.NOATIME);
     assert.equal(await touched(s, path, () => read(fd, 1)), "");
   },
+  "writing a part of a page through a descriptor for writing alone changes no atime": async (s) => {
+    const path = s.file("file");
+    pwrite(s.open(path, O.WRONLY | O.DIRECT), aligned(4096, 0x78), 0); // so that no page of it is in the cache
+    const changed = await touched(s, path, () => {
+      pwrite(s.open(path, O.WRONLY), "x", 10);
+      chmodSync(path, 0o600); // no time of access is remembered over it
+    });
+    assert.equal(changed, "mtime ctime");
+  },
+  "copy_file_range changes atime of where it copies from": async (s) => {
+    const path = s.file("file", "contents");
+    assert.equal(await touched(s, path, () => copyFileRange(s.open(path, O.RDONLY), 0, s.opened("to"), 0, 4)), "atime");
+  },
+  "setxattr of what is there changes no time of a directory": async (s) => {
+    const path = s.folder("folder");
+    lsetxattr(path, "user.a", Uint8Array.of(1));
+    assert.equal(await touched(s, path, () => lsetxattr(path, "user.a", Uint8Array.of(1))), "");
+  },
+  "setxattr of what is there changes no time of a file": async (s) => {
+    const path = s.file("file");
+    lsetxattr(path, "user.a", Uint8Array.of(1));
+    assert.equal(await touched(s, path, () => lsetxattr(path, "user.a", Uint8Array.of(1))), "");
+  },
   "listing a directory changes its atime": async (s) => {
     const path = s.folder("folder");
     s.file("folder/file");
