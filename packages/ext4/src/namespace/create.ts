@@ -114,6 +114,8 @@ function storeTarget(handle: Handle, inode: Inode, target: Uint8Array): void {
 
 /** A regular file without a name, on the list of orphans until it gets one. */
 export function tmpfile(volume: Volume, dir: Inode, creation: Creation): Inode {
+  // No name goes into it: so says ext4_new_inode.
+  if (dir.linksCount === 0) throw new FileSystemError("EPERM", `directory ${dir.ino} has been removed`);
   checkMayCreate(dir);
   return transact(volume, CREATE_CREDITS + 4, (handle) => {
     const inode = newInode(handle, dir, FileType.regular | (creation.mode & PERMISSIONS), creation);

@@ -1,6 +1,6 @@
 /** O_TMPFILE, and linkat(2) of what it opens. */
 import assert from "node:assert/strict";
-import { fchmodSync, fstatSync, linkSync, readdirSync, readFileSync } from "node:fs";
+import { fchmodSync, fstatSync, linkSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { linkDescriptor, lstatx, statfs } from "@bulkhead/linux";
 import { O, pread, S, write } from "../calls.js";
 import { alone, group } from "../case.js";
@@ -53,6 +53,12 @@ export const tmpfile = group("O_TMPFILE", {
   "EACCES in a directory that may not be written": (s) => {
     const folder = s.folder("closed", 0o755);
     refused("EACCES", () => as(ALICE, () => s.open(folder, O.TMPFILE | O.RDWR, 0o600)));
+  },
+  "EPERM in a directory that has been removed": (s) => {
+    const folder = s.folder("folder");
+    const fd = s.open(folder, O.RDONLY | O.DIRECTORY);
+    rmdirSync(folder);
+    refused("EPERM", () => s.open(`/proc/self/fd/${fd}`, O.TMPFILE | O.RDWR, 0o600));
   },
   "can be changed before it has a name": (s) => {
     const fd = s.open(s.directory, O.TMPFILE | O.RDWR, 0o600);
