@@ -40,7 +40,7 @@ export function setattrOperations(server: Ext4Server) {
         const failure = resize(context.nodeid, inode, request.size);
         if (failure !== 0) return failure;
       }
-      if (inode.linksCount === 0 && (valid & ~WRITTEN_TIMES) === 0) keepTimes(inode, request);
+      if (inode.linksCount === 0 && (valid & ~WRITTEN_TIMES) === 0 && !isChown(inode, valid)) keepTimes(inode, request);
       else if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
       server.changed(inode);
       out.attr_valid = VALID_SECONDS;
@@ -48,6 +48,14 @@ export function setattrOperations(server: Ext4Server) {
       return 0;
     },
   } satisfies Handlers;
+
+  /**
+   * Whether chown(2) was asked to leave owner and group as they are, which ends set-id bits as any chown does: all that is left of it is
+   * its own time. The kernel's cache sends no ctime without mtime. A host that keeps set-id bits itself tells what becomes of them.
+   */
+  function isChown(inode: Inode, valid: number): boolean {
+    return (valid & ~(Fattr.FH | Fattr.LOCKOWNER)) === Fattr.CTIME && inode.isRegular && !server.isOutside(inode);
+  }
 
   /** A file's last block must hold zeros past its end before that end moves on, and after it has moved back. */
   function resize(nodeid: number, inode: Inode, size: number): number {
@@ -71,7 +79,7 @@ export function setattrOperations(server: Ext4Server) {
     const { valid } = request;
     const changes: Changes = { privileged };
     if ((valid & Fattr.MODE) !== 0) changes.mode = request.mode & PERMISSIONS;
-    if ((valid & Fattr.KILL_SUIDGID) !== 0) {
+    if ((valid & Fattr.KILL_SUIDGID) !== 0 || isChown(inode, valid)) {
       const mode = changes.mode ?? inode.mode & PERMISSIONS;
       const without = withoutSetId(mode);
       if (without !== mode) changes.mode = without;

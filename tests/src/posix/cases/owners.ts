@@ -6,8 +6,11 @@ import {
   chownSync,
   copyFileSync,
   fchownSync,
+  fstatSync,
   fsyncSync,
+  linkSync,
   readFileSync,
+  renameSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -21,9 +24,12 @@ import {
   fallocate,
   lchown,
   lgetxattr,
+  lremovexattr,
   lsetxattr,
   lstatx,
+  syncfs,
   truncate,
+  utimensNow,
 } from "@bulkhead/linux";
 import { aligned, O, pwrite, S, write } from "../calls.js";
 import { group, needing } from "../case.js";
@@ -137,6 +143,34 @@ export const stripping = group("set-id bits", {
     const path = setIdFile(s);
     lchown(path, BOB.uid, KEEP);
     assert.equal(lstatx(path).mode, S.REG | 0o755);
+  },
+  "go when chown leaves owner and group as they are, whoever asks": (s) => {
+    const path = setIdFile(s);
+    lchown(path, KEEP, KEEP);
+    assert.equal(lstatx(path).mode, S.REG | 0o755);
+    chmodSync(path, FULL_MODE);
+    as(ALICE, () => lchown(path, KEEP, KEEP));
+    assert.equal(lstatx(path).mode, S.REG | 0o755);
+  },
+  "go when chown of an open file without a name leaves its owner as it is": (s) => {
+    const path = setIdFile(s);
+    const fd = s.open(path, O.RDWR);
+    unlinkSync(path);
+    fchownSync(fd, KEEP, KEEP);
+    assert.equal(fstatSync(fd).mode, S.REG | 0o755);
+  },
+  "stay when times, attributes and names change": async (s) => {
+    const path = setIdFile(s);
+    utimensNow(path);
+    lsetxattr(path, "user.a", Uint8Array.of(1));
+    linkSync(path, s.path("other"));
+    renameSync(s.path("other"), s.path("another"));
+    unlinkSync(s.path("another"));
+    fsyncSync(s.open(path, O.RDONLY));
+    lremovexattr(path, "user.a");
+    syncfs(s.open(path, O.RDONLY));
+    await sleep(TOLD);
+    assert.equal(lstatx(path).mode, S.REG | FULL_MODE);
   },
   "of a directory stay when its owner changes": (s) => {
     const path = s.folder("folder");
