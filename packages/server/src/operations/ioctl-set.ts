@@ -45,10 +45,10 @@ export function setByIoctl(
     case FS_IOC32_SETFLAGS:
       if (data.length < INT) return -errno.EINVAL;
       if ((u32(data, 0) & ~USER_VISIBLE_FLAGS) !== 0) return -errno.EOPNOTSUPP;
-      if (changesOwner(server, inode, u32(data, 0))) return -errno.EOPNOTSUPP;
       if (staysImmutable(inode, u32(data, 0)) && changes(inode, u32(data, 0), USER_VISIBLE_FLAGS)) return -errno.EPERM;
       // It takes everybody's journal: ext4 wants CAP_SYS_RESOURCE, of which nobody tells.
       if (changes(inode, u32(data, 0), InodeFlag.journalData) && context.uid !== 0) return -errno.EPERM;
+      if (changesOwner(server, inode, u32(data, 0))) return -errno.EOPNOTSUPP;
       fs.setFlags(inode, u32(data, 0));
       break;
     case FS_IOC_FSSETXATTR:
