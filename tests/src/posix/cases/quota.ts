@@ -11,10 +11,10 @@ import {
   symlinkSync,
   unlinkSync,
 } from "node:fs";
-import { fallocate, type Identity, lsetxattr, lstatx, mknod } from "@bulkhead/linux";
+import { fallocate, type Identity, lsetxattr, lstatx, mknod, syncfs } from "@bulkhead/linux";
 import { aligned, O, pread, pwrite, S } from "../calls.js";
 import { alone, type Case, group, needing } from "../case.js";
-import { refused } from "../expect.js";
+import { codeOf, refused } from "../expect.js";
 import { Needs } from "../facts.js";
 import { as, LIMITED, LIMITED_GROUP, MEMBER } from "../identities.js";
 import { LIMITS } from "../prepare.js";
@@ -90,6 +90,12 @@ function casesOf(who: Identity, whose: string): Case[] {
           as(who, () => pwrite(fd, "x".repeat(2 * LIMIT), LIMIT / 2));
           fsyncSync(fd);
         });
+        // Whoever asks next for the whole file system is told as well, once: not another case.
+        try {
+          syncfs(fd);
+        } catch (error) {
+          assert.equal(codeOf(error), "EDQUOT");
+        }
         assert.ok(lstatx(s.path("file")).blocks <= LIMIT / 512);
       }),
     ),
