@@ -5,6 +5,7 @@ import { helpOption } from "../command-line/parse.js";
 import { about, commands } from "../commands/table.js";
 import { mountHelpers } from "../mount-helper/declaration.js";
 import { helperExitMeanings } from "../mount-helper/exit.js";
+import { differences } from "./differences.js";
 
 /** File name and text of every page: the command's own and one for each of its commands. */
 export function manPages(version: string): Map<string, string> {
@@ -92,7 +93,7 @@ function page(command: CommandDeclaration, version: string): string {
     ...command.description.flatMap((paragraph, index) => [...(index === 0 ? [] : [".PP"]), prose(paragraph)]),
     ".SH OPTIONS",
     ...[...command.options, helpOption].flatMap((option) => tagged(optionSynopsis(option), option.description)),
-    ...(command.name === "mount" ? mountOptionsSection() : []),
+    ...(command.name === "mount" ? [...mountOptionsSection(), ...differencesSection()] : []),
     ...(command.program === undefined ? exitStatus : helperExitStatus),
     ...(command.examples.length === 0 ? [] : [".SH EXAMPLES"]),
     ...command.examples.flatMap(({ command: line, does }) => tagged(line, does)),
@@ -112,6 +113,10 @@ function mountOptionsSection(): string[] {
       `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, comment=, and all that start with x- or X-. Nor have those of ext4 that only tune the kernel's implementation: ${kernelTuningOptions.join(", ")}. Any other option is an error, also one of ext4's whose promise would not be kept, such as auto_da_alloc, data_err=abort or max_dir_size_kb=.`,
     ),
   ];
+}
+
+function differencesSection(): string[] {
+  return [".SH DIFFERENCES FROM THE KERNEL'S EXT4", ...differences.flatMap(([what, how]) => tagged(what, how))];
 }
 
 function withValue(name: string, value: string | undefined, optional = false): string {

@@ -1,0 +1,25 @@
+/** What a mount does otherwise than the kernel's ext4, because FUSE cannot carry it, or the kernel does not ask: as of Linux 6.18. */
+export const differences: readonly (readonly [what: string, how: string])[] = [
+  [
+    "errors of writes",
+    "With the kernel's cache for writing, write(2) does not tell that the disk is full or a limit reached: fsync(2) and close(2) do. Who does neither, or does not look, is not told.",
+  ],
+  [
+    "bytes behind the end of a file",
+    "What a program leaves behind the end of a file in a shared map (mmap(2)), in its last page, becomes contents when a later truncate(2) or write(2) makes the file grow; ext4 shows zeros.",
+  ],
+  ["direct I/O", "Takes any alignment, and statx(2) knows none (no STATX_DIOALIGN)."],
+  ["preadv2(2), pwritev2(2)", "RWF_NOWAIT and RWF_DONTCACHE are EOPNOTSUPP."],
+  [
+    "where a file lies",
+    "FIEMAP is EOPNOTSUPP, and filefrag(8) shows no extents: `bulkhead extents` does, from the image, as of the last commit. With the kernel's cache for writing, SEEK_HOLE and SEEK_DATA take everything for data.",
+  ],
+  ["fallocate(2)", "FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE are EOPNOTSUPP."],
+  ["swapon(8)", "Files cannot be swapped to: EINVAL."],
+  ["ACLs", "More than 511 entries, as only large blocks or the ea_inode feature have room for, are E2BIG."],
+  ["idmapped mounts", "Are refused: mount_setattr(2) with MOUNT_ATTR_IDMAP is EINVAL."],
+  [
+    "ioctls of a mounted ext4",
+    "Those that change its label or size, or move a file's blocks (e2label(8), resize2fs(8), e4defrag(8)), are not there: ENOTTY. FITRIM and EXT4_IOC_SHUTDOWN are there for user 0, whatever its capabilities.",
+  ],
+];
