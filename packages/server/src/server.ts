@@ -307,6 +307,15 @@ export class Ext4Server {
     );
   }
 
+  /**
+   * Whether what a cache writes to a file may go beyond limits, and into the reserved blocks. Its writer has been told that the bytes
+   * are written: rather the superuser's blocks than their loss. But nobody says who that was, so that where there are limits, those of
+   * the file's owner have to bind, root's excepted.
+   */
+  writesBackFreely(inode: Inode): boolean {
+    return !this.fs.enforcesLimits || inode.uid === 0;
+  }
+
   /** The contents of a file are changed by somebody without CAP_FSETID: it is not run as another any more. */
   dropPrivileges(inode: Inode): void {
     const mode = withoutSetId(inode.mode);

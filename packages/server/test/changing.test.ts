@@ -416,6 +416,24 @@ test("FSYNC and the like answer; sync mounts make every change durable", { skip 
   client.closed();
 });
 
+test("limits bind what the cache writes, to files of others than root", { skip }, () => {
+  const client = new Writer();
+  const { fs } = client;
+  const asked: boolean[] = [];
+  const begin = fs.iomapBegin.bind(fs);
+  fs.iomapBegin = (inode, pos, count, operation, mapping, privileged, ...rest) => {
+    asked.push(privileged ?? false);
+    return begin(inode, pos, count, operation, mapping, privileged, ...rest);
+  };
+  const [mine, roots] = [client.make("mine", undefined, ROOT, { uid: 1000 }), client.make("roots")];
+  for (const limits of [false, true]) {
+    Object.defineProperty(fs, "enforcesLimits", { value: limits, configurable: true });
+    for (const node of [mine, roots]) assert.equal(client.write(node, 0, pattern(5000), WriteFlag.CACHE), 5000);
+  }
+  assert.deepEqual(asked, [true, true, false, true]);
+  client.closed();
+});
+
 test("access times follow relatime, O_NOATIME and the options", { skip }, () => {
   const O_NOATIME = 0o1000000;
   const O_WRONLY = 1;

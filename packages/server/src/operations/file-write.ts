@@ -36,7 +36,7 @@ export function fileWritingOperations(server: Ext4Server) {
       }
       if ((how & WriteFlag.KILL_SUIDGID) !== 0) server.dropPrivileges(inode);
       const cached = (how & WriteFlag.CACHE) !== 0;
-      server.mappings.privileged = cached ? isFree(inode) : server.isPrivileged(context);
+      server.mappings.privileged = cached ? server.writesBackFreely(inode) : server.isPrivileged(context);
       const appends = cached && inode.has(InodeFlag.append);
       const whole = cached || (flags & constants.O_DIRECT) !== 0;
       const blocks = inode.statBlocks;
@@ -80,15 +80,6 @@ export function fileWritingOperations(server: Ext4Server) {
       return 0;
     },
   } satisfies Handlers;
-
-  /**
-   * Whether pages of the cache may go beyond limits, and into the reserved blocks. Their writer has been told that the bytes are
-   * written: rather the superuser's blocks than their loss. But nobody says who that was, so that where there are limits, those of
-   * the file's owner have to bind, root's excepted.
-   */
-  function isFree(inode: Inode): boolean {
-    return !fs.enforcesLimits || inode.uid === 0;
-  }
 
   /** As FileSystem.fallocate; the kernel's times stay, where it keeps them. */
   function allocate(inode: Inode, mode: number, offset: number, length: number): void {

@@ -44,8 +44,8 @@ export function iomapOperations(server: Ext4Server) {
       const inode = inodeOf(context, outside, request.attr_ino);
       if (inode === undefined || request.reserved !== 0) return -errno.EINVAL;
       const { opflags, pos, count } = request;
-      // What is written back was accepted before: rather the superuser's blocks than its loss.
-      const privileged = (opflags & Operation.writeback) !== 0 || server.isPrivileged(context);
+      const isCached = (opflags & Operation.writeback) !== 0;
+      const privileged = isCached ? server.writesBackFreely(inode) : server.isPrivileged(context);
       const blocks = inode.statBlocks;
       fs.iomapBegin(inode, pos, count, opflags, mapping, privileged, "outside");
       if ((opflags & WRITING) !== 0) {
