@@ -9,11 +9,18 @@ export function clusterRatio(volume: Volume): number {
   return volume.geometry.clusterSize / volume.geometry.blockSize;
 }
 
-/** Clusters of a group; the last one may have fewer than the others. */
+/** Clusters of a group; the last one may have fewer than the others. One in which the file system ends is counted (EXT4_NUM_B2C). */
 export function clustersInGroup(volume: Volume, group: number): number {
   const { geometry } = volume;
   if (group < geometry.groupCount - 1) return geometry.clustersPerGroup;
   return Math.ceil((geometry.blockCount - groupFirstBlock(volume, group)) / clusterRatio(volume));
+}
+
+/** Clusters of a group that may be allocated: all but one in which the file system ends. That counts as free, to the kernel as well. */
+export function wholeClustersInGroup(volume: Volume, group: number): number {
+  const { geometry } = volume;
+  if (group < geometry.groupCount - 1) return geometry.clustersPerGroup;
+  return Math.floor((geometry.blockCount - groupFirstBlock(volume, group)) / clusterRatio(volume));
 }
 
 /** Groups whose metadata lies together; 1 without flex_bg. */

@@ -1,12 +1,15 @@
 import type { Volume } from "../volume.js";
 import { clearBits, countClear, setBits } from "./bits.js";
-import { clustersInGroup } from "./group-geometry.js";
+import { clustersInGroup, wholeClustersInGroup } from "./group-geometry.js";
 import type { GrowthWindow } from "./growth-windows.js";
 
 /** What is known in memory of the free clusters of a group. Bounds that are too wide cost time, never a wrong answer. */
 export class GroupSpace {
   readonly group: number;
+  /** Clusters that may be allocated. */
   readonly clusters: number;
+  /** Those that are counted: one more where the file system ends inside of a cluster. */
+  readonly #counted: number;
   /** No run of free clusters is longer. */
   longest: number;
   /** No cluster below is free. */
@@ -27,7 +30,8 @@ export class GroupSpace {
 
   constructor(volume: Volume, group: number) {
     this.group = group;
-    this.clusters = clustersInGroup(volume, group);
+    this.clusters = wholeClustersInGroup(volume, group);
+    this.#counted = clustersInGroup(volume, group);
     this.longest = this.clusters;
   }
 
@@ -72,7 +76,7 @@ export class GroupSpace {
   recount(freeClusters: number): void {
     this.lowestInode = 0;
     if (this.held === undefined) return;
-    this.heldCount = freeClusters - countClear(this.held, this.clusters);
+    this.heldCount = freeClusters - countClear(this.held, this.#counted);
     if (this.heldCount <= 0) this.#holdNothing();
   }
 

@@ -1,4 +1,4 @@
-import { CorruptionError } from "../errors.js";
+import { CorruptionError, FileSystemError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
 import type { Volume } from "../volume.js";
@@ -24,7 +24,9 @@ export function placeInCluster(volume: Volume, inode: Inode, hole: BlockMapping,
   if (firstMapped(volume, inode, start, start + ratio, found)) {
     checkAlignment(inode, found.fileBlock, found.block, ratio);
     hole.block = found.block - (found.fileBlock - start) + (fileBlock - start);
-    hole.length = Math.min(hole.length, start + ratio - fileBlock);
+    hole.length = Math.min(hole.length, start + ratio - fileBlock, volume.geometry.blockCount - hole.block);
+    if (hole.length < 1)
+      throw new FileSystemError("ENOSPC", `the file system ends in the cluster of block ${hole.block}`);
     return true;
   }
   const last = end - 1 - ((end - 1) % ratio);
@@ -50,6 +52,7 @@ export function freeUnmapped(
   checkAlignment(inode, fileBlock, block, ratio);
   if (first < fileBlock && firstMapped(volume, inode, first, Math.min(first + ratio, end), found)) first += ratio;
   if (first < end && end > fileBlock + count && firstMapped(volume, inode, end - ratio, end, found)) end -= ratio;
+  end = Math.min(end, volume.geometry.blockCount - shift);
   if (first < end) freeFromMap(handle, inode, first + shift, end - first, metadata);
 }
 
