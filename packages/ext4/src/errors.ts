@@ -6,7 +6,7 @@ export const corruptionKinds = {
   "group-descriptor-checksum": "a group descriptor's checksum matches its contents",
   "block-bitmap": "a group's block bitmap matches its descriptor, and what is freed was in use",
   "inode-bitmap": "a group's inode bitmap matches its checksum, and what is freed was in use",
-  "group-descriptor-location": "bitmaps and inode tables lie inside the file system",
+  "group-descriptor-location": "bitmaps and inode tables lie inside the file system, in blocks of their own",
   "block-range": "a block number lies inside the file system and outside its fixed metadata",
   "inode-number": "an inode number lies between 1 and the inode count",
   "inode-checksum": "an inode's checksum matches its contents",

@@ -469,6 +469,12 @@ export const corpus: readonly Damage[] = [
     },
   },
   {
+    kind: "group-descriptor-location",
+    what: "an inode bitmap in the descriptor table",
+    base: "quota",
+    inflict: (image) => image.set32(image.descriptorAt() + 4, image.descriptorAt() / image.blockSize),
+  },
+  {
     kind: "quota-file",
     what: "no magic number",
     base: "quota",

@@ -13,8 +13,10 @@ import { hasSuperblock } from "./superblock-copies.js";
 
 /** Groups that are examined together at most where flex groups are bigger: so many descriptors cost about a millisecond. */
 const MOST_GROUPS = 1024;
-/** Up to so many groups (16 TiB of 128 MiB groups), all are examined together where metadata does not lie in its flex group. */
-const MOST_GROUPS_PACKED = 131_072;
+/** Up to so many groups (16 TiB of 128 MiB groups), all are examined together before anything is written, or where metadata does not lie in its flex group. */
+const MOST_GROUPS_TOGETHER = 131_072;
+/** Damaged descriptors that a mount for writing puts up with: each costs an exception. */
+const MOST_DAMAGED = 1024;
 /** Numbers that are kept of all groups together: 4 MiB. */
 const MOST_NUMBERS = 524_288;
 /** mke2fs makes no smaller groups. With smaller ones a hostile extent would span thousands. */
@@ -24,9 +26,11 @@ const FEWEST_BLOCKS = 256;
  * The blocks that hold the file system's own metadata, which no file may map (the kernel's block_validity): superblocks and
  * descriptor tables, bitmaps, inode tables, and the journal but for the journal's inode.
  *
- * Groups are examined when the first block in them is asked for, with their flex group, as metadata lies in the flex group that
- * it describes; that takes a block of descriptors or a few. Where the last group's metadata lies elsewhere (mke2fs -E
- * packed_meta_blocks), all groups are examined at once. What a single descriptor has elsewhere is not known for metadata. A damaged descriptor protects nothing, and is reported to whoever needs what it says.
+ * What is only read is examined when the first block in a group is asked for, with its flex group, as metadata lies in the flex
+ * group that it describes; that takes a block of descriptors or a few. Where the last group's metadata lies elsewhere (mke2fs -E
+ * packed_meta_blocks), all groups are examined at once, and before anything is written as well (checkLayout). Of more groups than
+ * MOST_GROUPS_TOGETHER, what a single descriptor has elsewhere is not known for metadata. A damaged descriptor protects nothing,
+ * and is reported to whoever needs what it says.
  */
 export class SystemZone {
   /** Groups that are examined together: a power of two, or all; 0 before the first question. */
@@ -43,6 +47,15 @@ export class SystemZone {
   protectJournal(ino: number, runs: Float64Array): void {
     this.#journalInode = ino;
     this.#journal = runs;
+  }
+
+  /** Takes what is metadata of all groups, starts and ends in turn. */
+  protectGroups({ geometry }: Volume, runs: Float64Array): void {
+    this.#span = geometry.groupCount;
+    this.#spans.clear();
+    this.#spans.set(0, runs);
+    this.#numbers = runs.length;
+    this.#last = -1;
   }
 
   /**
@@ -85,13 +98,33 @@ export class SystemZone {
   }
 }
 
+/**
+ * Refuses groups whose metadata lies in that of others, as the kernel does when it mounts for writing (ext4_check_descriptors,
+ * ext4_setup_system_zone): what is written for one would damage the other. Of more than MOST_GROUPS_TOGETHER nothing is looked at.
+ *
+ * @throws CorruptionError group-descriptor-location, or what is wrong with one of more than MOST_DAMAGED damaged descriptors
+ */
+export function checkLayout(volume: Volume): void {
+  const { groupCount } = volume.geometry;
+  if (groupCount > MOST_GROUPS_TOGETHER) return;
+  const ranges = metadataRanges(volume, 0, groupCount, MOST_DAMAGED);
+  const { starts, ends } = ranges;
+  // No two overlap if each, in ascending order, ends before the next start; which end belongs to which start does not matter.
+  for (let n = 1; n < starts.length; n++) {
+    if (ends[n - 1]! <= starts[n]!) continue;
+    const evidence = "the block holds metadata of more than one kind or group";
+    throw new CorruptionError("group-descriptor-location", { block: starts[n]! }, evidence);
+  }
+  volume.systemZone?.protectGroups(volume, union(ranges));
+}
+
 /** Groups to examine together so that what describes a block is among them. */
 function spanOfGroups(volume: Volume): number {
   const { geometry, features, superblock } = volume;
   const flexible = (features.incompat & incompatFeature.flex_bg) !== 0 && superblock.logGroupsPerFlex < 32;
   const flex = flexible ? 2 ** superblock.logGroupsPerFlex : 1;
   const span = flex <= MOST_GROUPS ? Math.max(flex, geometry.descriptorsPerBlock) : MOST_GROUPS;
-  if (!flexible || geometry.groupCount > MOST_GROUPS_PACKED) return span;
+  if (!flexible || geometry.groupCount > MOST_GROUPS_TOGETHER) return span;
   const last = geometry.groupCount - 1;
   const first = groupFirstBlock(volume, last - (last % span));
   const descriptor = descriptorIfGood(volume, last);
@@ -146,24 +179,50 @@ function firstOverlap(runs: Float64Array, block: number, end: number): number {
   return Math.max(runs[2 * low]!, block);
 }
 
-/** The metadata that the groups from `first` to `end - 1` and their descriptors name, as ascending runs. */
-function metadataRuns(volume: Volume, first: number, end: number): Float64Array {
+/** Ranges [starts[i], ends[i]), both ascending; which end belongs to which start is forgotten. */
+interface Ranges {
+  readonly starts: Float64Array;
+  readonly ends: Float64Array;
+}
+
+/**
+ * The metadata that the groups from `first` to `end - 1` and their descriptors name.
+ *
+ * @throws the error of a damaged descriptor when there are more than `mostDamaged`
+ */
+function metadataRanges(volume: Volume, first: number, end: number, mostDamaged = Number.POSITIVE_INFINITY): Ranges {
   const { geometry } = volume;
   prefetchDescriptors(volume, first, end);
   const parts = [new Stream(), new Stream(), new Stream(), new Stream()] as const;
   const [fixed, blockBitmaps, inodeBitmaps, inodeTables] = parts;
+  let damaged = 0;
   for (let group = first; group < end; group++) {
     fixed.add(groupFirstBlock(volume, group), fixedBlocks(volume, group));
-    const descriptor = descriptorIfGood(volume, group);
-    if (descriptor === undefined) continue;
+    const descriptor = damaged < mostDamaged ? descriptorIfGood(volume, group) : groupDescriptor(volume, group);
+    if (descriptor === undefined) {
+      damaged++;
+      continue;
+    }
     blockBitmaps.add(descriptor.blockBitmap, 1);
     inodeBitmaps.add(descriptor.inodeBitmap, 1);
     inodeTables.add(descriptor.inodeTable, geometry.inodeTableBlocks);
   }
-  return union(
-    parts.flatMap((part) => part.starts),
-    parts.flatMap((part) => part.ends),
-  );
+  return { starts: ascending(parts.map((part) => part.starts)), ends: ascending(parts.map((part) => part.ends)) };
+}
+
+function ascending(parts: readonly number[][]): Float64Array {
+  const all = new Float64Array(parts.reduce((count, part) => count + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all.sort();
+}
+
+/** The metadata of the groups from `first` to `end - 1`, as ascending runs. */
+function metadataRuns(volume: Volume, first: number, end: number): Float64Array {
+  return union(metadataRanges(volume, first, end));
 }
 
 function prefetchDescriptors(volume: Volume, first: number, end: number): void {
@@ -207,15 +266,13 @@ class Stream {
   }
 }
 
-/** The ranges [starts[i], ends[i]) as ascending disjoint runs. Only how many start and end by a block matters, not which. */
-function union(starts: readonly number[], ends: readonly number[]): Float64Array {
-  const first = Float64Array.from(starts).sort();
-  const past = Float64Array.from(ends).sort();
+/** Ranges as ascending disjoint runs. Only how many start and end by a block matters, not which. */
+function union({ starts, ends }: Ranges): Float64Array {
   const runs: number[] = [];
-  for (let at = 0, closed = 0; at < first.length; ) {
-    runs.push(first[at++]!);
-    for (; closed < at; closed++) while (at < first.length && first[at]! <= past[closed]!) at++;
-    runs.push(past[closed - 1]!);
+  for (let at = 0, closed = 0; at < starts.length; ) {
+    runs.push(starts[at++]!);
+    for (; closed < at; closed++) while (at < starts.length && starts[at]! <= ends[closed]!) at++;
+    runs.push(ends[closed - 1]!);
   }
   return Float64Array.from(runs);
 }

@@ -4,6 +4,7 @@ import type { Environment } from "../environment.js";
 import { FileSystemError } from "../errors.js";
 import { compatFeature, incompatFeature, roCompatFeature } from "../format/features.js";
 import { SuperblockState, type SuperblockView } from "../format/superblock.js";
+import { checkLayout } from "../groups/system-zone.js";
 import { FastCommitWriter, wantsFastCommits } from "../journal/fast-commit/writer.js";
 import { openJournal } from "../journal/journal-inode.js";
 import { NoJournal } from "../journal/no-journal.js";
@@ -69,6 +70,7 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
     const opened = openLog(volume, { ...options, cacheBytes }, state);
     const { log, replay } = opened;
     volume = opened.volume;
+    checkLayout(volume);
     checkVolume(volume);
     const wasValid = state?.wasValid ?? (volume.superblock.state & SuperblockState.valid) !== 0;
     const interval = options.commitInterval ?? 0;

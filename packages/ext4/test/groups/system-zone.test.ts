@@ -3,13 +3,16 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { MemoryDevice } from "../../src/device/memory.js";
 import { CorruptionError } from "../../src/errors.js";
 import { FileSystem, type MountOptions } from "../../src/filesystem.js";
-import { SystemZone } from "../../src/groups/system-zone.js";
+import { groupDescriptor } from "../../src/groups/group-table.js";
+import { checkLayout, SystemZone } from "../../src/groups/system-zone.js";
 import type { Inode } from "../../src/inode/inode.js";
 import { BlockMapping } from "../../src/map/mapping.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingLoopMount, missingTool, openImage, run } from "../images.js";
+import { bytesOf, mountForWriting, openForWriting, overwrite, writeFile } from "../journal/writing.js";
 
 const skip = missingTool("mke2fs", "dumpe2fs", "debugfs") ?? false;
 
@@ -47,9 +50,12 @@ describe("the file system's own metadata", { skip }, () => {
       const { blockCount, firstDataBlock, inodeTableBlocks } = volume.geometry;
       const shown = shownByDumpe2fs(image, blockCount, inodeTableBlocks);
       const zone = new SystemZone();
+      checkLayout(volume);
       const found = new Uint8Array(blockCount);
       for (let block = firstDataBlock; block < blockCount; block++) {
         if (zone.firstInside(volume, block, 1, 12) === block) found[block] = 1;
+        // What is known of all groups before anything is written is the same.
+        assert.equal(volume.systemZone!.firstInside(volume, block, 1, 12) === block, found[block] === 1);
       }
       // dumpe2fs shows the superblock of a 1 KiB bigalloc file system in block 1; block 0 is nobody's either.
       if (firstDataBlock === 0) shown[0] = found[0]!;
@@ -172,5 +178,76 @@ describe("the file system's own metadata", { skip }, () => {
       assert.equal(engine.volume.systemZone!.firstInside(engine.volume, mapping.block, 1, 12), mapping.block);
       assert.equal(engine.volume.systemZone!.firstInside(engine.volume, mapping.block, 1, 8), -1);
     });
+  });
+
+  /** Descriptors of 32 bytes from block 2 on. */
+  const plain = [
+    "-t",
+    "ext4",
+    "-b",
+    "1024",
+    "-g",
+    "1024",
+    "-N",
+    "96",
+    "-O",
+    "none,filetype,extents,flex_bg,sparse_super",
+  ];
+  const BLOCK_BITMAP = 2048;
+  const INODE_BITMAP = BLOCK_BITMAP + 4;
+  const INODE_TABLE = BLOCK_BITMAP + 8;
+
+  for (const [title, field, value] of [
+    ["in the descriptor table", INODE_BITMAP + 32, () => 2],
+    ["in a copy of the superblock", INODE_BITMAP + 32, () => 1 + 1024],
+    ["in another's inode table", INODE_TABLE + 64, (view) => view.getUint32(INODE_TABLE, true) + 1],
+    ["in another's bitmap", INODE_BITMAP + 32, (view) => view.getUint32(BLOCK_BITMAP, true)],
+    ["twice in one block", INODE_BITMAP, (view) => view.getUint32(BLOCK_BITMAP, true)],
+  ] as [string, number, (view: DataView) => number][]) {
+    it(`of one group must not lie ${title}, for whoever writes`, { skip: loop }, () => {
+      const image = images.make("overlap.img", "6M", plain);
+      images.mounted(image, "rw", () => {});
+      const bytes = new Uint8Array(fs.readFileSync(image));
+      mountForWriting(new MemoryDevice(bytes.slice())).unmount();
+      const view = new DataView(bytes.buffer);
+      view.setUint32(field, value(view), true);
+      fs.writeFileSync(image, bytes);
+      assert.throws(() => images.mounted(image, "rw", () => {}));
+      const before = bytes.slice();
+      assert.throws(() => mountForWriting(new MemoryDevice(bytes)), { kind: "group-descriptor-location" });
+      assert.deepEqual(bytes, before);
+      FileSystem.mount(new MemoryDevice(bytes)).close();
+    });
+  }
+
+  it("may be damaged in some groups, for whoever writes, but not in thousands", () => {
+    const image = images.make("many.img", "280M", plain.with(5, "256").with(7, "8192"));
+    const damage = (groups: number) => {
+      const device = openForWriting(image);
+      device.write(BLOCK_BITMAP + 32, new Uint8Array(32 * groups));
+      return device;
+    };
+    const mounted = mountForWriting(damage(1024));
+    mounted.unmount();
+    mounted.close();
+    assert.throws(() => mountForWriting(damage(1025)), { kind: "group-descriptor-location" });
+  });
+
+  it("is known wherever a group has it, for whoever writes", () => {
+    const image = images.make("far.img", "20M", plain.with(5, "256").with(7, "640"));
+    const bytes = new Uint8Array(fs.readFileSync(image));
+    let mounted = mountForWriting(new MemoryDevice(bytes));
+    assert.ok(mounted.geometry.groupCount > 2 * mounted.geometry.descriptorsPerBlock);
+    const file = writeFile(mounted, mounted.root, "f", new Uint8Array(4096));
+    const mapping = new BlockMapping();
+    mounted.mapBlocks(file, 0, mapping);
+    mounted.unmount();
+    // The inode table of a group far away moves there.
+    new DataView(bytes.buffer).setUint32(INODE_TABLE + 32 * 70, mapping.block, true);
+    mounted = mountForWriting(new MemoryDevice(bytes));
+    assert.equal(groupDescriptor(mounted.volume, 70).inodeTable, mapping.block);
+    const found = mounted.inode(mounted.lookup(mounted.root, bytesOf("f")));
+    assert.throws(() => overwrite(mounted, found, new Uint8Array(4096)), isMetadata);
+    mounted.close();
   });
 });
