@@ -65,8 +65,9 @@ export class SystemZone {
    * @param ino inode that maps the blocks
    */
   firstInside(volume: Volume, block: number, count: number, ino: number): number {
-    if (volume.geometry.blocksPerGroup < FEWEST_BLOCKS) return -1;
+    const { blocksPerGroup, groupCount } = volume.geometry;
     if (this.#span === 0) this.#span = spanOfGroups(volume);
+    if (blocksPerGroup < FEWEST_BLOCKS && this.#span < groupCount) return -1; // and nothing is written
     const end = block + count;
     const last = this.#spanOf(volume, end - 1);
     for (let span = this.#spanOf(volume, block); span <= last; span++) {
@@ -96,6 +97,11 @@ export class SystemZone {
     this.#lastRuns = runs;
     return runs;
   }
+}
+
+/** Whether there are so many and so small groups that one extent would span thousands whose metadata is not known together. */
+export function hasTooManySmallGroups({ geometry }: Volume): boolean {
+  return geometry.blocksPerGroup < FEWEST_BLOCKS && geometry.groupCount > MOST_GROUPS_TOGETHER;
 }
 
 /**

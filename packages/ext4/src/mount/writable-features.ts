@@ -1,5 +1,6 @@
 import { FileSystemError, UnsupportedFeatureError } from "../errors.js";
 import { featureNames, roCompatFeature } from "../format/features.js";
+import { hasTooManySmallGroups } from "../groups/system-zone.js";
 import type { Volume } from "../volume.js";
 import type { MountOptions } from "./options.js";
 
@@ -40,6 +41,11 @@ export function checkWritable(volume: Volume, options: MountOptions): void {
       names,
       `the file system uses features that cannot be written: ${names.join(", ")}; mount it read-only`,
     );
+  }
+  if (hasTooManySmallGroups(volume)) {
+    const { groupCount, blocksPerGroup } = volume.geometry;
+    const message = `${groupCount} groups of ${blocksPerGroup} blocks cannot be written; mount it read-only`;
+    throw new UnsupportedFeatureError(["small_groups"], message);
   }
   if (features.bigalloc && !features.extents) {
     throw new UnsupportedFeatureError(["bigalloc"], "bigalloc without extents cannot be written; mount it read-only");

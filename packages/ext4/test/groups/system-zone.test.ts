@@ -250,4 +250,31 @@ describe("the file system's own metadata", { skip }, () => {
     assert.throws(() => overwrite(mounted, found, new Uint8Array(4096)), isMetadata);
     mounted.close();
   });
+
+  it("is known where groups are small", () => {
+    // One group of 240 blocks: the superblock may say so, although mke2fs makes none of fewer than 256.
+    const bytes = new Uint8Array(
+      fs.readFileSync(images.make("small.img", "240k", plain.with(5, "8192").with(7, "16"))),
+    );
+    const view = new DataView(bytes.buffer);
+    for (const field of [0x20, 0x24]) view.setUint32(1024 + field, 248, true);
+    const mounted = mountForWriting(new MemoryDevice(bytes));
+    const table = view.getUint32(INODE_TABLE, true);
+    assert.equal(mounted.volume.systemZone!.firstInside(mounted.volume, table, 1, 12), table);
+    mounted.close();
+    assert.equal(new SystemZone().firstInside(openVolume(new MemoryDevice(bytes)), table, 1, 12), table);
+  });
+
+  it("is not written where groups are small, and more than can be known", () => {
+    const bytes = new Uint8Array(
+      fs.readFileSync(images.make("small.img", "240k", plain.with(5, "8192").with(7, "16"))),
+    );
+    const view = new DataView(bytes.buffer);
+    const groups = 131_073;
+    const device = Object.defineProperty(new MemoryDevice(bytes), "size", { value: (16 * groups + 1) * 1024 });
+    view.setUint32(1024, view.getUint32(1024 + 0x28, true) * groups, true);
+    view.setUint32(1024 + 4, 16 * groups + 1, true);
+    for (const field of [0x20, 0x24]) view.setUint32(1024 + field, 16, true);
+    assert.throws(() => mountForWriting(device), { code: "ERR_EXT4_UNSUPPORTED" });
+  });
 });
