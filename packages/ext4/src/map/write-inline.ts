@@ -65,6 +65,7 @@ export function initInlineData(handle: Handle, inode: Inode): void {
  */
 export function writeInlineData(handle: Handle, inode: Inode, pos: number, bytes: Uint8Array): boolean {
   const end = pos + bytes.length;
+  inlineData(handle.volume, inode); // throws where the inode does not hold what its size says
   if (end > inode.size && !truncateInlineData(handle, inode, end)) return false;
   handle.modifyInode(inode);
   const inBlock = bytes.subarray(0, Math.max(0, I_BLOCK_SIZE - pos));

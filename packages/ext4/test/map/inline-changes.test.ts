@@ -73,6 +73,23 @@ describe("changes of inline data", { skip: noTools }, () => {
     });
   }
 
+  it("are refused where the inode does not hold what its size says", () => {
+    withFiles(256, (image, inodeOf) => {
+      changeImage(image, (volume) => {
+        const inode = inodeOf(volume, "file");
+        if (!inode.hasInlineData) transact(volume, 100, (handle) => initInlineData(handle, inode));
+        for (const held of [40, 64]) {
+          assert.ok(transact(volume, 100, (handle) => truncateInlineData(handle, inode, held)));
+          inode.size = 100; // as an image may say
+          for (const pos of [50, 70, 90]) {
+            assert.throws(() => write(volume, inode, pos, new Uint8Array(20)), { kind: "inline-data" });
+          }
+          inode.size = held;
+        }
+      });
+    });
+  });
+
   it("follows a model through writes and changes of size at random", () => {
     withFiles(256, (image, inodeOf) => {
       const random = randomFrom(3);
