@@ -14,7 +14,7 @@ import { inodeBitmap, inodeBitmapChecksum, isInodeUninit } from "./inode-bitmap.
 
 /** Groups that are known in memory at most. */
 const MOST_SPACES = 65_536;
-/** Damaged groups that are remembered, or tolerated while counting. */
+/** Damaged groups that are remembered and put on record, or tolerated while counting. */
 const MOST_DAMAGED = 65_536;
 const MOST_DAMAGED_COUNTED = 1024;
 /** Random bytes that are fetched together. */
@@ -148,14 +148,19 @@ export class Allocator implements CommitListener {
     this.#freedInodes.push(inode);
   }
 
-  /** Marks a group's block bitmap as wrong and puts the error on record. */
+  /** Marks a group's block bitmap as wrong and puts the error on record, once. */
   blockBitmapIsBad(group: number, error: unknown): void {
-    if (this.badBlockBitmaps.size < MOST_DAMAGED) this.badBlockBitmaps.add(group);
-    this.#volume.report?.(error);
+    this.#isBad(this.badBlockBitmaps, group, error);
   }
 
   inodeBitmapIsBad(group: number, error: unknown): void {
-    if (this.badInodeBitmaps.size < MOST_DAMAGED) this.badInodeBitmaps.add(group);
+    this.#isBad(this.badInodeBitmaps, group, error);
+  }
+
+  /** What is too much to be remembered would be met again and again, and put on record each time. */
+  #isBad(bad: Set<number>, group: number, error: unknown): void {
+    if (bad.has(group) || bad.size >= MOST_DAMAGED) return;
+    bad.add(group);
     this.#volume.report?.(error);
   }
 

@@ -15,6 +15,12 @@ interface Counts {
   directories: number;
 }
 
+/** Damaged groups that one search puts up with. */
+const MOST_DAMAGED = 1024;
+
+/** Those that the current search has met. */
+let damaged = 0;
+
 const counts: Counts = { freeInodes: 0, freeClusters: 0, directories: 0 };
 
 /**
@@ -22,6 +28,7 @@ const counts: Counts = { freeInodes: 0, freeClusters: 0, directories: 0 };
  * (find_group_orlov, find_group_other).
  */
 export function placeInode(volume: Volume, allocator: Allocator, parent: Inode, mode: number): number {
+  damaged = 0;
   const parentGroup = Math.floor((parent.ino - 1) / volume.geometry.inodesPerGroup);
   if ((mode & FileType.mask) === FileType.directory) {
     const isTop = parent.ino === ReservedInode.root || parent.has(InodeFlag.topDir);
@@ -31,23 +38,25 @@ export function placeInode(volume: Volume, allocator: Allocator, parent: Inode, 
   return nearGroup(volume, allocator, parent, parentGroup);
 }
 
-/** The descriptor of a group that may be allocated in, undefined if it is damaged. */
+/** The descriptor of a group that may be allocated in, undefined if it is damaged; if too many are, no more are looked at. */
 function goodDescriptor(volume: Volume, allocator: Allocator, group: number): GroupDescriptor | undefined {
-  if (allocator.badInodeBitmaps.has(group)) return undefined;
+  if (damaged >= MOST_DAMAGED || allocator.badInodeBitmaps.has(group)) return undefined;
   try {
     return groupDescriptor(volume, group);
   } catch (error) {
     if (!isEngineError(error)) throw error;
+    damaged++;
     allocator.inodeBitmapIsBad(group, error);
     return undefined;
   }
 }
 
+/** Counts what a flex group has, or its first MOST_GROUPS groups. */
 function count(volume: Volume, allocator: Allocator, first: number, size: number): void {
   counts.freeInodes = 0;
   counts.freeClusters = 0;
   counts.directories = 0;
-  const end = Math.min(first + size, volume.geometry.groupCount);
+  const end = Math.min(first + Math.min(size, MOST_GROUPS), volume.geometry.groupCount);
   for (let group = first; group < end; group++) {
     const descriptor = goodDescriptor(volume, allocator, group);
     if (descriptor === undefined) continue;
@@ -104,7 +113,7 @@ function cluster(volume: Volume, allocator: Allocator, parentGroup: number): num
 }
 
 function firstWithInodes(volume: Volume, allocator: Allocator, first: number, size: number): number {
-  const end = Math.min(first + size, volume.geometry.groupCount);
+  const end = Math.min(first + Math.min(size, MOST_GROUPS), volume.geometry.groupCount);
   for (let group = first; group < end; group++) {
     if ((goodDescriptor(volume, allocator, group)?.freeInodes ?? 0) > 0) return group;
   }

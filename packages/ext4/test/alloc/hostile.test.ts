@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { allocateBlocks, type BlockRun } from "../../src/alloc/allocate-blocks.js";
 import { allocateInode } from "../../src/alloc/allocate-inode.js";
+import { allocatorOf } from "../../src/alloc/allocator.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
 import { trim } from "../../src/alloc/trim.js";
 import { CachedBlock } from "../../src/cache/block-cache.js";
@@ -160,6 +161,33 @@ describe("damaged groups", { skip }, () => {
     assert.notEqual(run.block, inodeTable);
     assert.equal(reported.length, 1);
     assert.match(String(reported[0]), /metadata of the file system/);
+  });
+
+  it("are reported once, and no more of them than are remembered", () => {
+    const { volume, reported } = open(make("^metadata_csum,^uninit_bg"));
+    const allocator = allocatorOf(volume);
+    for (const isBad of ["blockBitmapIsBad", "inodeBitmapIsBad"] as const) {
+      reported.length = 0;
+      for (let n = 0; n < 3; n++) allocator[isBad](5, new CorruptionError("block-bitmap", { group: 5 }, "a test"));
+      assert.equal(reported.length, 1);
+      for (let group = 0; group < 70_000; group++) allocator[isBad](group, undefined);
+      assert.equal(reported.length, 65_536);
+    }
+  });
+
+  it("are not all looked at when one flex group has thousands of them", () => {
+    const options = ["-t", "ext4", "-b", "1024", "-g", "256", "-N", "9280", "-O", "none,filetype,extents,flex_bg"];
+    const bytes = new Uint8Array(fs.readFileSync(images.make("image", "290M", options)));
+    bytes[1024 + 0x174] = 31; // s_log_groups_per_flex
+    bytes.fill(0, 2048 + 32, 2048 + 1100 * 32);
+    new DataView(bytes.buffer).setUint16(2048 + 0xe, 0, true); // none is free in the first, which is good
+    const { volume, reported } = open(bytes);
+    const parent = cachedInode(volume, 2);
+    const request = { parent, mode: FileType.directory | 0o700, uid: 0, gid: 0 };
+    const attempt = () => transact(volume, 64, (handle) => allocateInode(handle, request));
+    assert.throws(attempt, { code: "ENOSPC" });
+    assert.ok(reported.length > 64 && reported.length < 1100, `${reported.length} were reported`);
+    attempt(); // those are known now
   });
 
   it("the first of which is marked as never used are refused", () => {
