@@ -7,6 +7,9 @@ import type { Volume } from "../volume.js";
 import type { MultiMountProtection } from "./mmp.js";
 import type { ErrorsOption } from "./options.js";
 
+/** Milliseconds between two times that the record of errors is written by itself: a user may read what is damaged without end. */
+const RECORD_INTERVAL = 1000;
+
 /** What a mount for writing has to do from time to time, after an error and at its end. */
 export class WritableMount {
   readonly #volume: Volume;
@@ -14,6 +17,8 @@ export class WritableMount {
   readonly #protection: MultiMountProtection | undefined;
   readonly #wasValid: boolean;
   #closed = false;
+  /** When the record of errors was written by itself, in milliseconds since 1970. */
+  #recorded = Number.NEGATIVE_INFINITY;
 
   /** @param wasValid whether the superblock said that the file system was unmounted cleanly before */
   constructor(volume: Volume, protection: MultiMountProtection | undefined, wasValid: boolean) {
@@ -46,14 +51,21 @@ export class WritableMount {
     this.#transactions.tick();
   }
 
-  /** An error has been put on record in memory: writes the record to the device at once, and ends all changing if `errors` says so. */
+  /**
+   * An error has been put on record in memory: ends all changing if `errors` says so, and writes the record to the device at once.
+   * What follows within a second goes with the next commit, or with the next error after that.
+   */
   noteError(error: unknown, errors: ErrorsOption): void {
     if (this.#closed) return;
     const transactions = this.#transactions;
+    const now = this.#now();
+    const isFirst = transactions.aborted === undefined && errors !== "continue";
     if (errors !== "continue") transactions.abort(error instanceof FileSystemError ? new Error(error.message) : error);
     else transactions.superblockChanged = true;
     // What is being written may be the superblock: then the record comes with the next commit.
     if (transactions.isCommitting) return;
+    if (!isFirst && now >= this.#recorded && now < this.#recorded + RECORD_INTERVAL) return;
+    this.#recorded = now;
     try {
       writeErrors(this.#volume);
     } catch (cause) {
@@ -61,6 +73,11 @@ export class WritableMount {
       // Nobody knows what else that was written before has been lost.
       transactions.abort(cause);
     }
+  }
+
+  #now(): number {
+    const { seconds, nanoseconds } = this.#volume.environment.clock.now();
+    return seconds * 1000 + nanoseconds / 1e6;
   }
 
   /** See FileSystem.freeze. */

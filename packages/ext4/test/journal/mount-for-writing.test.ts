@@ -6,6 +6,7 @@ import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { CorruptionError, DeviceError, FileSystemError, UnsupportedFeatureError } from "../../src/errors.js";
 import { FileSystem } from "../../src/filesystem.js";
+import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingLoopMount, openImage, run, TestEnvironment } from "../images.js";
 import { checkImage } from "../writable.js";
 import {
@@ -173,6 +174,28 @@ describe("a mount for writing", { skip }, () => {
       assert.equal(field(image, "FS Error count"), "1");
       assert.match(field(image, "Filesystem state"), /with errors/);
       assert.equal(contentsOf(openImage(image)).length, 2);
+    });
+  }
+
+  for (const errors of ["continue", "remount-ro"] as const) {
+    it(`puts errors on record on the device once a second at most, with errors=${errors}`, () => {
+      const image = images.make("image", "16M", ["-t", "ext4"]);
+      const environment = new TestEnvironment();
+      const device = new MemoryDevice(new Uint8Array(fs.readFileSync(image)));
+      const mounted = mountForWriting(device, { errors }, environment);
+      const onDevice = () => openVolume(device).superblock.errorCount;
+      const record = () => mounted.recordError(new CorruptionError("extent-order", { inode: 12 }, "a test"));
+      for (let n = 0; n < 5; n++) record();
+      assert.equal(onDevice(), 1);
+      environment.seconds++;
+      for (let n = 0; n < 5; n++) record();
+      assert.equal(onDevice(), 6);
+      environment.seconds--; // somebody sets the clock back
+      for (let n = 0; n < 5; n++) record();
+      assert.equal(onDevice(), 11);
+      mounted.unmount();
+      if (errors === "continue") assert.equal(onDevice(), 15);
+      mounted.close();
     });
   }
 
