@@ -43,22 +43,33 @@ export function cleanOrphans(volume: Volume, ends: OrphanEnds, isInUse?: (ino: n
     table.forgetListed();
   }
   readFile(volume, table);
-  const inodes = table.inodes().filter(({ ino, linksCount }) => linksCount > 0 || isInUse?.(ino) !== true);
-  for (const inode of inodes) clean(volume, inode, ends);
-  return inodes.length;
+  let done = 0;
+  for (const ino of table.numbers()) if (clean(volume, ino, ends, isInUse)) done++;
+  return done;
 }
 
-function clean(volume: Volume, inode: Inode, ends: OrphanEnds): void {
+/**
+ * Deals with one orphan, unless it is in use. Only those are kept in memory: an image may have a long list.
+ *
+ * @returns whether it was dealt with
+ */
+function clean(volume: Volume, ino: number, ends: OrphanEnds, isInUse?: (ino: number) => boolean): boolean {
+  const inode = orphanInode(volume, ino);
+  const isNameless = inode.linksCount === 0;
+  if (isNameless && isInUse?.(ino) === true) return false;
   try {
-    if (inode.linksCount === 0) ends.remove(inode);
+    if (isNameless) ends.remove(inode);
     else ends.truncate(inode);
   } catch (error) {
     if (!isEngineError(error)) throw error;
     volume.report?.(error);
   }
   // Whatever happened: it is not tried again at each mount.
-  if (volume.transactions?.aborted !== undefined || !orphanTable(volume).has(inode.ino)) return;
-  transact(volume, ORPHAN_CREDITS, (handle) => removeOrphan(handle, inode));
+  if (volume.transactions?.aborted === undefined && orphanTable(volume).has(ino)) {
+    transact(volume, ORPHAN_CREDITS, (handle) => removeOrphan(handle, inode));
+  }
+  if (isNameless) volume.inodes.delete(ino);
+  return true;
 }
 
 function dropList(volume: Volume): void {
@@ -74,8 +85,8 @@ function readList(volume: Volume, table: OrphanTable): void {
     checkOrphan(volume, ino, { inode: previous });
     if (table.has(ino)) throw new CorruptionError("orphan-list", { inode: previous }, `it leads back to inode ${ino}`);
     if (table.size === MAX_ORPHANS) throw new CorruptionError("orphan-list", {}, `more than ${MAX_ORPHANS} inodes`);
-    const inode = orphanInode(volume, ino);
-    table.takeListed(inode, previous);
+    const inode = decodeOrphan(volume, ino);
+    table.takeListed(ino, previous);
     previous = ino;
     ino = inode.view.getUint32(InodeLayout.offset.dtime, true);
   }
@@ -87,7 +98,8 @@ function readFile(volume: Volume, table: OrphanTable): void {
     const location = { inode: file.inode.ino, fileBlock };
     checkOrphan(volume, ino, location);
     if (table.has(ino)) throw new CorruptionError("orphan-list", location, `inode ${ino} is an orphan twice`);
-    table.takeFiled(orphanInode(volume, ino), slot);
+    decodeOrphan(volume, ino);
+    table.takeFiled(ino, slot);
   });
 }
 
@@ -95,9 +107,14 @@ function readFile(volume: Volume, table: OrphanTable): void {
 function orphanInode(volume: Volume, ino: number): Inode {
   const cached = volume.inodes.get(ino);
   if (cached !== undefined) return cached;
-  const inode = readRawInode(volume, ino);
-  decodeInode(volume, inode, true);
+  const inode = decodeOrphan(volume, ino);
   if (inode.linksCount === 0) volume.inodes.keep(inode);
   else volume.inodes.add(inode);
+  return inode;
+}
+
+function decodeOrphan(volume: Volume, ino: number): Inode {
+  const inode = readRawInode(volume, ino);
+  decodeInode(volume, inode, true);
   return inode;
 }

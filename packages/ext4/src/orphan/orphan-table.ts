@@ -7,7 +7,7 @@ import { OrphanFile } from "./orphan-file.js";
 
 /** One orphan: on the list, with its neighbours (0 at the ends), or in a slot of the orphan file. */
 interface Entry {
-  readonly inode: Inode;
+  readonly ino: number;
   /** Inode number of the one that leads to this one; 0: the superblock does. */
   previous: number;
   next: number;
@@ -37,21 +37,21 @@ export class OrphanTable {
     return this.#entries.has(ino);
   }
 
-  /** Those that a crash left, in the order in which they are found. */
-  inodes(): Inode[] {
-    return Array.from(this.#entries.values(), (entry) => this.#current(entry));
+  /** Inode numbers of those that a crash left, in the order in which they are found. */
+  numbers(): number[] {
+    return [...this.#entries.keys()];
   }
 
   /** Takes what was found on disk: an inode of the list, behind those taken before it. */
-  takeListed(inode: Inode, previous: number): void {
-    this.#entries.set(inode.ino, { inode, previous, next: 0, slot: -1 });
+  takeListed(ino: number, previous: number): void {
+    this.#entries.set(ino, { ino, previous, next: 0, slot: -1 });
     const before = this.#entries.get(previous);
-    if (before !== undefined) before.next = inode.ino;
+    if (before !== undefined) before.next = ino;
   }
 
   /** Takes what was found on disk: an inode of the orphan file. */
-  takeFiled(inode: Inode, slot: number): void {
-    this.#entries.set(inode.ino, { inode, previous: 0, next: 0, slot });
+  takeFiled(ino: number, slot: number): void {
+    this.#entries.set(ino, { ino, previous: 0, next: 0, slot });
   }
 
   /** Forgets a list that was dropped. */
@@ -69,7 +69,7 @@ export class OrphanTable {
     handle.changes?.addOrphan(ino);
     const slot = this.#file?.add(handle, ino) ?? -1;
     if (slot >= 0) {
-      this.#entries.set(ino, { inode, previous: 0, next: 0, slot });
+      this.#entries.set(ino, { ino, previous: 0, next: 0, slot });
       handle.onUndo(() => this.#entries.delete(ino));
       return;
     }
@@ -79,7 +79,7 @@ export class OrphanTable {
     const next = superblock.lastOrphan;
     inode.dtime = next;
     superblock.lastOrphan = ino;
-    this.#entries.set(ino, { inode, previous: 0, next, slot: -1 });
+    this.#entries.set(ino, { ino, previous: 0, next, slot: -1 });
     const after = this.#entries.get(next);
     if (after !== undefined) after.previous = ino;
     handle.onUndo(() => {
@@ -124,6 +124,6 @@ export class OrphanTable {
 
   /** Inodes without links are kept in memory, others (whose truncation failed) may have been evicted and read again. */
   #current(entry: Entry): Inode {
-    return cachedInode(this.#volume, entry.inode.ino);
+    return cachedInode(this.#volume, entry.ino);
   }
 }
