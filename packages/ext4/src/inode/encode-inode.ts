@@ -59,7 +59,7 @@ export function encodeInode(volume: Volume, inode: Inode): void {
 }
 
 /** Whether the inode's extra part reaches to byte `end`. */
-function fits(inode: Inode, end: number): boolean {
+export function fits(inode: Inode, end: number): boolean {
   return inode.raw.length > GOOD_OLD_INODE_SIZE && end <= GOOD_OLD_INODE_SIZE + inode.extraSize;
 }
 

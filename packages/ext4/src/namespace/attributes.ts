@@ -1,7 +1,8 @@
 import { isEmpty } from "../dir/change.js";
 import { FileSystemError } from "../errors.js";
 import { roCompatFeature } from "../format/features.js";
-import { FileType, InodeFlag } from "../format/inode.js";
+import { FileType, InodeFlag, InodeLayout } from "../format/inode.js";
+import { fits } from "../inode/encode-inode.js";
 import type { Inode } from "../inode/inode.js";
 import { touchChanged, touchModified } from "../inode/times.js";
 import { transact } from "../journal/transactions.js";
@@ -141,13 +142,16 @@ export function setGeneration(volume: Volume, inode: Inode, generation: number):
   });
 }
 
-/** @throws FileSystemError EOPNOTSUPP without the project feature, EDQUOT */
+/** @throws FileSystemError EOPNOTSUPP without the project feature, or room for a project in the inode; EDQUOT */
 export function setProject(volume: Volume, inode: Inode, projectId: number): void {
   if ((volume.superblock.featureRoCompat & roCompatFeature.project) === 0) {
     if (projectId === 0) return;
     throw new FileSystemError("EOPNOTSUPP", "the project feature is off");
   }
   if (projectId === inode.projectId) return;
+  if (!fits(inode, InodeLayout.offset.projectId + 4)) {
+    throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no room for a project`);
+  }
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
     touchChanged(handle, inode);
     transferQuota(handle, inode, { projectId });
