@@ -112,6 +112,8 @@ export class JournalLog {
     this.first = sb.first;
     if (this.first === 0 || this.first >= this.last)
       throw wrong(`the log starts at block ${this.first} of ${this.last}`);
+    // As much as mke2fs leaves, which begins behind the superblock.
+    if (this.length < MIN_JOURNAL_BLOCKS - superblockPlace - 1) throw wrong(`a log of ${this.length} blocks`);
     this.start = sb.start;
     if (this.start !== 0 && (this.start < this.first || this.start >= this.last)) {
       throw wrong(`recovery starts at block ${this.start}, the log lies from ${this.first} to ${this.last - 1}`);

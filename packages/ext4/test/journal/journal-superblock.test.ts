@@ -81,6 +81,8 @@ describe("a journal's superblock", { skip }, () => {
     ["a length of nothing", (fields) => (fields.maxLength = 0)],
     ["a first block of 0", (fields) => (fields.first = 0)],
     ["a first block behind the end", (fields) => (fields.first = BLOCKS)],
+    ["a first block that leaves a few", (fields) => (fields.first = BLOCKS - 8)],
+    ["a first block that leaves one less than a journal needs", (fields) => (fields.first = 2)],
     ["a start behind the end", (fields) => (fields.start = BLOCKS + 5)],
     ["another block size", (fields) => (fields.blockSize = 4096)],
   ];
