@@ -199,7 +199,11 @@ export class Handle {
     this.restarted = true;
   }
 
-  /** Puts everything back as it was when the handle began or restarted. */
+  /**
+   * Puts everything back as it was when the handle began or restarted.
+   *
+   * @throws CorruptionError, DeviceError for an inode or descriptor that cannot be read again; all others are as they were then
+   */
   undo(): void {
     const { volume } = this;
     this.changes?.undo();
@@ -213,8 +217,9 @@ export class Handle {
       block.verifiedFor = block.savedVerifiedFor;
     }
     if (this.#superblockSaved) this.#restoreSuperblock();
-    for (const descriptor of this.#groups) reloadDescriptor(volume, descriptor);
-    for (const inode of this.#inodes) this.#reload(inode);
+    const failures: unknown[] = [];
+    for (const descriptor of this.#groups) attempt(() => reloadDescriptor(volume, descriptor), failures);
+    for (const inode of this.#inodes) attempt(() => this.#reload(inode), failures);
     for (let n = this.#undo.length - 1; n >= 0; n--) this.#undo[n]!();
     // They are free again, and may become a file's data, over which no transaction may write.
     for (const block of this.#created) {
@@ -222,6 +227,7 @@ export class Handle {
       volume.cache.drop(block);
     }
     this.#clear();
+    if (failures.length > 0) throw failures[0];
   }
 
   /** What was put on record meanwhile stays. */
@@ -270,6 +276,14 @@ export class Handle {
 }
 
 const MOST_BUFFERS = 64;
+
+function attempt(what: () => void, failures: unknown[]): void {
+  try {
+    what();
+  } catch (error) {
+    failures.push(error);
+  }
+}
 
 /** What lies between the part that is saved and the new one has not changed: it is saved as well. */
 function saveMore(block: CachedBlock, from: number, to: number): void {

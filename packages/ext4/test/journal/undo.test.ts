@@ -4,12 +4,14 @@ import { after, describe, it } from "node:test";
 import { allocateBlocks } from "../../src/alloc/allocate-blocks.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
 import { CorruptionError } from "../../src/errors.js";
+import { InodeLayout } from "../../src/format/inode.js";
 import { groupDescriptor } from "../../src/groups/group-table.js";
+import { inodeOffset, inodeTableBlock } from "../../src/inode/inode-table.js";
 import { transact } from "../../src/journal/transactions.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingTool } from "../images.js";
-import { changeImage } from "../writable.js";
-import { bytesOf, memoryOf, mountForWriting, withWritable } from "./writing.js";
+import { changeImage, checkImage } from "../writable.js";
+import { bytesOf, memoryOf, mountForWriting, withWritable, writeFile } from "./writing.js";
 
 describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") ?? false }, () => {
   const images = new ImageDirectory();
@@ -38,6 +40,36 @@ describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") 
       assert.deepEqual(found, data);
       transact(volume, 10, (handle) => freeBlocks(handle, undefined, block, 1));
     });
+  });
+
+  it("is undone to its end where an inode cannot be read again, which is then the error", () => {
+    const image = images.make("undo.img", "8M", ["-t", "ext4", "-b", "1024", "-O", "^metadata_csum"]);
+    withWritable(image, (mounted) => {
+      const { volume } = mounted;
+      const [first, second] = ["first", "second"].map((name) => writeFile(mounted, mounted.root, name, bytesOf(name)));
+      // As if something that lies in the same block had overwritten it.
+      const { view } = inodeTableBlock(volume, first!.ino);
+      const mode = inodeOffset(volume, first!.ino) + InodeLayout.offset.mode;
+      view.setUint16(mode, 0o170777, true);
+      let undone = 0;
+      const change = () =>
+        transact(volume, 10, (handle) => {
+          handle.onUndo(() => undone++);
+          for (const inode of [first!, second!]) {
+            handle.modifyInode(inode);
+            inode.size = 3;
+          }
+          throw new Error("undo");
+        });
+      for (let n = 1; n <= 2; n++) {
+        assert.throws(change, { kind: "inode-type" });
+        assert.deepEqual([second!.size, undone], [6, n]);
+      }
+      view.setUint16(mode, 0o100644, true);
+      assert.throws(change, /undo/);
+      assert.equal(first!.size, 5);
+    });
+    checkImage(image);
   });
 
   for (const length of [8, 100]) {
