@@ -133,9 +133,14 @@ function holdsMore(volume: Volume, ino: number): boolean {
   }
 }
 
-/** Marks an inode that is free, counted from 0 in its group, as used. */
+/** Marks an inode that is free, counted from 0 in its group, as used. @throws CorruptionError inode-bitmap */
 export function takeInode(handle: Handle, allocator: Allocator, group: number, index: number, mode: number): void {
   const { volume } = handle;
+  const { freeInodes, inodeBitmap: block } = groupDescriptor(volume, group);
+  if (freeInodes === 0) {
+    const evidence = `inode ${index} of the group is free in it, and none in the descriptor`;
+    throw new CorruptionError("inode-bitmap", { group, block }, evidence);
+  }
   const bitmap = inodeBitmap(volume, groupDescriptor(volume, group));
   handle.modifyBits(bitmap, index, index + 1);
   const descriptor = handle.modifyGroup(group);

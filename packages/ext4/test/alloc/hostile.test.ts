@@ -5,6 +5,7 @@ import { after, describe, it } from "node:test";
 import { allocateBlocks, type BlockRun } from "../../src/alloc/allocate-blocks.js";
 import { allocateInode } from "../../src/alloc/allocate-inode.js";
 import { allocatorOf } from "../../src/alloc/allocator.js";
+import { claimInode, isInodeUsed } from "../../src/alloc/claim.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
 import { trim } from "../../src/alloc/trim.js";
 import { CachedBlock } from "../../src/cache/block-cache.js";
@@ -188,6 +189,16 @@ describe("damaged groups", { skip }, () => {
     assert.throws(attempt, { code: "ENOSPC" });
     assert.ok(reported.length > 64 && reported.length < 1100, `${reported.length} were reported`);
     attempt(); // those are known now
+  });
+
+  it("have no inode claimed that the descriptor does not count as free", () => {
+    const bytes = make("^metadata_csum,^uninit_bg");
+    new DataView(bytes.buffer).setUint16(2048 + 0xe, 0, true);
+    const { volume } = open(bytes);
+    const claim = () => transact(volume, 64, (handle) => claimInode(handle, 100, FileType.regular));
+    assert.throws(claim, { kind: "inode-bitmap" });
+    assert.equal(groupDescriptor(volume, 0).freeInodes, 0);
+    assert.equal(isInodeUsed(volume, 100), false);
   });
 
   it("the first of which is marked as never used are refused", () => {
