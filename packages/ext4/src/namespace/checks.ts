@@ -81,6 +81,17 @@ export function checkNotBelow(volume: Volume, moved: Inode, dir: Inode): void {
   if (moved.ino === ReservedInode.root) throw new FileSystemError("EINVAL", "the root cannot be moved");
 }
 
+/**
+ * Refuses to move a directory whose `..` does not name the one that it leaves, as the kernel does (ext4_rename_dir_prepare): whose
+ * link it is would not be known.
+ */
+export function checkParent(volume: Volume, moved: Inode, dir: Inode): void {
+  const parent = parentNumber(volume, moved);
+  if (parent === dir.ino) return;
+  const evidence = `its \`..\` names inode ${parent}, and it lies in directory ${dir.ino}`;
+  throw new CorruptionError("directory-entry", { inode: moved.ino }, evidence);
+}
+
 const dotDot = new Uint8Array([0x2e, 0x2e]);
 
 /** The inode number of a directory's `..`. */

@@ -13,6 +13,7 @@ import {
   checkMayDelete,
   checkName,
   checkNotBelow,
+  checkParent,
   checkProject,
   checkSubdirectoryLimit,
   entryTypeOf,
@@ -68,8 +69,14 @@ export function rename(
   if (exchange) checkProject(volume, from.dir, target!);
 
   const elsewhere = from.dir !== to.dir;
-  if (elsewhere && moved.isDirectory) checkNotBelow(volume, moved, to.dir);
-  if (exchange && elsewhere && target!.isDirectory) checkNotBelow(volume, target!, from.dir);
+  if (elsewhere && moved.isDirectory) {
+    checkNotBelow(volume, moved, to.dir);
+    checkParent(volume, moved, from.dir);
+  }
+  if (exchange && elsewhere && target!.isDirectory) {
+    checkNotBelow(volume, target!, from.dir);
+    checkParent(volume, target!, to.dir);
+  }
   if (!exchange && target !== undefined) checkReplaceable(volume, moved, target);
 
   transact(volume, RENAME_CREDITS + 3 * directoryCredits(volume), (handle) => {

@@ -13,6 +13,7 @@ import { mapBlocks } from "../../src/map/map-blocks.js";
 import { BlockMapping } from "../../src/map/mapping.js";
 import { readFileBlock } from "../../src/map/read-data.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
+import { mountForWriting } from "../journal/writing.js";
 import { changeImage, checkImage } from "../writable.js";
 import { Bench, checkWithKernel, makeImage, type WritableVolume } from "./changing.js";
 import { bytesOf, list, makeFolder, seededRandom, skipWithout } from "./images.js";
@@ -166,6 +167,32 @@ describe("changes of broken directories", { skip: skipWithout("mke2fs", "e2fsck"
     assert.throws(() => {
       for (let i = 0; i < 100; i++) bench.add(`more ${i}`, i);
     }, corrupt("inode-geometry"));
+  });
+
+  it("do not move a directory whose `..` names another one than it leaves", () => {
+    const image = makeImage(folder, "dots", "4M", ["-b", `${BLOCK}`, "-O", `${base},^metadata_csum`]);
+    const device = new MemoryDevice(new Uint8Array(fs.readFileSync(image)));
+    const mounted = mountForWriting(device, { errors: "continue" });
+    const owner = { mode: 0o755, uid: 0, gid: 0 };
+    const { root } = mounted;
+    const [from, to] = ["from", "to"].map((name) => mounted.mkdir(root, bytesOf(name), owner));
+    const moved = mounted.mkdir(from!, bytesOf("moved"), owner);
+    const other = mounted.mkdir(to!, bytesOf("other"), owner);
+    const dots = readFileBlock(mounted.volume, moved, 0)!;
+    dots.view.setUint32(12, root.ino, true);
+    const links = [from!.linksCount, to!.linksCount, root.linksCount];
+    const name = bytesOf("moved");
+    assert.throws(() => mounted.rename(from!, name, to!, name), corrupt("directory-entry"));
+    assert.throws(() => mounted.rename(from!, name, to!, bytesOf("other"), 2), corrupt("directory-entry"));
+    assert.throws(() => mounted.rename(to!, bytesOf("other"), from!, name, 2), corrupt("directory-entry"));
+    mounted.rename(from!, name, from!, bytesOf("renamed"));
+    assert.deepEqual([from!.linksCount, to!.linksCount, root.linksCount], links);
+    dots.view.setUint32(12, from!.ino, true);
+    mounted.rename(from!, bytesOf("renamed"), to!, bytesOf("other"), 2);
+    assert.equal(mounted.lookup(from!, bytesOf("renamed")), other.ino);
+    mounted.unmount();
+    fs.writeFileSync(image, device.bytes);
+    checkImage(image);
   });
 
   it("end with a result or an error of the engine's, whatever the bytes are", () => {
