@@ -1,3 +1,4 @@
+import { isInodeUsed } from "../alloc/claim.js";
 import { CorruptionError, DeviceError, isEngineError } from "../errors.js";
 import { InodeLayout } from "../format/inode.js";
 import { SuperblockState } from "../format/superblock.js";
@@ -85,6 +86,13 @@ function readList(volume: Volume, table: OrphanTable): void {
     checkOrphan(volume, ino, { inode: previous });
     if (table.has(ino)) throw new CorruptionError("orphan-list", { inode: previous }, `it leads back to inode ${ino}`);
     if (table.size === MAX_ORPHANS) throw new CorruptionError("orphan-list", {}, `more than ${MAX_ORPHANS} inodes`);
+    if (!isInodeUsed(volume, ino)) {
+      throw new CorruptionError(
+        "orphan-list",
+        { inode: previous },
+        `it names inode ${ino}, which is free in the bitmap`,
+      );
+    }
     const inode = decodeOrphan(volume, ino);
     table.takeListed(ino, previous);
     previous = ino;

@@ -53,14 +53,13 @@ function addFromFile(volume: Volume, found: number[]): void {
   });
 }
 
-/** An orphan is an ordinary inode. */
+/** An orphan is an ordinary inode: none of those that the superblock names (is_special_ino). */
 export function checkOrphan(volume: Volume, ino: number, location: { inode: number; fileBlock?: number }): void {
   const { firstInode, inodeCount } = volume.geometry;
-  if (ino < firstInode || ino > inodeCount) {
-    throw new CorruptionError(
-      "orphan-list",
-      location,
-      `it names inode ${ino}; orphans lie from ${firstInode} to ${inodeCount}`,
-    );
+  const { journalInode, userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode } = volume.superblock;
+  const wrong = (rule: string) => new CorruptionError("orphan-list", location, `it names inode ${ino}; ${rule}`);
+  if (ino < firstInode || ino > inodeCount) throw wrong(`orphans lie from ${firstInode} to ${inodeCount}`);
+  if ([journalInode, userQuotaInode, groupQuotaInode, projectQuotaInode, orphanFileInode].includes(ino)) {
+    throw wrong("that is the file system's own");
   }
 }

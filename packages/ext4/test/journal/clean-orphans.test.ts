@@ -98,6 +98,26 @@ describe("orphans that a crash left", { skip: missingTool("mke2fs", "e2fsck") ??
     assert.equal(volume.superblock.lastOrphan, 0);
   });
 
+  it("are left alone where the list names what is no orphan", () => {
+    const { bytes, inos } = crash();
+    const view = new DataView(bytes.buffer);
+    const ino = inos[COUNT / 2]!;
+    const bit = view.getUint32(2048 + 4, true) * 1024 * 8 + ino - 1;
+    const free = () => {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    };
+    const special = (field: "userQuotaInode" | "orphanFileInode") => () => {
+      view.setUint32(1024 + SuperblockLayout.offset[field], ino, true);
+    };
+    for (const damage of [free, special("userQuotaInode"), special("orphanFileInode")]) {
+      const pristine = bytes.slice();
+      damage();
+      const { done, reported, volume } = clean(bytes, () => ({ remove: () => assert.fail("none is deleted") }));
+      assert.deepEqual([done, reported.length, volume.superblock.lastOrphan], [0, 1, 0]);
+      bytes.set(pristine);
+    }
+  });
+
   it("are left alone where the list is damaged", () => {
     const { bytes } = crash();
     const first = new DataView(bytes.buffer).getUint32(1024 + SuperblockLayout.offset.lastOrphan, true);
