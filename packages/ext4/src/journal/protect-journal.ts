@@ -10,8 +10,11 @@ const MOST_RUNS = 65_536;
 /**
  * Has the blocks of the journal known for metadata, which no other file may map. A journal that cannot be mapped protects
  * nothing; a file system that needs it is not mounted at all.
+ *
+ * @param forWriting whether transactions will be written to it
+ * @throws CorruptionError journal-inode when one that will be written has a block twice, as in the kernel
  */
-export function protectJournal(volume: Volume): void {
+export function protectJournal(volume: Volume, forWriting = false): void {
   const { systemZone, superblock, features, geometry } = volume;
   const ino = superblock.journalInode;
   if (systemZone === undefined || !features.hasJournal || ino === 0) return;
@@ -28,5 +31,11 @@ export function protectJournal(volume: Volume): void {
     }
     volume.environment.log("warning", `the journal's blocks are not known: ${error.message}`);
   }
-  systemZone.protectJournal(ino, Float64Array.from(found.sort(([a], [b]) => a - b).flat()));
+  found.sort(([a], [b]) => a - b);
+  for (let n = 1; forWriting && n < found.length; n++) {
+    const block = found[n]![0];
+    if (block >= found[n - 1]![1]) continue;
+    throw new CorruptionError("journal-inode", { inode: ino, block }, "the journal maps the block twice");
+  }
+  systemZone.protectJournal(ino, Float64Array.from(found.flat()));
 }

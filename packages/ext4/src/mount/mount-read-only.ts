@@ -58,7 +58,7 @@ export function warnOfStoppedFastCommits(environment: Environment, report: Repla
 }
 
 /** What has to be right before anything is served. */
-export function checkVolume(volume: Volume): void {
+export function checkVolume(volume: Volume, forWriting = false): void {
   checkEncoding(volume);
   if (volume.superblock.state & SuperblockState.error) {
     volume.environment.log("warning", "the file system has recorded errors; run e2fsck on the image");
@@ -67,7 +67,7 @@ export function checkVolume(volume: Volume): void {
   if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
     throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
   }
-  protectJournal(volume);
+  protectJournal(volume, forWriting);
 }
 
 /**

@@ -71,7 +71,7 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
     const { log, replay } = opened;
     volume = opened.volume;
     checkLayout(volume);
-    checkVolume(volume);
+    checkVolume(volume, true);
     const wasValid = state?.wasValid ?? (volume.superblock.state & SuperblockState.valid) !== 0;
     const interval = options.commitInterval ?? 0;
     volume.transactions = new Transactions(volume, log, {

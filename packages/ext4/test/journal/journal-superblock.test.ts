@@ -114,6 +114,23 @@ describe("a journal's superblock", { skip }, () => {
     checkImage(same);
   });
 
+  it("is not written where the journal's inode maps a block twice, as by the kernel", () => {
+    const image = images.make("twice", "16M", ["-t", "ext4", "-b", "1024", "-J", "size=1", "-O", "^metadata_csum"]);
+    const journal = Number(/\(0-?\d*\):(\d+)/.exec(run("debugfs", ["-R", "stat <8>", image]))?.[1]);
+    // Two extents of 512 blocks, of which the second begins a block before the first ends.
+    const words: readonly (readonly [word: number, value: number])[] = [
+      [0, 0xf30a + 2 * 0x10000],
+      [4, 512],
+      [5, journal],
+      [6, 512],
+      [7, 512],
+      [8, journal + 511],
+    ];
+    for (const [word, value] of words) run("debugfs", ["-w", "-R", `sif <8> block[${word}] ${value}`, image]);
+    assert.equal(theirs(image), undefined);
+    assert.throws(() => mountForWriting(openForWriting(image)), { kind: "journal-inode" });
+  });
+
   it("with an error has the file system checked, as the kernel has", () => {
     const states = [ours, theirs].map((mount) => {
       const image = altered(crashed, (fields) => (fields.errno = -5 >>> 0));
