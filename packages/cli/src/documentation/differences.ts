@@ -8,6 +8,10 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "bytes behind the end of a file",
     "What a program leaves behind the end of a file in a shared map (mmap(2)), in its last page, becomes contents when a later truncate(2) or write(2) makes the file grow; ext4 shows zeros.",
   ],
+  [
+    "immutable and append-only files",
+    "Opening one for writing is not refused, but changing it is: with the kernel's cache for writing by fsync(2) or close(2) at the latest, if not by write(2).",
+  ],
   ["direct I/O", "Takes any alignment, and statx(2) knows none (no STATX_DIOALIGN)."],
   ["preadv2(2), pwritev2(2)", "RWF_NOWAIT and RWF_DONTCACHE are EOPNOTSUPP."],
   [
