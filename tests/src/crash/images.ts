@@ -138,11 +138,13 @@ function furnish(actor: Actor): void {
 
 function fillFree(bytes: Uint8Array, path: string, blockSize: number): void {
   const said = run("dumpe2fs", [path]).stdout.toString("utf8");
+  const rubbish = Buffer.alloc(bytes.length, RUBBISH);
   for (const [, list] of said.matchAll(/^ {2}Free blocks: (.*)$/gm)) {
     for (const range of list!.split(", ")) {
       if (range === "") continue;
       const [first, last = first] = range.split("-").map(Number);
-      for (let at = first! * blockSize; at < (last! + 1) * blockSize; at++) bytes[at] = RUBBISH[at % RUBBISH.length]!;
+      const start = first! * blockSize;
+      bytes.set(rubbish.subarray(start, (last! + 1) * blockSize), start);
     }
   }
 }
