@@ -1,10 +1,11 @@
 // crash.test.ts, with other states: every operation alone and exhaustively, all pairs of operations, and what a seed chooses.
 import assert from "node:assert/strict";
 import { after, describe, it, type TestContext } from "node:test";
-import { withoutTools } from "../facilities.js";
+import { withoutLoopMounts, withoutTools } from "../facilities.js";
 import { seedOf } from "../model/generate.js";
 import { type CampaignOptions, campaign, PAIRS, SINGLES } from "./campaign.js";
 import { Fsck } from "./e2fsck.js";
+import { crashBoth } from "./external-journal.js";
 import { type Base, CRASH_IMAGES, makeBase } from "./images.js";
 
 /** Of each image, chosen by the seed. */
@@ -39,6 +40,16 @@ describe(`many crashes (seed ${seed})`, { skip: withoutTools("mke2fs", "e2fsck",
     });
     it(`of what the seed chooses: ${name}`, (context: TestContext) => run(context, name, { states: STATES }));
   });
+  for (const features of ["metadata_csum", "^metadata_csum"]) {
+    for (const data of ["ordered", "journal"] as const) {
+      const name = `of both devices, where the journal has its own: ${features}, data=${data}`;
+      it(name, { skip: withoutLoopMounts() }, async (context: TestContext) => {
+        const found = await crashBoth(fsck, { seed, features, data, workloads: 8, places: 15 });
+        context.diagnostic(`${found} states`);
+        states += found;
+      });
+    }
+  }
   it(`are ${LEAST} at least`, (context: TestContext) => {
     context.diagnostic(`${states} states`);
     assert.ok(states >= LEAST, `${states} states`);
