@@ -18,7 +18,7 @@ describe(`deaths (seed ${seed})`, { skip: withoutTools("mke2fs", "e2fsck", "dump
 
   for (const image of CRASH_IMAGES) {
     it(`lose nothing that was answered: ${image.name}`, async (context: TestContext) => {
-      const options = { seed, servers: 1, steps: 30, places: 3, powerLosses: 1 };
+      const options = { seed, servers: 1, steps: 30, places: 3 };
       const outcome = await deaths(makeBase(image), fsck, options);
       context.diagnostic(`${outcome.deaths} deaths, ${outcome.states} states after a loss of power`);
       assert.deepEqual(outcome.failures, []);

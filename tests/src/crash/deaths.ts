@@ -20,10 +20,6 @@ export interface DeathsOptions {
   readonly steps: number;
   /** Places in which each is killed. */
   readonly places: number;
-  /** Part of the deaths that leave something unflushed after which the power is lost. */
-  readonly powerLosses: number;
-  /** Milliseconds since 1970 after which it ends. */
-  readonly until?: number;
 }
 
 export interface DeathsOutcome {
@@ -50,11 +46,11 @@ const PAGE = 4096;
 
 /** @throws when a server fails that nobody has killed */
 export async function deaths(base: Base, fsck: Fsck, options: DeathsOptions): Promise<DeathsOutcome> {
-  const { seed, servers, until = Number.POSITIVE_INFINITY } = options;
+  const { seed, servers } = options;
   const place = CRASH_IMAGES.findIndex(({ name }) => name === base.image.name);
   const killer = new Killer(base, fsck, options);
   try {
-    for (let number = 0; number < servers && Date.now() < until; number++) {
+    for (let number = 0; number < servers; number++) {
       if (killer.failures.length >= MOST_FAILURES) break;
       const random = randomFrom(seed * 65_537 + number * 257 + place);
       // Every other one does what a program does.
@@ -116,7 +112,7 @@ class Killer {
 
   /** Has a server live, and die in as many places as it is to. */
   async kill(workload: Operation, name: string, random: () => number): Promise<void> {
-    const { places, powerLosses } = this.#options;
+    const { places } = this.#options;
     const background = this.#base.image.journal && random() < BACKGROUND ? random : undefined;
     const putBack = this.#remains.mark();
     const server = new MortalDevice(this.#remains);
@@ -139,7 +135,7 @@ class Killer {
       const events = await this.#die(death, random);
       const before = server.events.slice(0, at).filter((event) => !server.isOfRegion(event));
       const from = before.findLastIndex(isFlush) + 1;
-      if (from === before.length || random() >= powerLosses) continue;
+      if (from === before.length) continue;
       const flushed = events.findIndex((event, n) => n >= from && isFlush(event));
       await this.#losePower(death, { events, from, flushed }, random);
     }
