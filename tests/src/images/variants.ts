@@ -120,7 +120,13 @@ export const VARIANTS: readonly ImageVariant[] = [
     size: 256 * MIB,
     mke2fs: ext4("^extent,^64bit", "-b", "1024"),
   },
-  { name: "no-64bit", about: "32-byte group descriptors", size: 256 * MIB, mke2fs: ext4("^64bit", "-b", "4096") },
+  {
+    name: "no-64bit",
+    about: "32-byte group descriptors",
+    like: "ext3-1k",
+    size: 256 * MIB,
+    mke2fs: ext4("^64bit", "-b", "4096"),
+  },
   {
     name: "inline-data",
     about: "files and directories inside their inode",
@@ -283,7 +289,14 @@ export const VARIANTS: readonly ImageVariant[] = [
     mke2fs: ext4("metadata_csum_seed", "-b", "1024"),
     before: ["set_super_value uuid 0f0e0d0c-0b0a-4908-8706-050403020100"],
   },
-  { name: "mmp", about: "multiple mount protection", size: 128 * MIB, mke2fs: ext4("mmp", "-b", "4096"), fill: SMALL },
+  {
+    name: "mmp",
+    about: "multiple mount protection",
+    like: "ext4-4k",
+    size: 128 * MIB,
+    mke2fs: ext4("mmp", "-b", "4096"),
+    fill: SMALL,
+  },
   {
     name: "quota-project",
     about: "user, group and project quota in hidden inodes",
@@ -349,6 +362,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "inode-128",
     about: "inodes without extra fields: seconds only, no in-inode xattrs",
+    like: "ext2-1k",
     size: 256 * MIB,
     mke2fs: ext4("^extra_isize", "-b", "4096", "-I", "128"),
   },
@@ -412,6 +426,7 @@ export const VARIANTS: readonly ImageVariant[] = [
   {
     name: "no-ext-attr",
     about: "without the xattr feature",
+    like: "ext4-4k",
     size: 256 * MIB,
     mke2fs: ext4("^ext_attr", "-b", "4096"),
     fill: SMALL,
