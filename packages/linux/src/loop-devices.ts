@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 
 /** The names (`loop0`) of the loop devices that are on a file, under whatever name; none where it is no file, or they do not tell. */
-export function* loopDevicesOf(path: string): Generator<string> {
+export function* loopDevicesOf(path: string | Buffer): Generator<string> {
   const file = seen(() => statSync(path, { bigint: true }));
   if (file?.isFile() !== true) return;
   // Not those that are on no file, of which there may be hundreds.

@@ -31,6 +31,11 @@ export class SourceError extends Error {
   }
 }
 
+/** A path on the host, as the system takes it: of Node's strings, bytes that are no UTF-8 would be lost. */
+export function hostPath(text: string): Buffer {
+  return Buffer.from(stringToName(text));
+}
+
 /**
  * Opens the file or device of a source, as `openSource` does: a block device that is to be written exclusively, a file only where no loop
  * device on it is in use.
@@ -42,7 +47,7 @@ export function openDescriptor(path: string, writable: boolean, claimed = false)
   if (writable) refuseBehindLoop(path);
   try {
     const alone = writable && !claimed ? O_EXCL : 0;
-    return fs.openSync(Buffer.from(stringToName(path)), (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
+    return fs.openSync(hostPath(path), (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
   } catch (error) {
     throw new SourceError(`cannot open ${path}${writable ? " for writing" : ""}: ${reason(error)}`, { cause: error });
   }
@@ -54,7 +59,7 @@ export function openDescriptor(path: string, writable: boolean, claimed = false)
  * @throws SourceError where a file that is to be written is behind a loop device that is mounted, or part of another device
  */
 export function refuseBehindLoop(path: string): void {
-  for (const name of loopDevicesOf(path)) {
+  for (const name of loopDevicesOf(hostPath(path))) {
     if (!isInUse(name)) continue;
     throw new SourceError(
       `${path} is in use: it is behind /dev/${name}, which is mounted or part of another device; unmount that first`,
@@ -68,11 +73,12 @@ export function refuseBehindLoop(path: string): void {
  * @throws SourceError where a mount of ours writes to a block device that is to be read
  */
 export function refuseWhileWritten(path: string): void {
+  const device = fs.statSync(hostPath(path), { throwIfNoEntry: false });
+  if (device?.isBlockDevice() !== true) return;
   const isSame = (source: string) => {
     const stat = fs.statSync(source, { throwIfNoEntry: false });
-    return stat?.isBlockDevice() === true && stat.rdev === fs.statSync(path).rdev;
+    return stat?.isBlockDevice() === true && stat.rdev === device.rdev;
   };
-  if (!isBlockDevice(path)) return;
   const writer = listMounts().find(({ type, readOnly, source }) => OURS.test(type) && !readOnly && isSame(source));
   if (writer === undefined) return;
   throw new SourceError(`${path} is in use: it is mounted at ${writer.mountpoint}, and somebody may write to it`);
@@ -175,7 +181,7 @@ export class SourceClaim {
 }
 
 export function isBlockDevice(path: string): boolean {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
+  return fs.statSync(hostPath(path), { throwIfNoEntry: false })?.isBlockDevice() === true;
 }
 
 /** Why a source cannot be written to, undefined if it can or if it cannot even be told. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Ext4 } from "@bulkhead/ext4";
+import { nameToString } from "@bulkhead/ext4/names";
 import { openSource, SourceError } from "../src/source.js";
 import { run, withoutLoopDevices } from "./loop-devices.js";
 
@@ -54,20 +55,24 @@ describe("a source", { skip: withoutLoopDevices("mke2fs", "blockdev") }, () => {
     for (const path of [file, directory]) fs.chmodSync(path, 0o777);
     const device = run("losetup", ["-f", "--show", file]);
     const refusal = (error: Error) => error instanceof SourceError && error.message.includes(`is behind ${device},`);
-    const write = () => openSource({ path: file }, fs, true).close();
+    const write = (path = file) => openSource({ path }, fs, true).close();
+    // The same file, by a name that is no UTF-8.
+    const link = Buffer.concat([Buffer.from(`${directory}/loop`), Uint8Array.of(0xff)]);
+    fs.linkSync(file, link);
     try {
       write();
       const held = fs.openSync(device, fs.constants.O_RDONLY | fs.constants.O_EXCL);
-      assert.throws(write, refusal);
+      assert.throws(() => write(), refusal);
+      assert.throws(() => write(nameToString(link)), refusal);
       fs.closeSync(held);
       run("mount", ["-o", "ro", device, place]);
       try {
-        assert.throws(write, refusal);
+        assert.throws(() => write(), refusal);
         openSource({ path: file }).close();
         // Who may not open the device looks at what is mounted.
         process.seteuid!(65_534);
         try {
-          assert.throws(write, refusal);
+          assert.throws(() => write(), refusal);
         } finally {
           process.seteuid!(0);
         }

@@ -14,12 +14,12 @@ import {
   pathInside,
   type SourceNode,
 } from "@bulkhead/image/copy";
+import { hostPath } from "@bulkhead/server/descriptor";
 import { CommandError, exitCodeOf, messageOf, UsageError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import type { Problems } from "../command-line/problems.js";
 import { reasonOf } from "../command-line/reason.js";
 import { printable } from "../output/printable.js";
-import { hostPath } from "../source/host-path.js";
 import { type ImagePath, looksLikeImage, parseImagePath } from "../source/image-path.js";
 import type { Session } from "../source/session.js";
 

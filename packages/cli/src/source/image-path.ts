@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { hostPath } from "@bulkhead/server/descriptor";
 import { CommandError, UsageError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
-import { hostPath } from "./host-path.js";
 
 /** A file inside an image, as the user names it. */
 export interface ImagePath {

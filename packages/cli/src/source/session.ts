@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
 import type { Image, ImageNode } from "@bulkhead/image";
+import { hostPath } from "@bulkhead/server/descriptor";
 import { CommandError, exitCodeOf } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
-import { hostPath } from "./host-path.js";
 import { type ImagePath, parseImagePath } from "./image-path.js";
 import { openDisk, type SourceSettings } from "./open-disk.js";
 
