@@ -64,3 +64,9 @@ export function syncFileSystem(fd: number): void {
 export function detachMount(path: string): void {
   umount2(text(path), MNT_DETACH);
 }
+
+/** The directories that a path leads through, from the root on, which is not among them. */
+export function directoriesOf(path: string): string[] {
+  const names = path.split("/");
+  return names.slice(2).map((_, index) => names.slice(0, index + 2).join("/"));
+}

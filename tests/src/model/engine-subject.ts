@@ -1,7 +1,7 @@
 /** The engine as a subject, called as a file system in user space is called: what Linux's VFS checks before is checked here. */
 import { FileSystemError, FileType, type Inode } from "@bulkhead/ext4";
 import { SystemCallError } from "../system/calls.js";
-import { RenameFlag } from "./calls.js";
+import { directoriesOf, RenameFlag } from "./calls.js";
 import type { Range } from "./contents.js";
 import { type EngineHost, openEngine } from "./engine-host.js";
 import type { Status, Subject, Target } from "./subject.js";
@@ -133,8 +133,10 @@ export class EngineSubject implements Subject {
     const replaced = this.#find(target);
     if (replaced !== 0 && (flags & RenameFlag.noReplace) !== 0) fail("rename", EEXIST);
     if (replaced === 0 && exchange) fail("rename", ENOENT);
-    if (isInside(to, from)) fail("rename", EINVAL);
-    if (replaced !== 0 && isInside(from, to)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
+    const leadsThrough = (path: string, ino: number) =>
+      directoriesOf(path).some((above) => this.#inode(above).ino === ino);
+    if (leadsThrough(to, moved)) fail("rename", EINVAL);
+    if (leadsThrough(from, replaced)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
     if (moved === replaced) return;
     this.#fs.rename(source.directory, source.name, target.directory, target.name, flags);
     if (!exchange) this.#forget(replaced);
@@ -321,11 +323,6 @@ function fail(call: string, errno: number): never {
 function count(answer: number, call: string): number {
   if (answer < 0) fail(call, -answer);
   return answer;
-}
-
-/** Whether a path leads into the directory of another, or to that directory itself. */
-function isInside(path: string, directory: string): boolean {
-  return path.startsWith(`${directory}/`);
 }
 
 function split(time: bigint): { seconds: number; nanoseconds: number } {

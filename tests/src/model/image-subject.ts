@@ -2,7 +2,7 @@
 import { type Image, type ImageNode, openImage, type Timestamp } from "@bulkhead/image";
 import { errnoName } from "@bulkhead/linux";
 import { SystemCallError } from "../system/calls.js";
-import { RenameFlag } from "./calls.js";
+import { directoriesOf, RenameFlag } from "./calls.js";
 import type { Range } from "./contents.js";
 import type { Status, Subject, Target } from "./subject.js";
 import { kindOf } from "./system-subject.js";
@@ -138,8 +138,10 @@ export class ImageSubject implements Subject {
     const replaced = this.#find(target);
     if (replaced !== undefined && (flags & RenameFlag.noReplace) !== 0) fail("rename", EEXIST);
     if (replaced === undefined && exchange) fail("rename", ENOENT);
-    if (isInside(to, from)) fail("rename", EINVAL);
-    if (replaced !== undefined && isInside(from, to)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
+    const leadsThrough = (path: string, id: number | undefined) =>
+      directoriesOf(path).some((above) => this.#node(above).id === id);
+    if (leadsThrough(to, moved.id)) fail("rename", EINVAL);
+    if (leadsThrough(from, replaced?.id)) fail("rename", exchange ? EINVAL : ENOTEMPTY);
     if (moved?.id === replaced?.id) return;
     if (replaced === undefined || !this.#isOpen(replaced)) {
       this.#tree.rename(source.dir, source.name, target.dir, target.name, flags);
@@ -310,11 +312,6 @@ function fail(call: string, errno: number): never {
 function count(result: number, call: string): number {
   if (result < 0) throw new SystemCallError(`${call} (${errnoName(result)})`, -result);
   return result;
-}
-
-/** Whether one path lies below another. */
-function isInside(path: string, above: string): boolean {
-  return path.startsWith(`${above}/`);
 }
 
 function minorOf(rdev: number): number {
