@@ -55,6 +55,9 @@ export class Inode {
   dataSyncTransaction = 0;
   /** Of a directory: counts the changes of its entries, for who keeps what it has read of them. */
   entryChanges = 0;
+  /** File block where what was converted last from unwritten ends, and how many of its last blocks are zeros: see iomap/zero-ahead.ts. */
+  convertedTo = 0;
+  zeroedAhead = 0;
   /** Whether the extent root in i_block was found right; its checks run once, see map/extent-node. */
   extentRootVerified = false;
 

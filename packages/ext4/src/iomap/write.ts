@@ -4,6 +4,7 @@ import { allocateRange, convertUnwritten } from "../map/allocate-range.js";
 import { BlockMapping, MAX_FILE_BLOCKS } from "../map/mapping.js";
 import { removeRange } from "../map/remove-range.js";
 import { type IomapMapping, mapBytes } from "./begin.js";
+import { zeroAhead } from "./zero-ahead.js";
 
 /** ZERO of fuse-iomap's operation flags. */
 const OP_ZERO = 0x2;
@@ -69,5 +70,6 @@ export function endWrite(
 export function finishWrite(handle: Handle, inode: Inode, pos: number, written: number): void {
   const { blockSize } = handle.volume.geometry;
   const first = Math.floor(pos / blockSize);
-  convertUnwritten(handle, inode, first, Math.ceil((pos + written) / blockSize) - first);
+  const end = zeroAhead(handle.volume, inode, first, Math.ceil((pos + written) / blockSize));
+  convertUnwritten(handle, inode, first, end - first);
 }

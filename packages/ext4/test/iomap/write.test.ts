@@ -120,6 +120,72 @@ describe("mappings to write to", { skip: noTools }, () => {
     });
   });
 
+  describe("that are unwritten, filled bit by bit", () => {
+    const BLOCKS = 400;
+
+    /** Allocates a file whose blocks hold something else, writes to it, and says where that had to be converted. */
+    function fill(size: number, writes: readonly (readonly [pos: number, length: number])[]) {
+      const conversions: number[] = [];
+      let contents = Buffer.alloc(0);
+      let types: number[] = [];
+      withFile(["-t", "ext4"], (volume, inode) => {
+        const space = new BlockMapping();
+        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, { unwritten: true }, space));
+        assert.equal(space.length, BLOCKS);
+        volume.device.write(space.block * KIB, Buffer.alloc(BLOCKS * KIB, 0xaa));
+        setSize(volume, inode, size);
+        for (const [pos, length] of writes) {
+          const mapping = begin(volume, inode, pos, length);
+          volume.device.write(mapping.addr + (pos - mapping.offset), Buffer.alloc(length, 0x11));
+          if (mapping.type !== MappingType.unwritten) continue;
+          conversions.push(pos);
+          transact(volume, 100, (handle) => finishWrite(handle, inode, pos, length));
+        }
+        types = Array.from({ length: BLOCKS }, (_, n) => read(volume, inode, n * KIB, 1).type);
+        contents = Buffer.alloc(BLOCKS * KIB);
+        volume.device.read(space.block * KIB, contents);
+      });
+      const written = types.lastIndexOf(MappingType.mapped) + 1;
+      return { conversions, contents, types, written };
+    }
+
+    const inRow = (count: number, from = 0, step = 1) =>
+      Array.from({ length: count }, (_, n) => [from + n * step * KIB, KIB] as const);
+
+    it("become written further and further ahead, as zeros", () => {
+      const { conversions, contents, written } = fill(BLOCKS * KIB, inRow(300));
+      assert.deepEqual(
+        conversions.map((pos) => pos / KIB),
+        [0, 1, 4, 9, 18, 35, 68, 133, 262],
+      );
+      assert.equal(written, 262 + 1 + 128);
+      assert.ok(contents.subarray(0, 300 * KIB).equals(Buffer.alloc(300 * KIB, 0x11)));
+      assert.ok(contents.subarray(300 * KIB, written * KIB).equals(Buffer.alloc((written - 300) * KIB)));
+      assert.ok(
+        contents.subarray(written * KIB).equals(Buffer.alloc((BLOCKS - written) * KIB, 0xaa)),
+        "the rest is let alone",
+      );
+    });
+
+    it("do not become written behind the end of the file", () => {
+      const { written } = fill(20 * KIB + 5, inRow(19));
+      assert.equal(written, 20);
+    });
+
+    it("do not become written ahead of what is written here and there, from the end, or much at once", () => {
+      for (const writes of [
+        inRow(50, 0, 3),
+        inRow(50).reverse(),
+        Array.from({ length: 4 }, (_, n) => [n * 80 * KIB, 80 * KIB] as const),
+      ]) {
+        const { conversions, types } = fill(BLOCKS * KIB, writes);
+        assert.equal(conversions.length, writes.length);
+        const blocks = writes.reduce((sum, [, length]) => sum + length / KIB, 0);
+        assert.equal(types.filter((type) => type === MappingType.mapped).length, blocks);
+      }
+    });
+  });
+
   it("allocate nothing for zeros", () => {
     withFile(["-t", "ext4"], (volume, inode) => {
       const { blocks } = inode;
