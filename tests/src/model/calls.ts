@@ -68,5 +68,5 @@ export function detachMount(path: string): void {
 /** The directories that a path leads through, from the root on, which is not among them. */
 export function directoriesOf(path: string): string[] {
   const names = path.split("/");
-  return names.slice(2).map((_, index) => names.slice(0, index + 2).join("/"));
+  return names.slice(1).map((_, index) => names.slice(0, index + 1).join("/"));
 }
