@@ -1,6 +1,6 @@
 // Oracle: the kernel's ext4. The same calls give the same answers there; it sees on our image what we showed; e2fsck finds nothing.
 import assert from "node:assert/strict";
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { withoutMountTools } from "../facilities.js";
@@ -116,6 +116,28 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
       const check = ask("sh", ["-c", "md5sum -c --quiet ../sums; echo more > more; rm -r dir; ls"], again.mountPoint);
       assert.deepEqual([check.stderr, check.stdout], ["", "file\nlost+found\nmore\n"], name);
       await ended(again);
+      checkImage(image);
+    }
+  });
+
+  it("a file that was replaced, by another one or in place, has its new contents when it is durable that it was", async () => {
+    for (const [name, options, mount] of layouts) {
+      const image = empty(...options);
+      const served = await bench.serve(image, ["auto_da_alloc", ...(mount === undefined ? [] : [mount])]);
+      // Nobody syncs these files; what makes it durable that they were replaced is that somebody syncs another one.
+      const script = `
+        echo old > renamed; echo old > rewritten; sync
+        head -c 300000 /dev/urandom > new; cp new rewritten; mv new renamed; md5sum renamed rewritten > ../sums
+        echo other > other; sync other; sync .`;
+      assert.equal(ask("sh", ["-c", script], served.mountPoint).stderr, "");
+      const crashed = `${image}-crashed`;
+      copyFileSync(image, crashed);
+      await ended(served);
+      const repair = run("e2fsck", ["-fy", crashed], { accept: [1] });
+      const at = bench.loop(crashed);
+      const check = ask("sh", ["-c", "md5sum -c --quiet ../sums"], at);
+      assert.deepEqual([check.stdout, check.stderr], ["", ""], `${name}: ${repair.stdout}`);
+      unmount(at);
       checkImage(image);
     }
   });

@@ -110,7 +110,7 @@ function mountOptionsSection(): string[] {
     ),
     ".PP",
     prose(
-      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, comment=, and all that start with x- or X-. Nor have those of ext4 that only tune the kernel's implementation: ${kernelTuningOptions.join(", ")}. Any other option is an error, also one of ext4's whose promise would not be kept, such as auto_da_alloc, data_err=abort or max_dir_size_kb=.`,
+      `Options that mount(8) passes to every file system are taken and have no effect: ${ignoredMountOptions.join(", ")}, comment=, and all that start with x- or X-. Nor have those of ext4 that only tune the kernel's implementation, or ask for what is always so: ${kernelTuningOptions.join(", ")}. Any other option is an error, also one of ext4's whose promise would not be kept, such as data_err=abort or max_dir_size_kb=.`,
     ),
   ];
 }

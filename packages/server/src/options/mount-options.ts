@@ -26,9 +26,20 @@ export const ignoredMountOptions: readonly string[] = [
   ...["acl", "user_xattr"],
 ];
 
-/** Options of ext4 that tune how the kernel's works, and promise nothing: they are taken and have no effect. With a value, only that one. */
+/**
+ * Options of ext4 that tune how the kernel's works, and promise nothing, or what is always so (auto_da_alloc: what is closed has its data
+ * on its way): they are taken and have no effect. With a value, only that one.
+ */
 export const kernelTuningOptions: readonly string[] = [
-  ...["noauto_da_alloc", "data_err=ignore", "nojournal_checksum", "stripe", "init_itable", "noinit_itable"],
+  ...[
+    "auto_da_alloc",
+    "noauto_da_alloc",
+    "data_err=ignore",
+    "nojournal_checksum",
+    "stripe",
+    "init_itable",
+    "noinit_itable",
+  ],
   ...["inode_readahead_blks", "dioread_lock", "dioread_nolock", "nombcache", "no_mbcache", "journal_ioprio"],
   ...["min_batch_time", "max_batch_time", "mb_optimize_scan", "prefetch_block_bitmaps", "no_prefetch_block_bitmaps"],
   ...[
