@@ -1,3 +1,4 @@
+export { Errno } from "@bulkhead/linux";
 export { type BackingCalls, BackingFiles } from "./backing/files.js";
 export { closeBacking, openBacking } from "./backing/ioctl.js";
 export { type OpenMode, OpenModes, type OpenReply } from "./backing/modes.js";

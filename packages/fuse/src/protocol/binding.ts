@@ -185,10 +185,11 @@ export class Binding {
     return 0;
   }
 
-  /** Bytes after the out header for a handler's result ≥ 0, or a negative errno if they would be too many. */
+  /** Bytes after the out header for a handler's result ≥ 0, or a negative errno if that is no length of the variable part. */
   payload(result: number, reply: ReplyBuffer): number {
     const tail = this.row.tail;
-    if (tail === undefined || tail.kind === "short") return this.fixed;
+    // A length where nothing is of variable length was meant for a field of the reply, which is 0: a WRITE would begin again for ever.
+    if (tail === undefined || tail.kind === "short") return result === 0 ? this.fixed : EIO;
     if (this.#writer !== undefined) return this.#writer.length;
     if (tail.kind === "value" && this.limit === 0) {
       getxattrOut.at(reply.view, REPLY);

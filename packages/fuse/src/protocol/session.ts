@@ -9,7 +9,7 @@
 import type { View } from "@bulkhead/linux/struct";
 import { type Binding, bindings, type OperationStatistics, ReplyBuffer } from "./binding.js";
 import { Context } from "./context.js";
-import { DEFERRED, EIO, ENOSYS, EPROTO, LOWEST_ERROR } from "./errno.js";
+import { DEFERRED, EIO, ENOSYS, EPROTO, ERANGE, LOWEST_ERROR } from "./errno.js";
 import { type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
 import { type Handlers, type OperationName, operationName, operations } from "./operations.js";
 import { type DeferredReply, encodeHeader, encodeReply, replyableError } from "./reply.js";
@@ -30,7 +30,10 @@ export interface TraceEvent {
 }
 
 export interface SessionOptions extends InitOptions {
-  /** Turns what a handler threw into an errno (its sign does not matter). Default: a numeric `errno` property, else EIO. */
+  /**
+   * Turns what a handler threw into an errno (its sign does not matter). Default: a numeric `errno` property, as errors of Node's have:
+   * that is an answer, and not logged; else EIO.
+   */
   readonly toErrno?: (error: unknown) => number;
   /** Told of what an operator should know: refusals, exceptions, broken messages. One line each. */
   readonly log?: (message: string, error?: unknown) => void;
@@ -44,9 +47,18 @@ const REPLY_SLACK = 66 * 1024;
 
 const { CUSE_INIT, INIT } = operations;
 
+/** The errno that an error carries itself, 0 if it has none that can be replied. */
 function errnoOf(error: unknown): number {
   const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
-  return typeof errno === "number" && errno !== 0 ? errno : EIO;
+  const carried = typeof errno === "number" ? -Math.abs(errno) : 0;
+  return replyableError(carried) === carried ? carried : 0;
+}
+
+/** What a handler returned, for a log: it may be anything. */
+function nameOf(result: unknown): string {
+  if (result === DEFERRED) return "DEFERRED without context.defer()";
+  if (typeof result === "object" && result !== null) return "then" in result ? "a promise" : "an object";
+  return String(result);
 }
 
 export class Session {
@@ -57,7 +69,7 @@ export class Session {
   readonly #common: readonly (Binding | undefined)[];
   readonly #context = new Context();
   readonly #wishes: InitWishes;
-  readonly #toErrno: (error: unknown) => number;
+  readonly #toErrno: ((error: unknown) => number) | undefined;
   readonly #log: (message: string, error?: unknown) => void;
   readonly #trace: ((event: TraceEvent) => void) | undefined;
   readonly #initOut: View<typeof FuseInitOut>;
@@ -77,7 +89,7 @@ export class Session {
     this.#bindings = bindings(handlers, this.#reply);
     // Opcodes below 64 are all that a kernel without iomap sends: an array spares them the hash.
     this.#common = Array.from({ length: 64 }, (_, opcode) => this.#bindings.get(opcode));
-    this.#toErrno = options.toErrno ?? errnoOf;
+    this.#toErrno = options.toErrno;
     this.#log = options.log ?? (() => {});
     this.#trace = options.trace;
     if (options.negotiated !== undefined) this.#agree(options.negotiated);
@@ -159,16 +171,25 @@ export class Session {
     context.row = binding.row;
     context.limit = binding.limit;
     try {
-      return binding.call(context);
+      const result: unknown = binding.call(context);
+      if (typeof result === "number" && Number.isInteger(result)) return result;
+      return binding.row.answer === "never" ? 0 : this.#refuseResult(binding, result);
     } catch (error) {
+      const errno = this.#toErrno === undefined ? errnoOf(error) : 0;
+      if (errno !== 0) return errno;
       this.#log(`${binding.name} of nodeid ${context.nodeid} failed`, error);
       return this.#errnoFor(error);
     }
   }
 
+  #refuseResult(binding: Binding, result: unknown): number {
+    this.#log(`${binding.name} returned ${nameOf(result)}, which is no errno and no length of its reply`);
+    return EIO;
+  }
+
   #errnoFor(error: unknown): number {
     try {
-      return replyableError(-Math.abs(this.#toErrno(error)));
+      return this.#toErrno === undefined ? EIO : replyableError(-Math.abs(this.#toErrno(error)));
     } catch (worse) {
       this.#log("toErrno failed", worse);
       return EIO;
@@ -184,14 +205,11 @@ export class Session {
     const deferred = result === DEFERRED && token !== undefined && answer !== "never" && binding?.row !== INIT;
     if (token !== undefined && !deferred) token.answered = true;
     if (!deferred && (answer === "always" || (answer === "optional" && result !== 0))) {
-      if (result >= 0 && binding !== undefined && Number.isInteger(result)) {
+      if (binding !== undefined && result >= 0) {
         const payload = binding.payload(result, this.#reply);
         if (payload >= 0) length = this.#header(0, payload);
-        else outcome = payload;
-      } else if (!(Number.isInteger(result) && result >= LOWEST_ERROR)) {
-        this.#log(`${binding?.name} returned ${result}, which is no errno and no length`);
-        outcome = EIO;
-      }
+        else outcome = payload === ERANGE ? ERANGE : this.#refuseResult(binding, result);
+      } else if (binding !== undefined && result < LOWEST_ERROR) outcome = this.#refuseResult(binding, result);
       if (length === 0) length = this.#header(outcome, 0);
     }
     if (outcome < 0 && outcome !== DEFERRED && binding !== undefined) binding.errors++;

@@ -155,24 +155,28 @@ test("a READ larger than was negotiated is refused, not answered short", () => {
 });
 
 test("what is neither an errno nor a length becomes EIO", () => {
-  for (const result of [
+  for (const [n, result] of [
     -512,
     -4095,
     Number.NaN,
     0.5,
     Number.NEGATIVE_INFINITY,
     undefined as unknown as number,
+    Symbol("no number") as unknown as number,
+    Object.create(null) as number,
+    Promise.resolve(0) as unknown as number,
     DEFERRED,
-  ]) {
+    1,
+  ].entries()) {
     const logged: string[] = [];
     const session = ready({ ACCESS: () => result }, { log: (line) => logged.push(line) });
-    assert.deepEqual(answer(session, request(34, {}, bytesOf("fuse_access_in"))), reply(2n, -5), String(result));
+    assert.deepEqual(answer(session, request(34, {}, bytesOf("fuse_access_in"))), reply(2n, -5), `result ${n}`);
     assert.equal(logged.length, 1);
   }
 });
 
 test("what a handler throws becomes the errno that toErrno says, and is logged", () => {
-  const boom = Object.assign(new Error("boom"), { errno: -28 });
+  const boom = new Error("boom");
   const message = request(34, {}, bytesOf("fuse_access_in"));
   const logged: unknown[] = [];
   const fails: Handlers = {
@@ -180,7 +184,7 @@ test("what a handler throws becomes the errno that toErrno says, and is logged",
       throw boom;
     },
   };
-  assert.deepEqual(answer(ready(fails, { log: (_line, error) => logged.push(error) }), message), reply(2n, -28));
+  assert.deepEqual(answer(ready(fails, { log: (_line, error) => logged.push(error) }), message), reply(2n, -5));
   assert.deepEqual(logged, [boom]);
   assert.deepEqual(answer(ready(fails, { toErrno: () => 117 }), message), reply(2n, -117));
   assert.deepEqual(answer(ready(fails, { toErrno: () => 9999 }), message), reply(2n, -5));
@@ -188,6 +192,45 @@ test("what a handler throws becomes the errno that toErrno says, and is logged",
     throw new Error("worse");
   };
   assert.deepEqual(answer(ready(fails, { toErrno: throws }), message), reply(2n, -5));
+});
+
+test("a thrown error that carries an errno is an answer, and not logged", () => {
+  const logged: string[] = [];
+  const thrown = (errno: number) =>
+    ready(
+      {
+        ACCESS: () => {
+          throw Object.assign(new Error("no such file"), { errno });
+        },
+      },
+      { log: (line) => logged.push(line) },
+    );
+  const message = request(34, {}, bytesOf("fuse_access_in"));
+  assert.deepEqual(answer(thrown(-2), message), reply(2n, -2));
+  assert.deepEqual(answer(thrown(28), message), reply(2n, -28));
+  assert.deepEqual(logged, []);
+  assert.deepEqual(answer(thrown(-4095), message), reply(2n, -5), "what the kernel does not take is no errno");
+  assert.equal(logged.length, 1);
+});
+
+test("a length that its reply does not hold is EIO, and logged", () => {
+  const logged: string[] = [];
+  const handlers: Handlers = {
+    READ: (_context, _request, window) => window.length + 1,
+    WRITE: (_context, _request, data) => data.length,
+  };
+  const session = ready(handlers, { log: (line) => logged.push(line) });
+  assert.deepEqual(answer(session, request(15, {}, bytesOf("fuse_read_in", { size: 8 }))), reply(2n, -5));
+  const write = Buffer.concat([bytesOf("fuse_write_in", { size: 5 }), text("hello")]);
+  assert.deepEqual(
+    answer(session, request(16, {}, write)),
+    reply(2n, -5),
+    "write(2) of 0 bytes would be tried for ever",
+  );
+  assert.deepEqual(
+    logged.map((line) => line.split(" ").slice(0, 3).join(" ")),
+    ["READ returned 9,", "WRITE returned 5,"],
+  );
 });
 
 test("a deferred request is answered once, later, under its own id", () => {
