@@ -1,3 +1,4 @@
+import { DeviceError } from "../errors.js";
 import type { Inode } from "../inode/inode.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MappingType } from "../map/mapping.js";
@@ -18,7 +19,7 @@ let zeros: Uint8Array | undefined;
  * @param first block that was written, and was unwritten before
  * @param end block behind the last one
  * @returns the block behind the last one that may be converted
- * @throws CorruptionError, DeviceError
+ * @throws CorruptionError, DeviceError where metadata cannot be read
  */
 export function zeroAhead(volume: Volume, inode: Inode, first: number, end: number): number {
   const { device, geometry } = volume;
@@ -35,7 +36,13 @@ export function zeroAhead(volume: Volume, inode: Inode, first: number, end: numb
   }
   if (count > 0) {
     zeros ??= new Uint8Array(MOST);
-    device.write(mapping.block * blockSize, zeros.subarray(0, count * blockSize));
+    try {
+      device.write(mapping.block * blockSize, zeros.subarray(0, count * blockSize));
+    } catch (error) {
+      // Nobody has written there: who does is told.
+      if (!(error instanceof DeviceError)) throw error;
+      count = 0;
+    }
   }
   inode.convertedTo = end + count;
   inode.zeroedAhead = count;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { DeviceError } from "../../src/errors.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import type { Inode } from "../../src/inode/inode.js";
 import { type IomapMapping, mapBytes, NULL_ADDR } from "../../src/iomap/begin.js";
@@ -165,6 +166,29 @@ describe("mappings to write to", { skip: noTools }, () => {
         contents.subarray(written * KIB).equals(Buffer.alloc((BLOCKS - written) * KIB, 0xaa)),
         "the rest is let alone",
       );
+    });
+
+    it("are written where the device takes no zeros behind them", () => {
+      withFile(["-t", "ext4"], (volume, inode) => {
+        const space = new BlockMapping();
+        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, { unwritten: true }, space));
+        setSize(volume, inode, BLOCKS * KIB);
+        const { device } = volume;
+        const write = device.write.bind(device);
+        const bad = (space.block + 4) * KIB;
+        device.write = (offset, source) => {
+          if (offset < bad + KIB && offset + source.length > bad) {
+            throw new DeviceError("write", offset, source.length, "a bad sector");
+          }
+          write(offset, source);
+        };
+        for (let block = 0; block < 4; block++) {
+          transact(volume, 100, (handle) => finishWrite(handle, inode, block * KIB, KIB));
+        }
+        assert.equal(read(volume, inode, 3 * KIB, 1).type, MappingType.mapped);
+        assert.equal(read(volume, inode, 4 * KIB, 1).type, MappingType.unwritten);
+        device.write = write;
+      });
     });
 
     it("do not become written behind the end of the file", () => {
