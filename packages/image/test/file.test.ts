@@ -102,6 +102,34 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     assertClean(path);
   });
 
+  it("go where they are to go, in whatever order they extend a file", async () => {
+    const { path, image } = withFile("scattered.img");
+    try {
+      const [a, b, c, d] = [1, 2, 3, 4].map((value) => Buffer.alloc(BLOCK, value)) as [Buffer, Buffer, Buffer, Buffer];
+      image.writeFile("/file", Buffer.alloc(BLOCK));
+      const file = image.open("/file");
+      await Promise.all([file.write(a, 0), file.write(d, 3 * BLOCK), file.write(b, BLOCK), file.write(c, 2 * BLOCK)]);
+      assert.deepEqual(Buffer.from(image.readFile("/file")), Buffer.concat([a, b, c, d]));
+      await file.settled();
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
+  it("and a sync say that the server is gone", async () => {
+    const { image } = withFile("killed.img");
+    try {
+      const file = image.open("/file");
+      await file.read(new Uint8Array(1), 0);
+      process.kill(image.serverPid, "SIGKILL");
+      await assert.rejects(file.sync(), { code: "ERR_FUSE_CONNECTION", loss: "gone" });
+      await assert.rejects(file.write(new Uint8Array(1), 0), { code: "ERR_FUSE_CONNECTION" });
+    } finally {
+      image.close();
+    }
+  });
+
   it("hold up who would free their blocks: EBUSY, or later", async () => {
     const { path, image } = withFile("busy.img");
     try {

@@ -67,7 +67,7 @@ export interface FileAttributes {
   readonly blockSize?: number;
   /** ATTR flag ATOMIC: `IoFlag.atomic` is accepted. */
   readonly atomic?: boolean;
-  /** ATTR flags as Linux has them: every write is synchronous; only appends; no writes. */
+  /** ATTR flags as Linux has them: every write is synchronous; writes at the end alone; no writes. */
   readonly sync?: boolean;
   readonly append?: boolean;
   readonly immutable?: boolean;

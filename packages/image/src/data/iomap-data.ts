@@ -76,8 +76,7 @@ export class IomapData implements FileData {
     const file = this.#file(node);
     if (typeof file === "number") return file;
     if (file === undefined) return this.#through.write(node, position, source);
-    const append = position === file.size ? IoFlag.append : 0;
-    const written = this.#answer(file.writeDirect(position, source, IoFlag.partial | append));
+    const written = this.#answer(file.writeDirect(position, source, IoFlag.partial));
     node.size = file.size;
     return written;
   }
@@ -94,13 +93,12 @@ export class IomapData implements FileData {
     const file = this.#file(node);
     if (typeof file === "number") return file;
     if (file === undefined) return this.#through.write(node, position, source);
-    const append = position === file.size ? IoFlag.append : 0;
     const written = (result: number) => {
       node.size = file.size;
       done(result);
     };
     const grows = position + source.length > file.size;
-    const result = file.submitWrite(position, source, grows ? written : done, IoFlag.partial | append);
+    const result = file.submitWrite(position, source, grows ? written : done, IoFlag.partial);
     node.size = file.size;
     return result === undefined ? undefined : this.#answer(result);
   }
@@ -109,8 +107,18 @@ export class IomapData implements FileData {
     // What takes long is done when the server is asked, which is not to keep us waiting.
     this.#device.flushLater((error) => {
       if (error !== undefined) this.#onError(error);
-      done(error === undefined ? this.sync(node, dataOnly) : EIO);
+      done(error === undefined ? this.#syncNow(node, dataOnly) : EIO);
     });
+  }
+
+  /** As `sync`, for whom nobody can catch anything: that the server is gone they see by themselves. */
+  #syncNow(node: ImageNode, dataOnly: boolean): number {
+    try {
+      return this.sync(node, dataOnly);
+    } catch (error) {
+      if (this.#client.loss === undefined) throw error;
+      return EIO;
+    }
   }
 
   whenIdle(nodeid: number, run: () => void): void {

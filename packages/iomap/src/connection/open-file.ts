@@ -51,7 +51,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   write(pos: number, source: Uint8Array, flags = 0): number {
     if ((flags & IoFlag.atomic) !== 0) return -EOPNOTSUPP;
     const start = (flags & IoFlag.append) !== 0 ? this.#file.size : pos;
-    const count = this.#prepareWrite(start, source.length, flags);
+    const count = this.#prepareWrite(start, source.length);
     if (count <= 0) return count;
     const done = this.#buffer(start, source, count, flags);
     return done > 0 ? this.#afterWrite(start, done, flags) : done;
@@ -152,7 +152,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
     const isAtomic = (flags & IoFlag.atomic) !== 0;
     if (isAtomic && !file.isAtomic) return -EOPNOTSUPP;
     if (isAtomic && (length !== this.blockSize || start % length !== 0)) return -EINVAL;
-    const count = this.#prepareWrite(start, length, flags);
+    const count = this.#prepareWrite(start, length);
     if (count <= 0) return count;
     const source = open(start);
     let done = writer.write(file, start, count, source, flags);
@@ -189,11 +189,11 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   /** What is to be known before bytes are written. @returns bytes that may be, or a negative errno */
-  #prepareWrite(pos: number, length: number, flags: number): number {
+  #prepareWrite(pos: number, length: number): number {
     const file = this.#file;
     const refused = this.#refusal(pos) || this.#writeRefusal();
     if (refused !== 0) return refused;
-    if (file.isAppendOnly && (flags & IoFlag.append) === 0) return -EPERM;
+    if (file.isAppendOnly && pos !== file.size) return -EPERM;
     if (length === 0) return 0;
     const { maxBytes } = file.limits;
     if (pos >= maxBytes) return -EFBIG;

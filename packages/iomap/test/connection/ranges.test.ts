@@ -232,6 +232,7 @@ test("limits: the largest file, append-only and immutable ones", () => {
   assert.equal(log.file.write(0, new Uint8Array(5)), -EPERM);
   assert.equal(log.file.write(0, new Uint8Array(5), IoFlag.append), 5);
   assert.equal(log.file.size, 4 * LARGE + 5);
+  assert.equal(log.file.write(4 * LARGE + 5, new Uint8Array(5)), 5, "the end, by its number");
   assert.equal(log.file.truncate(0), -EPERM);
   const stone = stage({ immutable: true });
   for (const result of [
