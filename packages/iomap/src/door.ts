@@ -209,7 +209,7 @@ export interface IomapFile<F extends FileIdentity> {
   /** Calls back when nothing is under way any more; at once, if so already. */
   whenIdle(run: () => void): void;
 
-  /** Writes back and waits. */
+  /** Writes back and waits. The error is that of any write-back which no `fsync` has told of yet, and `fsync` tells of it, too. */
   flush(): number;
   /** flush, then FSYNC; also reports a write-back error that nobody has been told. */
   fsync(dataOnly?: boolean): number;

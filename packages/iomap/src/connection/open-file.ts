@@ -225,7 +225,7 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   flush(): number {
-    return this.#refusal(0) || this.#parts.writeback.flush(this.#file);
+    return this.#refusal(0) || this.#parts.writeback.flush(this.#file) || this.#file.writeError;
   }
 
   fsync(dataOnly = false): number {
