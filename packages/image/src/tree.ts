@@ -106,6 +106,7 @@ export class ImageTree {
 
   /** Inode flags, as chattr(1) sets them. */
   setFlags(node: ImageNode, flags: number): void {
+    if (this.data.isUsing(node.id)) throw new FuseAnswerError("IOCTL", EBUSY);
     const data = Buffer.alloc(4);
     data.writeUInt32LE(flags);
     this.client.request("IOCTL", node.id, { request: { cmd: FS_IOC_SETFLAGS, in_size: data.length }, data });
@@ -288,6 +289,7 @@ export class ImageTree {
     const { nodes } = this.client;
     if (nodes.size <= MOST_NODES) return;
     for (const nodeid of [...nodes.keys()].slice(0, nodes.size - MOST_NODES / 2)) {
+      if (this.data.isUsing(nodeid)) continue;
       this.data.forget(nodeid);
       this.client.release(nodeid);
     }
@@ -296,6 +298,7 @@ export class ImageTree {
 }
 
 const RENAME_EXCHANGE = 2;
+const EBUSY = 16;
 const ENODATA = 61;
 /** TMPFILE has a name part that says nothing; the kernel sends a slash. */
 const SLASH = Uint8Array.of(0x2f);

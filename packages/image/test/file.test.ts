@@ -151,6 +151,29 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     assertClean(path);
   });
 
+  it("are known of, however many other files there are", async () => {
+    const { path, image } = withFile("many.img");
+    try {
+      const file = image.open("/file");
+      await file.write(new Uint8Array(64 * BLOCK).fill(1), 0);
+      const under = file.write(new Uint8Array(64 * BLOCK).fill(2), 0);
+      // As if so many had been looked up since: those known for longest are given back to the server.
+      for (let n = 0; n < 2 ** 15; n++) image.tree.client.nodes.add(2 ** 20 + n);
+      image.readdir("/");
+      assert.ok(image.tree.client.nodes.size < 2 ** 15, "they were");
+      assert.throws(() => image.close(), { code: "EBUSY" });
+      assert.throws(() => image.tree.setFlags(file.node, 0x80_0000), { code: "EBUSY" });
+      const blocks = image.statfs().blocksFree;
+      image.rm("/file");
+      assert.equal(image.statfs().blocksFree, blocks, "its blocks are not freed");
+      await under;
+      assert.ok(image.statfs().blocksFree >= blocks + 64);
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
   it("fail as the calls that wait do: EFBIG, EACCES, EISDIR; and what failed changes nothing", async () => {
     const { path, image } = withFile("refused.img");
     try {

@@ -33,6 +33,8 @@ export interface FileData {
   submitSync(node: ImageNode, dataOnly: boolean, done: Done): number | undefined;
   /** Calls back when nothing of a node is under way. */
   whenIdle(nodeid: number, run: () => void): void;
+  /** Whether anything of a node is under way: then its blocks are not to be freed, nor is it to be forgotten. */
+  isUsing(nodeid: number): boolean;
   /** Whether anything is under way. */
   readonly isBusy: boolean;
   /**
@@ -53,7 +55,7 @@ export interface FileData {
   touch(node: ImageNode): number;
   /** A file is durable when this returns; `dataOnly`: as far as it takes to read it back. @returns 0, or a negative errno */
   sync(node: ImageNode, dataOnly: boolean): number;
-  /** Nothing of a node is to be remembered: it may be gone, and its number another's. */
+  /** Nothing of a node is to be remembered: it may be gone, and its number another's. Nothing of it may be under way. */
   forget(nodeid: number): void;
   /** Brings to the image what is still on its way. @returns 0, or a negative errno */
   flush(): number;

@@ -69,6 +69,10 @@ export class FuseData implements FileData {
     run();
   }
 
+  isUsing(): boolean {
+    return false;
+  }
+
   get isBusy(): boolean {
     return false;
   }

@@ -127,6 +127,10 @@ export class IomapData implements FileData {
     else file.whenIdle(run);
   }
 
+  isUsing(nodeid: number): boolean {
+    return this.#files.get(nodeid)?.isBusy === true;
+  }
+
   get isBusy(): boolean {
     for (const file of this.#files.values()) if (file.isBusy) return true;
     return false;
@@ -206,9 +210,10 @@ export class IomapData implements FileData {
     let file = this.#files.get(node.id);
     if (file === undefined) {
       file = this.connection.open({ nodeid: node.id, ino: node.stats.ino }, attributesOf(node));
-      for (const [oldest, { isBusy }] of this.#files) {
+      for (const [oldest, other] of this.#files) {
         if (this.#files.size < MOST_FILES) break;
-        if (!isBusy) this.forget(oldest);
+        // What could not be written is told by the next sync: until then somebody has to know it.
+        if (!other.isBusy && other.flush() === 0) this.forget(oldest);
       }
     } else {
       this.#files.delete(node.id);
