@@ -130,6 +130,35 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     }
   });
 
+  it("that are under way when the server dies go to the image, and to no file that is opened after close()", async () => {
+    for (const direct of [false, true]) {
+      const { path, image } = withFile("abandoned.img", [], direct);
+      image.writeFile("/file", Buffer.alloc(8 << 20, 1));
+      image.sync();
+      const file = image.open("/file");
+      const bytes = alignedBuffer(8 << 20).fill(2);
+      const under = Array.from({ length: 48 }, () => file.write(bytes, 0));
+      process.kill(image.serverPid, "SIGKILL");
+      assert.throws(() => image.stat("/"), { code: "ERR_FUSE_CONNECTION" });
+      image.close();
+      // They get the numbers that have become free.
+      const others = Array.from({ length: 8 }, (_, n) => fs.openSync(files.path(`other${n}`), "w"));
+      await Promise.allSettled(under);
+      assert.deepEqual(
+        others.map((fd) => fs.fstatSync(fd).size),
+        others.map(() => 0),
+      );
+      for (const fd of others) fs.closeSync(fd);
+      const again = openImage(path, { writable: true, log: "ignore" });
+      try {
+        assert.deepEqual(Buffer.from(again.readFile("/file")), Buffer.from(bytes));
+      } finally {
+        again.close();
+      }
+      assertClean(path);
+    }
+  });
+
   it("hold up who would free their blocks: EBUSY, or later", async () => {
     const { path, image } = withFile("busy.img");
     try {

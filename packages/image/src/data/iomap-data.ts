@@ -193,13 +193,23 @@ export class IomapData implements FileData {
     return failure;
   }
 
+  /** Nothing new begins; what is under way, where the server has died, is let end first. */
   close(): void {
-    // The number of a closed descriptor is soon somebody else's.
+    // The number of a closed descriptor is soon somebody else's: what is read or written by it then goes to another file.
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.connection.abort();
-    this.#device.close();
-    closeSync(this.#fd);
+    let left = 1;
+    const closeAfterLast = () => {
+      if (--left > 0) return;
+      this.#device.close();
+      closeSync(this.#fd);
+    };
+    for (const file of this.#files.values()) {
+      left++;
+      file.whenIdle(closeAfterLast);
+    }
+    closeAfterLast();
   }
 
   /** Undefined where its data goes through the server; or the negative errno that open(2) gives. */
