@@ -85,6 +85,8 @@ export class ImageNode {
   readonly id: number;
   /** As of the last answer about it. */
   stats: Stats;
+  /** Number of the request that had that answer. */
+  asOf: number;
   /** Bytes; grows while it is written. */
   size: number;
   /** Whether the server has let it be opened. */
@@ -94,8 +96,9 @@ export class ImageNode {
   /** `AttrFlag` bits: what may be done with it, and whose its data is. */
   readonly flags: number;
 
-  constructor(id: number, stats: Stats, flags: number) {
+  constructor(id: number, stats: Stats, flags: number, asOf: number) {
     this.id = id;
+    this.asOf = asOf;
     this.isOutside = (flags & OUTSIDE) === OUTSIDE && stats.kind === "file";
     this.flags = flags;
     this.stats = stats;
@@ -107,8 +110,9 @@ export class ImageNode {
   }
 
   /** The server has told of it anew. */
-  update(stats: Stats): void {
+  update(stats: Stats, asOf: number): void {
     this.stats = stats;
+    this.asOf = asOf;
     this.size = stats.size;
   }
 

@@ -84,13 +84,13 @@ export class ImageTree {
   node(id: number): ImageNode {
     const [out] = this.client.request("GETATTR", id, {}).out;
     if (out === undefined) throw new FuseAnswerError("GETATTR", 5);
-    return new ImageNode(id, statsOf(out.attr), out.attr.flags);
+    return new ImageNode(id, statsOf(out.attr), out.attr.flags, this.client.requests);
   }
 
   /** Asks anew. */
   stat(node: ImageNode): Stats {
     const [out] = this.client.request("GETATTR", node.id, {}).out;
-    if (out !== undefined) node.update(statsOf(out.attr));
+    if (out !== undefined) node.update(statsOf(out.attr), this.client.requests);
     return node.stats;
   }
 
@@ -195,7 +195,7 @@ export class ImageTree {
   link(node: ImageNode, dir: ImageNode, name: Uint8Array): void {
     if (node.isDirectory) throw new FuseAnswerError("LINK", 1);
     const [entry] = this.client.request("LINK", dir.id, { request: { oldnodeid: node.id }, names: [name] }).out;
-    if (entry !== undefined) node.update(statsOf(entry.attr));
+    if (entry !== undefined) node.update(statsOf(entry.attr), this.client.requests);
   }
 
   /** Takes a name away; what has none any more is gone with it. @param victim what has the name, if that is known */
@@ -244,7 +244,7 @@ export class ImageTree {
       ...(mtime === undefined ? {} : { ...halves("mtime", mtime.seconds), mtimensec: mtime.nanoseconds }),
     };
     const [out] = this.client.request("SETATTR", node.id, { request }).out;
-    if (out !== undefined) node.update(statsOf(out.attr));
+    if (out !== undefined) node.update(statsOf(out.attr), this.client.requests);
   }
 
   /** A file, or a directory's names, are durable when this returns. */
@@ -278,7 +278,7 @@ export class ImageTree {
 
   /** The inode that an answer of the server has told of. */
   nodeOf(entry: View<typeof FuseEntryOut>): ImageNode {
-    return new ImageNode(entry.nodeid, statsOf(entry.attr), entry.attr.flags);
+    return new ImageNode(entry.nodeid, statsOf(entry.attr), entry.attr.flags, this.client.requests);
   }
 
   /**

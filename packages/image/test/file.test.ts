@@ -159,6 +159,30 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     }
   });
 
+  it("know what became of the file meanwhile, however many others there were", async () => {
+    const { path, image } = withFile("renewed.img");
+    try {
+      const names = Array.from({ length: 300 }, (_, n) => `/other${n}`);
+      for (const name of names) image.writeFile(name, "other");
+      const file = image.open("/file");
+      const contents = Buffer.alloc(100_000, 1);
+      for (const size of [contents.length, 10_000]) {
+        image.writeFile("/file", contents.subarray(0, size));
+        for (const name of names) image.readFile(name);
+        assert.equal(await file.read(new Uint8Array(200_000), 0), size);
+        image.writeFile("/file", contents);
+        for (const name of names) image.readFile(name);
+        await file.write(Buffer.of(2), 50_000);
+        contents[50_000] = 2;
+        assert.deepEqual(Buffer.from(image.readFile("/file")), contents);
+      }
+      await file.settled();
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
   it("hold up who would free their blocks: EBUSY, or later", async () => {
     const { path, image } = withFile("busy.img");
     try {

@@ -128,6 +128,11 @@ export class FuseClient {
     return this.#lost;
   }
 
+  /** How many requests there were. */
+  get requests(): number {
+    return this.#unique / UNIQUE_STEP;
+  }
+
   /** How many requests there were that remove or move directories: what was looked up before the last one may be elsewhere now. */
   get moves(): number {
     return this.#moves;

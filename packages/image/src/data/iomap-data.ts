@@ -9,7 +9,7 @@ import {
   type IomapConnection,
   type IomapFile,
 } from "@bulkhead/iomap";
-import type { ImageNode } from "../node.js";
+import { type ImageNode, statsOf } from "../node.js";
 import type { Done, FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
 import type { ImageDevice } from "./image-device.js";
@@ -38,6 +38,10 @@ export class IomapData implements FileData {
   #isClosed = false;
   /** Open files by node, those used longest ago first. */
   readonly #files = new Map<number, IomapFile<FileIdentity>>();
+  /** Bytes that each of them had when it was opened. */
+  readonly #sizes = new Map<number, number>();
+  /** Number of the last request before a file was let go that had another size by then: nodes that are older may not know it. */
+  #resizedAt = -1;
 
   /**
    * Makes the image known, and asks for the configuration.
@@ -182,8 +186,12 @@ export class IomapData implements FileData {
   }
 
   forget(nodeid: number): void {
-    this.#files.get(nodeid)?.evict();
+    const file = this.#files.get(nodeid);
+    if (file === undefined) return;
+    file.evict();
     this.#files.delete(nodeid);
+    if (file.size !== this.#sizes.get(nodeid)) this.#resizedAt = this.#client.requests;
+    this.#sizes.delete(nodeid);
   }
 
   /** What was written is on its way to the image already; zeros at the edges of blocks may be in the page cache. */
@@ -219,7 +227,10 @@ export class IomapData implements FileData {
     if (refusal !== 0) return refusal;
     let file = this.#files.get(node.id);
     if (file === undefined) {
+      const failure = node.asOf <= this.#resizedAt ? this.#renew(node) : 0;
+      if (failure !== 0) return failure;
       file = this.connection.open({ nodeid: node.id, ino: node.stats.ino }, attributesOf(node));
+      this.#sizes.set(node.id, file.size);
       for (const [oldest, other] of this.#files) {
         if (this.#files.size < MOST_FILES) break;
         // What could not be written is told by the next sync: until then somebody has to know it.
@@ -230,6 +241,15 @@ export class IomapData implements FileData {
     }
     this.#files.set(node.id, file);
     return file;
+  }
+
+  /** There may be several nodes of a file: that one of them has grown is not known to the others. 0, or a negative errno. */
+  #renew(node: ImageNode): number {
+    const { error, out } = this.#client.call("GETATTR", node.id, {});
+    const [reply] = out;
+    if (error !== 0 || reply === undefined) return error || EIO;
+    node.update(statsOf(reply.attr), this.#client.requests);
+    return 0;
   }
 
   /** A server that is gone is no I/O error of the image. @throws FuseConnectionError */
