@@ -83,6 +83,8 @@ const OUTSIDE = AttrFlag.EXCLUSIVE | AttrFlag.IOMAP;
 export class ImageNode {
   /** What requests name it by. */
   readonly id: number;
+  /** Distinguishes inodes that have the number one after the other; undefined where the server was not asked. */
+  readonly generation: number | undefined;
   /** As of the last answer about it. */
   stats: Stats;
   /** Number of the request that had that answer. */
@@ -96,8 +98,9 @@ export class ImageNode {
   /** `AttrFlag` bits: what may be done with it, and whose its data is. */
   readonly flags: number;
 
-  constructor(id: number, stats: Stats, flags: number, asOf: number) {
+  constructor(id: number, stats: Stats, flags: number, asOf: number, generation?: number) {
     this.id = id;
+    this.generation = generation;
     this.asOf = asOf;
     this.isOutside = (flags & OUTSIDE) === OUTSIDE && stats.kind === "file";
     this.flags = flags;

@@ -264,7 +264,7 @@ export class ImageTree {
   forget(node: ImageNode): void {
     // Blocks that are read or written are not freed.
     this.data.whenIdle(node.id, () => {
-      this.data.forget(node.id);
+      this.data.gone(node.id);
       this.client.release(node.id);
       this.client.forget();
     });
@@ -278,7 +278,8 @@ export class ImageTree {
 
   /** The inode that an answer of the server has told of. */
   nodeOf(entry: View<typeof FuseEntryOut>): ImageNode {
-    return new ImageNode(entry.nodeid, statsOf(entry.attr), entry.attr.flags, this.client.requests);
+    const { nodeid, attr, generation } = entry;
+    return new ImageNode(nodeid, statsOf(attr), attr.flags, this.client.requests, generation);
   }
 
   /**

@@ -183,6 +183,35 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     assertClean(path);
   });
 
+  it("are refused where the file is gone, and its number another's", async () => {
+    for (const dataThrough of ["image", "server"] as const) {
+      const path = makeImage(files.path("gone.img"), 32, "-b", String(BLOCK));
+      const image = openImage(path, { writable: true, log: "ignore", dataThrough });
+      try {
+        image.writeFile("/kept", "kept");
+        image.link("/kept", "/linked");
+        image.writeFile("/old", "old");
+        const old = image.open("/old");
+        const kept = image.open("/kept");
+        await old.write(Buffer.from("OLD"), 0);
+        image.rm("/linked");
+        image.writeFile("/new", "new");
+        image.rename("/new", "/old");
+        image.writeFile("/other", "other");
+        assert.equal(image.stat("/other").ino, old.node.stats.ino);
+        await assert.rejects(old.write(Buffer.from("lost"), 0), { name: "ImageError", code: "ESTALE" });
+        await assert.rejects(old.read(new Uint8Array(1), 0), { code: "ESTALE" });
+        assert.equal(Buffer.from(image.readFile("/other")).toString(), "other");
+        await kept.write(Buffer.from("KEPT"), 0);
+        await kept.settled();
+        assert.equal(Buffer.from(image.readFile("/kept")).toString(), "KEPT");
+      } finally {
+        image.close();
+      }
+      assertClean(path);
+    }
+  });
+
   it("hold up who would free their blocks: EBUSY, or later", async () => {
     const { path, image } = withFile("busy.img");
     try {

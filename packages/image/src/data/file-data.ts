@@ -55,8 +55,10 @@ export interface FileData {
   touch(node: ImageNode): number;
   /** A file is durable when this returns; `dataOnly`: as far as it takes to read it back. @returns 0, or a negative errno */
   sync(node: ImageNode, dataOnly: boolean): number;
-  /** Nothing of a node is to be remembered: it may be gone, and its number another's. Nothing of it may be under way. */
+  /** Nothing of a node is to be remembered. Nothing of it may be under way. */
   forget(nodeid: number): void;
+  /** As `forget`: the node may be gone, and its number another's from now on. */
+  gone(nodeid: number): void;
   /** Brings to the image what is still on its way. @returns 0, or a negative errno */
   flush(): number;
   close(): void;

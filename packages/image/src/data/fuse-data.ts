@@ -129,6 +129,10 @@ export class FuseData implements FileData {
 
   forget(): void {}
 
+  gone(): void {
+    this.#opens.removed();
+  }
+
   flush(): number {
     return 0;
   }

@@ -9,7 +9,7 @@ import {
   type IomapConnection,
   type IomapFile,
 } from "@bulkhead/iomap";
-import { type ImageNode, statsOf } from "../node.js";
+import type { ImageNode } from "../node.js";
 import type { Done, FileData, Give } from "./file-data.js";
 import { FuseData } from "./fuse-data.js";
 import type { ImageDevice } from "./image-device.js";
@@ -176,6 +176,8 @@ export class IomapData implements FileData {
   /** Whoever has the data keeps the times of writing it. */
   touch(node: ImageNode): number {
     if (!node.isOutside) return 0;
+    const refusal = this.#opens.check(node);
+    if (refusal !== 0) return refusal;
     const valid = Fattr.MTIME | Fattr.MTIME_NOW;
     return this.#client.call("SETATTR", node.id, { request: { valid } }).error;
   }
@@ -183,6 +185,11 @@ export class IomapData implements FileData {
   sync(node: ImageNode, dataOnly: boolean): number {
     const file = this.#files.get(node.id);
     return file === undefined ? this.#through.sync(node, dataOnly) : this.#answer(file.fsync(dataOnly));
+  }
+
+  gone(nodeid: number): void {
+    this.#opens.removed();
+    this.forget(nodeid);
   }
 
   forget(nodeid: number): void {
@@ -227,7 +234,8 @@ export class IomapData implements FileData {
     if (refusal !== 0) return refusal;
     let file = this.#files.get(node.id);
     if (file === undefined) {
-      const failure = node.asOf <= this.#resizedAt ? this.#renew(node) : 0;
+      // There may be several nodes of a file: that it has grown through one of them is not known to the others.
+      const failure = node.asOf <= this.#resizedAt ? this.#opens.renew(node) : 0;
       if (failure !== 0) return failure;
       file = this.connection.open({ nodeid: node.id, ino: node.stats.ino }, attributesOf(node));
       this.#sizes.set(node.id, file.size);
@@ -241,15 +249,6 @@ export class IomapData implements FileData {
     }
     this.#files.set(node.id, file);
     return file;
-  }
-
-  /** There may be several nodes of a file: that one of them has grown is not known to the others. 0, or a negative errno. */
-  #renew(node: ImageNode): number {
-    const { error, out } = this.#client.call("GETATTR", node.id, {});
-    const [reply] = out;
-    if (error !== 0 || reply === undefined) return error || EIO;
-    node.update(statsOf(reply.attr), this.#client.requests);
-    return 0;
   }
 
   /** A server that is gone is no I/O error of the image. @throws FuseConnectionError */
