@@ -137,7 +137,8 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
       image.sync();
       const file = image.open("/file");
       const bytes = alignedBuffer(8 << 20).fill(2);
-      const under = Array.from({ length: 48 }, () => file.write(bytes, 0));
+      const under: Promise<unknown>[] = Array.from({ length: 48 }, () => file.write(bytes, 0));
+      under.push(file.read(alignedBuffer(1 << 20), 1 << 20));
       process.kill(image.serverPid, "SIGKILL");
       assert.throws(() => image.stat("/"), { code: "ERR_FUSE_CONNECTION" });
       image.close();

@@ -214,17 +214,16 @@ export class IomapData implements FileData {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.connection.abort();
-    let left = 1;
-    const closeAfterLast = () => {
-      if (--left > 0) return;
+    const close = () => {
       this.#device.close();
       closeSync(this.#fd);
     };
-    for (const file of this.#files.values()) {
-      left++;
-      file.whenIdle(closeAfterLast);
-    }
-    closeAfterLast();
+    const busy = [...this.#files.values()].filter(({ isBusy }) => isBusy);
+    let left = busy.length;
+    // Not from within what brings the last one to its end.
+    const ended = () => --left === 0 && queueMicrotask(close);
+    for (const file of busy) file.whenIdle(ended);
+    if (busy.length === 0) close();
   }
 
   /** Undefined where its data goes through the server; or the negative errno that open(2) gives. */
