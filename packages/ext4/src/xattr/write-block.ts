@@ -97,10 +97,12 @@ export function writeXattrBlock(
   }
   const block = createBlock(handle, inode, privileged);
   fill(block, list, hash, 1);
-  for (const stored of list) {
-    if (stored.valueInode !== 0 && stored.valueInode !== obtained) {
-      referenceValueInode(handle, stored.valueInode, { block: block.block, inode: inode.ino });
-    }
+  // The caller's reference is for one entry; another one may have the same value.
+  let counted = obtained === 0;
+  for (const { valueInode } of list) {
+    if (valueInode === 0) continue;
+    if (!counted && valueInode === obtained) counted = true;
+    else referenceValueInode(handle, valueInode, { block: block.block, inode: inode.ino });
   }
   if (hash !== 0) sharedXattrs(volume).blocks.rememberNew(handle, hash, block.block);
   inode.fileAcl = block.block;

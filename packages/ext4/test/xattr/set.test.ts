@@ -176,6 +176,21 @@ describe("setting an attribute", { skip }, () => {
     });
   });
 
+  it("counts a value inode once for each attribute of a block that it is the value of", () => {
+    const options = ["-b", "1024", "-I", "128", "-O", "ea_inode,^metadata_csum"];
+    const image = imageWithFiles(images, "twice.img", "8M", options);
+    changeImage(image, (volume) => {
+      const [a, b] = ["f0", "f1"].map((name) => inodeOf(volume, name)) as [Inode, Inode];
+      const value = "v".repeat(5000);
+      for (const inode of [a, b]) set(volume, inode, "user.one", value);
+      assert.equal(a.fileAcl, b.fileAcl);
+      set(volume, b, "user.two", value); // in a block of its own now, which has it twice
+      remove(volume, a, "user.one");
+      remove(volume, b, "user.two");
+      assert.equal(attributesOf(volume, b).get("user.one"), value);
+    });
+  });
+
   it("with a value of 64 KiB works where values may have inodes", () => {
     const image = imageWithFiles(images, "largest.img", "8M", ["-b", "1024", "-O", "ea_inode"]);
     changeImage(image, (volume) => {
