@@ -39,7 +39,7 @@ import { entryInode, lookupEntry } from "./namespace/entry.js";
 import { checkFallocate, fallocate } from "./namespace/fallocate.js";
 import { link, rmdir, unlink } from "./namespace/link.js";
 import { deleteInode, endGrowth, truncateOrphan } from "./namespace/release.js";
-import { rename } from "./namespace/rename.js";
+import { type Renaming, rename } from "./namespace/rename.js";
 import { cleanOrphans } from "./orphan/clean.js";
 import { enableQuota } from "./quota/quota.js";
 import { ErrorRecord } from "./superblock/error-record.js";
@@ -160,6 +160,11 @@ export class FileSystem {
   /** Whether limits of users, groups or projects are enforced. */
   get enforcesLimits(): boolean {
     return this.#enforcesLimits;
+  }
+  /** Whose user and group may use the reserved blocks besides root (s_def_resuid, s_def_resgid); group 0 is nobody's. */
+  get reservedFor(): { readonly uid: number; readonly gid: number } {
+    const { defaultResuid, defaultResgid } = this.#volume.superblock;
+    return { uid: defaultResuid, gid: defaultResgid };
   }
   get root(): Inode {
     return this.inode(ReservedInode.root);
@@ -291,8 +296,8 @@ export class FileSystem {
   }
 
   /** @throws FileSystemError EEXIST, EPERM, EMLINK, EXDEV, ENOSPC */
-  link(inode: Inode, dir: Inode, name: Uint8Array): void {
-    link(this.#volume, inode, dir, name);
+  link(inode: Inode, dir: Inode, name: Uint8Array, privileged = false): void {
+    link(this.#volume, inode, dir, name, privileged);
   }
 
   /** Takes a name away. An inode that has none left stays usable until `release`. @throws FileSystemError ENOENT, EISDIR, EPERM */
@@ -309,7 +314,7 @@ export class FileSystem {
    * Moves or exchanges names, as renameat2(2).
    *
    * @param flags see RenameFlag
-   * @param owner of the whiteout, where one is asked for
+   * @param renaming whose the whiteout is, where one is asked for, and whether the reserved blocks may be used
    */
   rename(
     dir: Inode,
@@ -317,9 +322,9 @@ export class FileSystem {
     newDir: Inode,
     newName: Uint8Array,
     flags = 0,
-    owner: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 },
+    renaming: Renaming = { uid: 0, gid: 0 },
   ): void {
-    rename(this.#volume, { dir, name }, { dir: newDir, name: newName }, flags, owner);
+    rename(this.#volume, { dir, name }, { dir: newDir, name: newName }, flags, renaming);
   }
 
   /** Nobody uses an inode any more: without links it is deleted. */
@@ -365,8 +370,8 @@ export class FileSystem {
   }
 
   /** @param flags XATTR_CREATE 1, XATTR_REPLACE 2. @throws FileSystemError EEXIST, ENODATA, ENOSPC, EOPNOTSUPP, … */
-  setXattr(inode: Inode, name: string, value: Uint8Array, flags = 0): void {
-    changeXattr(this.#volume, inode, name, value, flags);
+  setXattr(inode: Inode, name: string, value: Uint8Array, flags = 0, privileged = false): void {
+    changeXattr(this.#volume, inode, name, value, flags, privileged);
   }
 
   /** @throws FileSystemError ENODATA */
@@ -379,8 +384,8 @@ export class FileSystem {
     setFlags(this.#volume, inode, flags);
   }
 
-  setProject(inode: Inode, projectId: number): void {
-    setProject(this.#volume, inode, projectId);
+  setProject(inode: Inode, projectId: number, privileged = false): void {
+    setProject(this.#volume, inode, projectId, privileged);
   }
 
   setGeneration(inode: Inode, generation: number): void {
@@ -418,8 +423,8 @@ export class FileSystem {
   }
 
   /** Writes into inline data. False: it has moved out to a block, and the write goes on there. */
-  writeInline(inode: Inode, pos: number, bytes: Uint8Array): boolean {
-    return writeInline(this.#volume, inode, pos, bytes);
+  writeInline(inode: Inode, pos: number, bytes: Uint8Array, privileged = false): boolean {
+    return writeInline(this.#volume, inode, pos, bytes, privileged);
   }
 
   /** Whether a file's data goes through the journal: it is then read and written by the two below, and never on the device. */

@@ -70,7 +70,7 @@ export class EngineMappings implements MappingServer<Inode> {
   writeInline(inode: Inode, pos: number, source: Uint8Array): number {
     try {
       if (this.#fs.journalsData(inode)) return this.#fs.writeJournalled(inode, pos, source, this.privileged);
-      return this.#fs.writeInline(inode, pos, source) ? source.length : 0;
+      return this.#fs.writeInline(inode, pos, source, this.privileged) ? source.length : 0;
     } catch (error) {
       return this.#failure(error);
     }

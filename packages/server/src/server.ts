@@ -301,10 +301,9 @@ export class Ext4Server {
 
   /** Whether whoever asks may use the reserved blocks. */
   isPrivileged(context: Context): boolean {
-    const { reservedUid, reservedGid } = this.#options;
-    return (
-      context.uid === 0 || context.uid === reservedUid || (reservedGid !== undefined && context.gid === reservedGid)
-    );
+    const { reservedUid = this.fs.reservedFor.uid, reservedGid = this.fs.reservedFor.gid } = this.#options;
+    const { uid, gid } = context;
+    return uid === 0 || uid === reservedUid || (reservedGid !== 0 && gid === reservedGid);
   }
 
   /**

@@ -1,6 +1,7 @@
 // Oracle: what the kernel in front of a server goes on showing after a call that failed: what it showed before. e2fsck for the rest.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { bytes, ROOT } from "./client.js";
 import { BIG_SIZE, cannotMakeImages, pattern } from "./image.js";
 import { Writer } from "./writer.js";
 
@@ -88,4 +89,58 @@ test("a punched hole that the map has no room for leaves every byte", { skip }, 
     assert.deepEqual(client.contents(big), before, `at ${at}`);
   }
   client.closed();
+});
+
+test("what remains is root's, the user's and the group's whom the superblock or an option names, whatever they make", {
+  skip,
+}, () => {
+  const USER = { uid: 1000, gid: 1000 };
+  const callers = [
+    { who: { uid: 0, gid: 7 }, serving: {} },
+    { who: { uid: 70, gid: 7 }, serving: {} },
+    { who: { uid: 7, gid: 50 }, serving: {} },
+    { who: { uid: 71, gid: 7 }, serving: { reservedUid: 71 } },
+    { who: { uid: 7, gid: 51 }, serving: { reservedGid: 51 } },
+  ];
+  for (const { who, serving } of callers) {
+    const client = new Filler({}, serving);
+    const inlined = client.make("inlined");
+    assert.equal(client.write(inlined, 0, pattern(40)), 40);
+    const other = client.make("other");
+    const { superblock } = client.fs.volume;
+    superblock.reservedBlocksCountLo = 400;
+    superblock.defaultResuid = 70;
+    superblock.defaultResgid = 50;
+    const filling = client.make("filling");
+    const more = { request: { mode: 0, offset: 0, length: 0 } };
+    do more.request.length += BLOCK;
+    while (client.ask("FALLOCATE", filling, more, 0, USER).error === 0);
+
+    const name = (n: number) => [bytes(`${"n".repeat(200)}${n}`)] as const;
+    const target = bytes("t".repeat(300));
+    const value = pattern(500);
+    const makeAll = (header: { uid: number; gid: number }, from: number) => {
+      const errors = new Set<number>();
+      // As many as need another block of the directory.
+      for (let n = from; n < from + 10; n++) {
+        errors.add(client.ask("MKNOD", ROOT, { request: { mode: 0o100644 }, names: name(n) }, 0, header).error);
+        const link = { request: { oldnodeid: other }, names: name(n + 100) };
+        errors.add(client.ask("LINK", ROOT, link, 0, header).error);
+        const rename = { request: { newdir: ROOT }, names: [...name(n + 100), ...name(n + 200)] as const };
+        errors.add(client.ask("RENAME2", ROOT, rename, 0, header).error);
+      }
+      const link = { names: [bytes(`s${from}`), target] as const };
+      const set = { request: { size: value.length }, names: [bytes("trusted.t")] as const, data: value };
+      return {
+        names: [...errors].filter((error) => error !== -2), // of what LINK did not make
+        symlink: client.ask("SYMLINK", ROOT, link, 0, header).error,
+        setxattr: client.ask("SETXATTR", other, set, 0, header).error,
+        fallocate: client.ask("FALLOCATE", inlined, { request: { mode: 0, length: BLOCK } }, 0, header).error,
+      };
+    };
+    const refused = makeAll(USER, 0);
+    assert.deepEqual(refused, { names: [0, ENOSPC], symlink: ENOSPC, setxattr: ENOSPC, fallocate: ENOSPC });
+    assert.deepEqual(makeAll(who, 20), { names: [0], symlink: 0, setxattr: 0, fallocate: 0 });
+    client.closed();
+  }
 });

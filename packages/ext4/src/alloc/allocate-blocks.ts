@@ -25,7 +25,7 @@ export interface BlockRequest {
   inode: Inode | undefined;
   /** Whether they will hold metadata. */
   metadata: boolean;
-  /** Whether the reserved blocks may be used, see mayUseReserved. */
+  /** Whether the reserved blocks may be used. */
   privileged: boolean;
 }
 

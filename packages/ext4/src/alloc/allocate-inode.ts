@@ -60,7 +60,7 @@ export function allocateInode(handle: Handle, request: InodeRequest): Inode {
   allocator.createdInode(allocator.space(group), inode);
   volume.inodes.delete(inode.ino);
   volume.inodes.add(inode);
-  chargeInode(handle, inode, 1);
+  chargeInode(handle, inode, 1, handle.privileged);
   return inode;
 }
 

@@ -139,7 +139,7 @@ function mapToWrite(
       return;
     }
   }
-  if (inode.hasInlineData && (pos < blockSize || !only)) spill(volume, inode, operation);
+  if (inode.hasInlineData && (pos < blockSize || !only)) spill(volume, inode, operation, options.privileged);
   map(volume, inode, pos, count, options.dev, out);
   if ((operation & IomapOperation.overwriteOnly) !== 0 && out.type !== MappingType.mapped) {
     throw new FileSystemError("EAGAIN", `byte ${pos} of inode ${inode.ino} is not written yet`);
@@ -176,9 +176,12 @@ function refuseToWait(operation: number, inode: Inode): void {
 }
 
 /** Moves inline data out to a block, and on to the device itself, where the host will look for it. */
-function spill(volume: Volume, inode: Inode, operation: number): void {
+function spill(volume: Volume, inode: Inode, operation: number, privileged: boolean): void {
   refuseToWait(operation, inode);
-  const block = transact(volume, ALLOCATE_CREDITS, (handle) => moveOut(handle, inode));
+  const block = transact(volume, ALLOCATE_CREDITS, (handle) => {
+    handle.privileged = privileged;
+    return moveOut(handle, inode);
+  });
   if (block === 0) return;
   volume.device.flush();
   volume.handOver?.(block, 1);

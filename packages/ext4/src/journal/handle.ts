@@ -38,6 +38,8 @@ export class Handle {
   restarted = false;
   /** Whether the operation can begin anew all the same: what is permanent of it, it then finds done. It says so itself. */
   resumes = false;
+  /** Whether whoever asks for the operation may use the reserved blocks, and go beyond limits of quota. */
+  privileged = false;
   readonly #transactions: Transactions;
   readonly #blocks: CachedBlock[] = [];
   readonly #inodes: Inode[] = [];

@@ -156,6 +156,7 @@ export class Transactions {
     handle.begin(this.nextHandle(), credits);
     handle.restarted = false;
     handle.resumes = false;
+    handle.privileged = false;
     this.changes?.begin();
     this.#active = true;
     try {

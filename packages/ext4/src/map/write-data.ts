@@ -4,13 +4,12 @@ import type { Handle } from "../journal/handle.js";
 import { allocateRange, convertUnwritten } from "./allocate-range.js";
 import { BlockMapping, MappingType } from "./mapping.js";
 
-const WRITTEN = { unwritten: false, privileged: false } as const;
-
 /**
  * A block of a file that the engine writes itself, ready to be changed: readFileBlock's counterpart. Where no data was (a hole, an
  * unwritten extent) it is a block of zeros. Size and times stay.
  *
  * @param seal see Handle.modify
+ * @param privileged whether the reserved blocks may be used, and limits of quota do not count
  * @throws FileSystemError ENOSPC, EDQUOT, EFBIG; CorruptionError, DeviceError
  */
 export function getFileBlockForWrite(
@@ -19,9 +18,10 @@ export function getFileBlockForWrite(
   fileBlock: number,
   seal?: Seal,
   seed = 0,
+  privileged = handle.privileged,
 ): CachedBlock {
   const mapping = new BlockMapping();
-  allocateRange(handle, inode, fileBlock, 1, WRITTEN, mapping);
+  allocateRange(handle, inode, fileBlock, 1, { unwritten: false, privileged }, mapping);
   const { block, type, isNew } = mapping;
   if (type === MappingType.unwritten) convertUnwritten(handle, inode, fileBlock, 1);
   if (isNew || type === MappingType.unwritten) return handle.create(block, seal, seed);

@@ -143,7 +143,7 @@ export function setGeneration(volume: Volume, inode: Inode, generation: number):
 }
 
 /** @throws FileSystemError EOPNOTSUPP without the project feature, or room for a project in the inode; EDQUOT */
-export function setProject(volume: Volume, inode: Inode, projectId: number): void {
+export function setProject(volume: Volume, inode: Inode, projectId: number, privileged = false): void {
   if ((volume.superblock.featureRoCompat & roCompatFeature.project) === 0) {
     if (projectId === 0) return;
     throw new FileSystemError("EOPNOTSUPP", "the project feature is off");
@@ -154,7 +154,7 @@ export function setProject(volume: Volume, inode: Inode, projectId: number): voi
   }
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
     touchChanged(handle, inode);
-    transferQuota(handle, inode, { projectId });
+    transferQuota(handle, inode, { projectId }, privileged);
     inode.projectId = projectId;
   });
 }
@@ -166,11 +166,12 @@ export function changeXattr(
   name: string,
   value: Uint8Array | undefined,
   flags: number,
+  privileged = false,
 ): void {
   checkChangeable(inode);
   transact(volume, xattrCredits(volume, value?.length ?? 0), (handle) => {
     if (value === undefined) removeXattr(handle, inode, name);
-    else if (!setXattr(handle, inode, name, value, flags)) return;
+    else if (!setXattr(handle, inode, name, value, flags, { privileged })) return;
     touchChanged(handle, inode);
   });
 }

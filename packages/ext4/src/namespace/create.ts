@@ -23,7 +23,7 @@ export interface Creation {
   readonly umask?: number;
   /** Whether the mode is what it is to be, neither umask nor default ACL apply, and whoever asks sets the ACLs. Default false. */
   readonly final?: boolean;
-  /** Whether the blocks reserved for the superuser may be used. Default false. */
+  /** Whether the blocks reserved for the superuser may be used, and limits of quota do not count. Default false. */
   readonly privileged?: boolean;
   /** Device number of a device file, in the kernel's encoding for user space (new_encode_dev). */
   readonly rdev?: number;
@@ -41,6 +41,7 @@ export function create(volume: Volume, dir: Inode, name: Uint8Array, creation: C
   checkMayCreate(dir);
   checkCreatable(creation.mode);
   return transact(volume, CREATE_CREDITS + directoryCredits(volume), (handle) => {
+    handle.privileged = creation.privileged === true;
     const inode = newInode(handle, dir, creation.mode, creation);
     addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
     touchModified(handle, dir);
@@ -67,6 +68,7 @@ export function mkdir(volume: Volume, dir: Inode, name: Uint8Array, creation: Cr
   checkMayCreate(dir);
   checkSubdirectoryLimit(volume, dir);
   return transact(volume, CREATE_CREDITS + 2 * directoryCredits(volume), (handle) => {
+    handle.privileged = creation.privileged === true;
     const inode = newInode(handle, dir, FileType.directory | (creation.mode & PERMISSIONS), creation);
     inode.linksCount = 2;
     initDirectory(handle, inode, dir.ino);
@@ -92,6 +94,7 @@ export function symlink(
     throw new FileSystemError("ENAMETOOLONG", `a target of ${target.length} bytes`);
   }
   return transact(volume, CREATE_CREDITS + directoryCredits(volume), (handle) => {
+    handle.privileged = creation.privileged === true;
     const inode = newInode(handle, dir, FileType.symlink | 0o777, creation);
     storeTarget(handle, inode, target);
     addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
@@ -118,6 +121,7 @@ export function tmpfile(volume: Volume, dir: Inode, creation: Creation): Inode {
   if (dir.linksCount === 0) throw new FileSystemError("EPERM", `directory ${dir.ino} has been removed`);
   checkMayCreate(dir);
   return transact(volume, CREATE_CREDITS + 4, (handle) => {
+    handle.privileged = creation.privileged === true;
     const inode = newInode(handle, dir, FileType.regular | (creation.mode & PERMISSIONS), creation);
     inode.linksCount = 0;
     keepUnlinked(handle, inode);

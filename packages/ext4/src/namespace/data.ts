@@ -95,6 +95,7 @@ export function beginWrite(
     if (pos + count > maxFileSize(handle.volume, inode) && pos >= maxFileSize(handle.volume, inode)) {
       throw new FileSystemError("EFBIG", `a write at ${pos}`);
     }
+    handle.privileged = privileged;
     spillToBlock(handle, inode);
     mapBytesForWrite(handle, inode, pos, count, operation, dev, out, privileged);
   });
@@ -135,10 +136,17 @@ export function endOfWrite(
  *
  * @returns whether the bytes are in the inode now; if not, the file has blocks, and the write goes on there
  */
-export function writeInline(volume: Volume, inode: Inode, pos: number, bytes: Uint8Array): boolean {
+export function writeInline(
+  volume: Volume,
+  inode: Inode,
+  pos: number,
+  bytes: Uint8Array,
+  privileged: boolean,
+): boolean {
   checkWritable(inode);
   checkAppend(inode, pos);
   return transact(volume, ALLOCATE_CREDITS + SIZE_CREDITS, (handle) => {
+    handle.privileged = privileged;
     handle.modifyInode(inode);
     const fits = writeInlineData(handle, inode, pos, bytes);
     if (!fits) spillToBlock(handle, inode);
@@ -154,7 +162,7 @@ export function spillToBlock(handle: Handle, inode: Inode): void {
 /** The block that inline data has moved to, 0 when there was none. */
 export function moveOut(handle: Handle, inode: Inode): number {
   const { device, geometry } = handle.volume;
-  const { block, bytes } = spillInlineData(handle, inode);
+  const { block, bytes } = spillInlineData(handle, inode, handle.privileged);
   if (block !== 0) device.write(block * geometry.blockSize, bytes);
   return block;
 }

@@ -51,6 +51,7 @@ export function fallocate(
     const { blockSize } = volume.geometry;
     const isRagged = offset % blockSize !== 0 || length % blockSize !== 0;
     if ((mode & (punchHole | zeroRange)) !== 0 && isRagged) handle.changes?.needData();
+    handle.privileged = privileged;
     handle.modifyInode(inode);
     spillToBlock(handle, inode);
     if (mode & punchHole) punch(handle, inode, offset, length);

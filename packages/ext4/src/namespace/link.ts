@@ -25,8 +25,8 @@ import { entryInode } from "./entry.js";
 /** Blocks that a change of links changes besides the directory's: the inode, its neighbours on the list of orphans, the superblock. */
 const LINK_CREDITS = 12;
 
-/** Gives an inode one more name. */
-export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array): void {
+/** Gives an inode one more name. @param privileged see Handle.privileged */
+export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array, privileged: boolean): void {
   checkName(name);
   checkMayCreate(dir);
   if (inode.isDirectory) throw new FileSystemError("EPERM", "a directory cannot have a second name");
@@ -39,6 +39,7 @@ export function link(volume: Volume, inode: Inode, dir: Inode, name: Uint8Array)
   if (inode.linksCount >= LINK_MAX) throw new FileSystemError("EMLINK", `inode ${inode.ino} has ${LINK_MAX} links`);
   checkProject(volume, dir, inode);
   transact(volume, LINK_CREDITS + directoryCredits(volume), (handle) => {
+    handle.privileged = privileged;
     addEntry(handle, dir, name, inode.ino, entryTypeOf(inode.mode));
     touchModified(handle, dir);
     touchNamed(handle, inode);

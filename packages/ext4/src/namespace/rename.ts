@@ -28,6 +28,15 @@ export const RenameFlag = { noReplace: 1, exchange: 2, whiteout: 4 } as const;
 /** Blocks of both directories' inodes, the two that move, orphans, a whiteout, quota. */
 const RENAME_CREDITS = 40;
 
+/** Who asks. */
+export interface Renaming {
+  /** Who owns the whiteout, a character device 0:0 that stays behind with `whiteout`. */
+  readonly uid: number;
+  readonly gid: number;
+  /** See Handle.privileged. Default false. */
+  readonly privileged?: boolean;
+}
+
 /** Where a name is, and whose it is. */
 interface Place {
   readonly dir: Inode;
@@ -38,15 +47,8 @@ interface Place {
  * Moves a name, over another one if there is one; exchanges the two with `exchange`.
  *
  * @param flags see RenameFlag
- * @param owner who owns the whiteout, a character device 0:0 that stays behind with `whiteout`
  */
-export function rename(
-  volume: Volume,
-  from: Place,
-  to: Place,
-  flags: number,
-  owner: { readonly uid: number; readonly gid: number },
-): void {
+export function rename(volume: Volume, from: Place, to: Place, flags: number, renaming: Renaming): void {
   const known = RenameFlag.noReplace | RenameFlag.exchange | RenameFlag.whiteout;
   const exchange = (flags & RenameFlag.exchange) !== 0;
   if ((flags & ~known) !== 0 || (exchange && flags !== RenameFlag.exchange)) {
@@ -80,8 +82,9 @@ export function rename(
   if (!exchange && target !== undefined) checkReplaceable(volume, moved, target);
 
   transact(volume, RENAME_CREDITS + 3 * directoryCredits(volume), (handle) => {
+    handle.privileged = renaming.privileged === true;
     if (exchange) exchangeEntries(handle, from, moved, to, target!);
-    else moveEntry(handle, from, moved, to, target, (flags & RenameFlag.whiteout) !== 0 ? owner : undefined);
+    else moveEntry(handle, from, moved, to, target, (flags & RenameFlag.whiteout) !== 0 ? renaming : undefined);
   });
 }
 
@@ -103,7 +106,7 @@ function moveEntry(
   moved: Inode,
   to: Place,
   target: Inode | undefined,
-  whiteoutOwner: { readonly uid: number; readonly gid: number } | undefined,
+  whiteoutOwner: Renaming | undefined,
 ): void {
   const { volume } = handle;
   const elsewhere = from.dir !== to.dir;

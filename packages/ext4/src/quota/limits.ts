@@ -22,17 +22,23 @@ export function hasLimits(entry: QuotaEntryView): boolean {
  *
  * @param bytes more space, and more inodes
  * @param now seconds since 1970
+ * @param privileged whether nothing is refused; the time starts all the same
  * @throws FileSystemError EDQUOT
  */
-export function checkLimits(entry: QuotaEntryView, bytes: number, inodes: number, now: number, grace: Grace): void {
+export function checkLimits(
+  entry: QuotaEntryView,
+  bytes: number,
+  inodes: number,
+  now: number,
+  grace: Grace,
+  privileged: boolean,
+): void {
   if (bytes > 0) {
     const { spaceHardLimit, spaceSoftLimit, spaceTime } = entry;
     const space = entry.space + bytes;
     const soft = spaceSoftLimit !== 0 && space > spaceSoftLimit * LIMIT_UNIT;
-    if (
-      (spaceHardLimit !== 0 && space > spaceHardLimit * LIMIT_UNIT) ||
-      (soft && spaceTime !== 0 && now >= spaceTime)
-    ) {
+    const hard = spaceHardLimit !== 0 && space > spaceHardLimit * LIMIT_UNIT;
+    if (!privileged && (hard || (soft && spaceTime !== 0 && now >= spaceTime))) {
       throw new FileSystemError("EDQUOT", `id ${entry.id} may not have ${space} bytes`);
     }
     if (soft && spaceTime === 0) entry.spaceTime = now + grace.space;
@@ -41,7 +47,8 @@ export function checkLimits(entry: QuotaEntryView, bytes: number, inodes: number
     const { inodeHardLimit, inodeSoftLimit, inodeTime } = entry;
     const count = entry.inodes + inodes;
     const soft = inodeSoftLimit !== 0 && count > inodeSoftLimit;
-    if ((inodeHardLimit !== 0 && count > inodeHardLimit) || (soft && inodeTime !== 0 && now >= inodeTime)) {
+    const hard = inodeHardLimit !== 0 && count > inodeHardLimit;
+    if (!privileged && (hard || (soft && inodeTime !== 0 && now >= inodeTime))) {
       throw new FileSystemError("EDQUOT", `id ${entry.id} may not have ${count} inodes`);
     }
     if (soft && inodeTime === 0) entry.inodeTime = now + grace.inodes;

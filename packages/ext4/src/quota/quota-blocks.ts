@@ -102,7 +102,8 @@ export class QuotaBlocks {
       return freeBlock;
     }
     const inode = this.#inode;
-    const cached = getFileBlockForWrite(handle, inode, Math.floor(blocks / this.#perBlock));
+    // Whoever is counted: the file is the file system's own.
+    const cached = getFileBlockForWrite(handle, inode, Math.floor(blocks / this.#perBlock), undefined, 0, true);
     const offset = this.offset(blocks);
     cached.data.fill(0, offset, offset + QUOTA_BLOCK_SIZE);
     handle.modifyInode(inode);

@@ -121,8 +121,8 @@ export function transferQuota(handle: Handle, inode: Inode, owners: NewOwners, p
     const to = ids[type];
     if (tree === undefined || to === undefined || to === from || !isCounted(handle.volume, inode)) continue;
     moved ??= { bytes: inode.blocks * 512, inodes: 1 + countValueInodes(handle.volume, inode) };
-    add(handle, tree, to, moved.bytes, moved.inodes, enforced[type]! && !privileged);
-    add(handle, tree, from, -moved.bytes, -moved.inodes, false);
+    add(handle, tree, to, moved.bytes, moved.inodes, enforced[type]!, privileged);
+    add(handle, tree, from, -moved.bytes, -moved.inodes, false, true);
   }
 }
 
@@ -131,7 +131,7 @@ function charge(handle: Handle, inode: Inode, bytes: number, inodes: number, pri
   for (const type of TYPES) {
     const tree = trees[type];
     if (tree === undefined || !isCounted(handle.volume, inode)) continue;
-    add(handle, tree, ownerOf(inode, type), bytes, inodes, enforced[type]! && !privileged);
+    add(handle, tree, ownerOf(inode, type), bytes, inodes, enforced[type]!, privileged);
   }
 }
 
@@ -152,12 +152,20 @@ function isCounted({ geometry, superblock }: Volume, inode: Inode): boolean {
   );
 }
 
-function add(handle: Handle, tree: QuotaTree, id: number, bytes: number, inodes: number, enforce: boolean): void {
+function add(
+  handle: Handle,
+  tree: QuotaTree,
+  id: number,
+  bytes: number,
+  inodes: number,
+  enforce: boolean,
+  privileged: boolean,
+): void {
   if (bytes <= 0 && inodes <= 0 && tree.find(id) === undefined) return;
   const entry = tree.change(handle, id);
   if (enforce && (bytes > 0 || inodes > 0)) {
     const now = handle.volume.environment.clock.now().seconds;
-    checkLimits(entry, bytes, inodes, now, tree.grace());
+    checkLimits(entry, bytes, inodes, now, tree.grace(), privileged);
   }
   // More is given back than was counted only where the file was wrong before.
   entry.space = Math.max(0, entry.space + bytes);

@@ -6,7 +6,6 @@ import { allocateInode } from "../../src/alloc/allocate-inode.js";
 import { freeBlocks } from "../../src/alloc/free-blocks.js";
 import { freeBlockCount, reservedBlockCount } from "../../src/alloc/free-counts.js";
 import { goalOfInode } from "../../src/alloc/goal.js";
-import { mayUseReserved } from "../../src/alloc/reserved.js";
 import { trim } from "../../src/alloc/trim.js";
 import { FileSystemError } from "../../src/errors.js";
 import { FileType, InodeFlag } from "../../src/format/inode.js";
@@ -192,22 +191,6 @@ describe("reserved blocks", { skip }, () => {
       assert.equal(freeBlockCount(volume), reserved);
       take(true);
       assert.ok(freeBlockCount(volume) < reserved);
-    });
-  });
-
-  it("are for root, the user and the group of the superblock", () => {
-    const image = images.make("image", "2M", ["-t", "ext4", "-b", "1024"]);
-    withVolume(image, (volume) => {
-      const may = (uid: number, gid: number, privileged = false) => mayUseReserved(volume, { uid, gid, privileged });
-      assert.equal(may(1000, 1000), false);
-      assert.equal(may(1000, 1000, true), true);
-      assert.equal(may(0, 1000), true);
-      assert.equal(may(1000, 0), false); // s_def_resgid 0 means no group
-      volume.superblock.defaultResuid = 1000;
-      volume.superblock.defaultResgid = 50;
-      assert.equal(may(1000, 7), true);
-      assert.equal(may(7, 50), true);
-      assert.equal(may(0, 0), false);
     });
   });
 });

@@ -5,12 +5,14 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { CorruptionError, FileSystemError, isEngineError } from "../../src/errors.js";
+import { ReservedInode } from "../../src/format/inode.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import type { Inode } from "../../src/inode/inode.js";
 import type { Handle } from "../../src/journal/handle.js";
 import { NoJournal } from "../../src/journal/no-journal.js";
 import { Transactions, transact } from "../../src/journal/transactions.js";
 import { readFileBlock } from "../../src/map/read-data.js";
+import { create } from "../../src/namespace/create.js";
 import {
   chargeBlocks,
   chargeInode,
@@ -173,6 +175,7 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
       enableQuota(volume, { user: true });
       refused(() => charge(5 * 1024));
       charge(5 * 1024, true);
+      assert.equal(tree.find(42)!.spaceTime, 1000 + 7 * 86_400, "root takes her above it, and the time starts");
       charge(-5 * 1024);
       charge(3 * 1024);
       assert.equal(tree.find(42)!.spaceTime, 1000 + 7 * 86_400);
@@ -198,6 +201,11 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
       });
       refused(() => transact(volume, 20, (handle) => change(handle, other, { uid: 42 })));
       assert.equal(other.uid, 43);
+      const root = cachedInode(volume, ReservedInode.root);
+      const file = { mode: 0o100644, uid: 42, gid: 0 };
+      refused(() => create(volume, root, new TextEncoder().encode("more"), file));
+      mine.push(create(volume, root, new TextEncoder().encode("more"), { ...file, privileged: true }));
+      assert.equal(quotaUsage(volume, 0, 42)?.inodes, 5);
       for (const inode of mine) transact(volume, 40, (handle) => change(handle, inode, { uid: 44 }));
       assert.equal(quotaUsage(volume, 0, 42)?.inodes, 0, "limits stay without usage");
     });

@@ -48,7 +48,7 @@ export function creationOperations(server: Ext4Server) {
     LINK(context, request, name, out) {
       const dir = server.inode(context.nodeid);
       const inode = server.inode(request.oldnodeid);
-      fs.link(inode, dir, name);
+      fs.link(inode, dir, name, server.isPrivileged(context));
       server.fillEntry(out, dir, inode);
       server.changedDirectory(dir);
       return 0;

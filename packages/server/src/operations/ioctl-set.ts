@@ -53,7 +53,7 @@ export function setByIoctl(
       break;
     case FS_IOC_FSSETXATTR:
       if (data.length < FSXATTR_SIZE) return -errno.EINVAL;
-      return setExtended(server, inode, u32(data, 0), u32(data, 12));
+      return setExtended(server, context, inode, u32(data, 0), u32(data, 12));
     case FS_IOC_SETVERSION:
     case FS_IOC32_SETVERSION:
     case EXT4_IOC_SETVERSION:
@@ -94,14 +94,14 @@ function staysImmutable(inode: Inode, flags: number): boolean {
   return inode.has(InodeFlag.immutable) && (flags & InodeFlag.immutable) !== 0;
 }
 
-function setExtended(server: Ext4Server, inode: Inode, xflags: number, project: number): number {
+function setExtended(server: Ext4Server, context: Context, inode: Inode, xflags: number, project: number): number {
   if ((xflags & ~EXTENDED) !== 0) return -errno.EOPNOTSUPP;
   let flags = inode.flags & ~COMMON;
   for (const { xflag, flag } of extendedFlags) if ((xflags & xflag) !== 0) flags |= flag;
   const differs = changes(inode, flags, COMMON) || project !== inode.projectId;
   if (differs && staysImmutable(inode, flags)) return -errno.EPERM;
   if (flags !== (inode.flags | 0)) server.fs.setFlags(inode, flags >>> 0);
-  if (project !== inode.projectId) server.fs.setProject(inode, project);
+  if (project !== inode.projectId) server.fs.setProject(inode, project, server.isPrivileged(context));
   server.changedUnseen(inode);
   return 0;
 }

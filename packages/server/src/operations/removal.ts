@@ -8,7 +8,8 @@ export function removalOperations(server: Ext4Server) {
   function rename(context: Context, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): number {
     const from = server.inode(context.nodeid);
     const to = server.inode(newDir);
-    fs.rename(from, name, to, newName, flags, { uid: context.uid, gid: context.gid });
+    const { uid, gid } = context;
+    fs.rename(from, name, to, newName, flags, { uid, gid, privileged: server.isPrivileged(context) });
     server.changedDirectory(from);
     if (to !== from) server.changedDirectory(to);
     return 0;

@@ -62,7 +62,7 @@ export function xattrWritingOperations(server: Ext4Server) {
       if (inode.has(InodeFlag.immutable | InodeFlag.append)) return -errno.EPERM;
       const attribute = latin1(name);
       const { statBlocks } = inode;
-      fs.setXattr(inode, attribute, value, request.flags);
+      fs.setXattr(inode, attribute, value, request.flags, server.isPrivileged(context));
       if ((request.setxattr_flags & SetxattrFlag.ACL_KILL_SGID) !== 0 && attribute === ACL_ACCESS) {
         fs.setAttributes(inode, { mode: inode.mode & ~S_ISGID });
       }
