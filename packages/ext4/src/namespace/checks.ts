@@ -1,4 +1,5 @@
 import { lookup } from "../dir/directory.js";
+import { noKey } from "../dir/entry-errors.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { compatFeature, roCompatFeature } from "../format/features.js";
 import { InodeFlag, ReservedInode } from "../format/inode.js";
@@ -48,6 +49,11 @@ export function addSubdirectory(volume: Volume, dir: Inode): void {
 /** A subdirectory less. */
 export function removeSubdirectory(dir: Inode): void {
   if (dir.linksCount > 2) dir.linksCount--;
+}
+
+/** Refuses what takes the key of an encrypted directory, which nobody has here. */
+export function checkKey(dir: Inode): void {
+  if (dir.has(InodeFlag.encrypt)) throw noKey(dir);
 }
 
 /** Refuses what would move or link something into another project's tree. */

@@ -11,7 +11,7 @@ import { getFileBlockForWrite } from "../map/write-data.js";
 import { addOrphan } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { inheritAcl } from "../xattr/inherit-acl.js";
-import { addSubdirectory, checkMayCreate, checkName, checkSubdirectoryLimit, entryTypeOf } from "./checks.js";
+import { addSubdirectory, checkKey, checkMayCreate, checkName, checkSubdirectoryLimit, entryTypeOf } from "./checks.js";
 
 /** Who makes something new, and with what permissions. */
 export interface Creation {
@@ -120,6 +120,7 @@ export function tmpfile(volume: Volume, dir: Inode, creation: Creation): Inode {
   // No name goes into it: so says ext4_new_inode.
   if (dir.linksCount === 0) throw new FileSystemError("EPERM", `directory ${dir.ino} has been removed`);
   checkMayCreate(dir);
+  checkKey(dir);
   return transact(volume, CREATE_CREDITS + 4, (handle) => {
     handle.privileged = creation.privileged === true;
     const inode = newInode(handle, dir, FileType.regular | (creation.mode & PERMISSIONS), creation);

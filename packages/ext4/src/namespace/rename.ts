@@ -9,6 +9,7 @@ import { transact } from "../journal/transactions.js";
 import type { Volume } from "../volume.js";
 import {
   addSubdirectory,
+  checkKey,
   checkMayCreate,
   checkMayDelete,
   checkName,
@@ -67,6 +68,9 @@ export function rename(volume: Volume, from: Place, to: Place, flags: number, re
   checkMayDelete(from.dir, moved);
   if (target === undefined) checkMayCreate(to.dir);
   else checkMayDelete(to.dir, target);
+  // The name of an encrypted directory's entry is not known: it cannot be given to another one.
+  checkKey(from.dir);
+  checkKey(to.dir);
   checkProject(volume, to.dir, moved);
   if (exchange) checkProject(volume, from.dir, target!);
 

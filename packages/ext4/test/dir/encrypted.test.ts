@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { FileDevice } from "../../src/device/file.js";
 import { lookup } from "../../src/dir/directory.js";
+import { FileSystemError } from "../../src/errors.js";
+import { FileSystem } from "../../src/filesystem.js";
 import { InodeFlag } from "../../src/format/inode.js";
 import { readInode } from "../../src/inode/inode-table.js";
+import { checkImage } from "../writable.js";
 import { bytesOf, inKernelMount, list, makeFolder, mke2fs, openImage, skipWithout } from "./images.js";
 
 /** Adds a key to the mounted file system, makes encrypted directories and fills them; prints "unsupported" where that fails. */
@@ -33,6 +37,64 @@ const LIST = `
 import json, os, sys
 print(json.dumps({d: [os.stat(os.path.join(sys.argv[1], d)).st_ino, [[e.name, e.inode()] for e in os.scandir(os.path.join(sys.argv[1], d))]] for d in ("few", "many")}))
 `;
+
+/** Prints how each of these calls ends, as an errno's name. */
+const CHANGE = `
+import errno, json, os, sys
+root = sys.argv[1]
+few = os.path.join(root, "few")
+names = sorted(os.listdir(few))
+first, second, third = [os.path.join(few, name) for name in names[:3]]
+plain = os.path.join(root, "plain")
+def attempt(call, *args, **options):
+    try: call(*args, **options); return "ok"
+    except OSError as e: return errno.errorcode[e.errno]
+os.close(os.open(plain, os.O_CREAT))
+print(json.dumps([
+    attempt(os.rename, first, os.path.join(root, "out")),
+    attempt(os.rename, first, second),
+    attempt(os.rename, first, os.path.join(root, "many", names[0])),
+    attempt(os.rename, plain, os.path.join(few, "in")),
+    attempt(os.rename, plain, first),
+    attempt(os.open, few, os.O_TMPFILE | os.O_RDWR, 0o600),
+    attempt(os.rename, few, os.path.join(root, "FEW")),
+    attempt(os.link, os.path.join(root, "FEW", names[1]), os.path.join(root, "linked")),
+    attempt(os.unlink, os.path.join(root, "FEW", names[0])),
+]))
+`;
+
+/** What CHANGE does, done by the engine. */
+function changeIt(filesystem: FileSystem): string[] {
+  const { root } = filesystem;
+  const directory = (name: string) => filesystem.inode(filesystem.lookup(root, bytesOf(name)));
+  const [few, many] = [directory("few"), directory("many")];
+  const names = list(filesystem.volume, few)
+    .slice(2)
+    .map(({ name }) => name);
+  const [first, second] = names.sort().map(bytesOf) as [Uint8Array, Uint8Array];
+  const creation = { mode: 0o100600, uid: 0, gid: 0 };
+  filesystem.create(root, bytesOf("plain"), creation);
+  const attempt = (call: () => unknown) => {
+    try {
+      call();
+      return "ok";
+    } catch (error) {
+      if (error instanceof FileSystemError) return error.code;
+      throw error;
+    }
+  };
+  return [
+    attempt(() => filesystem.rename(few, first, root, bytesOf("out"))),
+    attempt(() => filesystem.rename(few, first, few, second)),
+    attempt(() => filesystem.rename(few, first, many, first)),
+    attempt(() => filesystem.rename(root, bytesOf("plain"), few, bytesOf("in"))),
+    attempt(() => filesystem.rename(root, bytesOf("plain"), few, first)),
+    attempt(() => filesystem.tmpfile(few, creation)),
+    attempt(() => filesystem.rename(root, bytesOf("few"), root, bytesOf("FEW"))),
+    attempt(() => filesystem.link(filesystem.inode(filesystem.lookup(few, second)), root, bytesOf("linked"))),
+    attempt(() => filesystem.unlink(few, first)),
+  ];
+}
 
 describe("encrypted directories without their key", {
   skip: skipWithout("root", "loop", "mke2fs", "python3"),
@@ -76,4 +138,22 @@ describe("encrypted directories without their key", {
       }
     });
   }
+
+  it("lose names, and get and move none, as in the kernel", (context) => {
+    const image = mke2fs(join(folder, "changed.img"), 32, "-b", "1024", "-N", "4096", "-O", "encrypt");
+    const filled = inKernelMount(image, ENCRYPT_AND_FILL);
+    if (filled !== "filled") {
+      context.skip(`the kernel cannot encrypt directories: ${filled}`);
+      return;
+    }
+    const copy = join(folder, "changed-by-us.img");
+    fs.copyFileSync(image, copy);
+    const truth = JSON.parse(inKernelMount(image, CHANGE)) as string[];
+    const device = new FileDevice(fs, fs.openSync(copy, "r+"), { readOnly: false });
+    const filesystem = FileSystem.mount(device, { writable: true });
+    assert.deepEqual(changeIt(filesystem), truth);
+    filesystem.unmount();
+    filesystem.close();
+    checkImage(copy);
+  });
 });
