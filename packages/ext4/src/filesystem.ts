@@ -41,6 +41,7 @@ import { link, rmdir, unlink } from "./namespace/link.js";
 import { deleteInode, endGrowth, truncateOrphan } from "./namespace/release.js";
 import { type Renaming, rename } from "./namespace/rename.js";
 import { cleanOrphans } from "./orphan/clean.js";
+import { projectStatistics } from "./quota/project-statistics.js";
 import { enableQuota } from "./quota/quota.js";
 import { ErrorRecord } from "./superblock/error-record.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
@@ -521,9 +522,10 @@ export class FileSystem {
     }
   }
 
-  /** What statfs(2) answers. */
-  statfs(): FileSystemStatistics {
-    return statistics(this.#volume, this.#minixDf);
+  /** What statfs(2) answers; in a directory that hands down a project with limits, that of the project. @throws CorruptionError quota-file */
+  statfs(inode?: Inode): FileSystemStatistics {
+    const whole = statistics(this.#volume, this.#minixDf);
+    return inode === undefined ? whole : projectStatistics(this.#volume, inode, whole);
   }
 
   /**

@@ -2,7 +2,7 @@ import { FileSystemError } from "../errors.js";
 import type { QuotaEntryView } from "../format/quota.js";
 
 /** Bytes of the units of limits of space. */
-const LIMIT_UNIT = 1024;
+export const LIMIT_UNIT = 1024;
 
 /** Seconds that may be spent above soft limits. */
 export interface Grace {

@@ -86,6 +86,16 @@ export function quotaUsage(volume: Volume, type: number, id: number): QuotaUsage
 }
 
 /**
+ * As quotaUsage, of the project that a directory hands down; undefined as well where its limits are not enforced.
+ *
+ * @throws CorruptionError quota-file
+ */
+export function projectUsage(volume: Volume, inode: Inode): QuotaUsage | undefined {
+  if (!inode.has(InodeFlag.projectInherit) || !accountsOf(volume).enforced[QuotaType.project]) return undefined;
+  return quotaUsage(volume, QuotaType.project, inode.projectId);
+}
+
+/**
  * Counts space that an inode's owners take or give back.
  *
  * @param bytes change, negative when space is freed: whole clusters

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
+import { FileDevice } from "../../src/device/file.js";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { CorruptionError, FileSystemError, isEngineError } from "../../src/errors.js";
-import { ReservedInode } from "../../src/format/inode.js";
+import { FileSystem } from "../../src/filesystem.js";
+import { InodeFlag, ReservedInode } from "../../src/format/inode.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import type { Inode } from "../../src/inode/inode.js";
 import type { Handle } from "../../src/journal/handle.js";
@@ -210,6 +212,58 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
       assert.equal(quotaUsage(volume, 0, 42)?.inodes, 0, "limits stay without usage");
     });
     assert.match(run("debugfs", ["-R", "lq user", image]), /^ +42 +0 .* 0 +4 +4$/m);
+  });
+});
+
+describe("statfs in a directory of a project", { skip: missingTool("mke2fs", "e2fsck") ?? false }, () => {
+  it("answers what the project's limits leave, where they are enforced (ext4_statfs_project)", () => {
+    const options = ["-t", "ext4", "-b", "1024", "-O", "quota,project", "-E", "quotatype=prjquota"];
+    const image = images.make("statfs.img", "8M", options);
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    for (const enforced of [false, true]) {
+      const device = new FileDevice(fs, fs.openSync(image, "r+"), { readOnly: false });
+      const filesystem = FileSystem.mount(device, { writable: true, quota: { project: enforced } });
+      const { root, volume } = filesystem;
+      const owner = { uid: 0, gid: 0 };
+      const dir = enforced
+        ? filesystem.inode(filesystem.lookup(root, bytes("dir")))
+        : filesystem.mkdir(root, bytes("dir"), { ...owner, mode: 0o755 });
+      const tree = new QuotaTree(volume, 2, volume.superblock.projectQuotaInode);
+      const limit = (soft: number, hard: number) =>
+        transact(volume, 10, (handle) => {
+          const entry = tree.change(handle, 5);
+          entry.spaceSoftLimit = soft;
+          entry.spaceHardLimit = hard;
+          entry.inodeSoftLimit = soft / 100;
+          entry.inodeHardLimit = hard / 100;
+        });
+      if (!enforced) {
+        filesystem.setProject(dir, 5);
+        filesystem.setFlags(dir, dir.flags | InodeFlag.projectInherit);
+        const file = filesystem.create(dir, bytes("file"), { ...owner, mode: 0o100644 });
+        filesystem.fallocate(file, 0, 0, 50 * 1024);
+      }
+      limit(300, 1000);
+      const whole = filesystem.statfs();
+      const numbers = () => {
+        const { blocks, blocksFree, blocksAvailable, files, filesFree } = filesystem.statfs(dir);
+        return [blocks, blocksFree, blocksAvailable, files, filesFree];
+      };
+      if (enforced) {
+        const taken = quotaUsage(volume, 2, 5)!.space / 1024;
+        assert.ok(taken >= 51, String(taken));
+        assert.deepEqual(numbers(), [300, 300 - taken, 300 - taken, 3, 1]);
+        limit(0, 100);
+        assert.deepEqual(numbers(), [100, 100 - taken, 100 - taken, 1, 0]);
+        limit(1_000_000, 0);
+        const { blocks, blocksFree, blocksAvailable, files, filesFree } = whole;
+        assert.deepEqual(numbers(), [blocks, blocksFree, blocksAvailable, files, filesFree]);
+        assert.deepEqual(filesystem.statfs(root), whole);
+      } else assert.deepEqual(filesystem.statfs(dir), whole);
+      filesystem.unmount();
+      filesystem.close();
+    }
+    checkImage(image);
   });
 });
 

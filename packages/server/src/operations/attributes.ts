@@ -100,9 +100,9 @@ export function attributeOperations(server: Ext4Server) {
       return 0;
     },
 
-    STATFS(_context, out) {
+    STATFS(context, out) {
       const { st } = out;
-      const usage = fs.statfs();
+      const usage = fs.statfs(fs.enforcesLimits ? server.inode(context.nodeid) : undefined);
       st.blocks = usage.blocks;
       st.bfree = usage.blocksFree;
       st.bavail = usage.blocksAvailable;
