@@ -26,6 +26,8 @@ export interface InodeRequest {
   readonly gid: number;
   /** Default: the parent's when it hands its own down, else 0. */
   readonly projectId?: number;
+  /** Whether it is to hold an attribute's value: who has the attribute pays for it. */
+  readonly holdsValue?: boolean;
   /** Inode number to look from. */
   readonly goal?: number;
 }
@@ -60,7 +62,7 @@ export function allocateInode(handle: Handle, request: InodeRequest): Inode {
   allocator.createdInode(allocator.space(group), inode);
   volume.inodes.delete(inode.ino);
   volume.inodes.add(inode);
-  chargeInode(handle, inode, 1, handle.privileged);
+  if (request.holdsValue !== true) chargeInode(handle, inode, 1, handle.privileged);
   return inode;
 }
 

@@ -124,9 +124,8 @@ function createValueInode(handle: Handle, owner: Inode, value: Uint8Array, hash:
     uid: owner.uid,
     gid: owner.gid,
     goal: owner.ino + 1,
+    holdsValue: true,
   });
-  // Value inodes are on nobody's account: each owner of an attribute pays for its own.
-  chargeInode(handle, inode, -1);
   inode.flags = (inode.flags & InodeFlag.extents) | InodeFlag.eaInode;
   setReferences(inode, 1);
   inode.atime = hash | 0;

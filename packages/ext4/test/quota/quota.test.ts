@@ -14,6 +14,7 @@ import type { Handle } from "../../src/journal/handle.js";
 import { NoJournal } from "../../src/journal/no-journal.js";
 import { Transactions, transact } from "../../src/journal/transactions.js";
 import { readFileBlock } from "../../src/map/read-data.js";
+import { changeXattr } from "../../src/namespace/attributes.js";
 import { create } from "../../src/namespace/create.js";
 import {
   chargeBlocks,
@@ -212,6 +213,25 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
       assert.equal(quotaUsage(volume, 0, 42)?.inodes, 0, "limits stay without usage");
     });
     assert.match(run("debugfs", ["-R", "lq user", image]), /^ +42 +0 .* 0 +4 +4$/m);
+  });
+});
+
+describe("limits of inodes", { skip: missingTool("mke2fs", "e2fsck") ?? false }, () => {
+  it("count an attribute's value that has an inode once", () => {
+    const { image, inodes } = makeImage("values.img", ["-b", "1024", "-O", "quota,ea_inode"]);
+    changeImage(image, (volume) => {
+      const inode = cachedInode(volume, inodes[0]!);
+      transact(volume, 40, (handle) => change(handle, inode, { uid: 42 }));
+      const tree = new QuotaTree(volume, 0, volume.superblock.userQuotaInode);
+      transact(volume, 10, (handle) => {
+        tree.change(handle, 42).inodeHardLimit = 2;
+      });
+      enableQuota(volume, { user: true });
+      changeXattr(volume, inode, "user.one", new Uint8Array(2000).fill(1), 0);
+      assert.equal(quotaUsage(volume, 0, 42)?.inodes, 2);
+      const more = () => changeXattr(volume, inode, "user.two", new Uint8Array(2000).fill(2), 0);
+      assert.throws(more, (error) => error instanceof FileSystemError && error.code === "EDQUOT");
+    });
   });
 });
 
