@@ -14,6 +14,20 @@ const BLOCK = 1024;
 /** Bytes: more than the image has. */
 const MUCH = 64 << 20;
 
+/** An ACL for 20 users, which no inode has room for. */
+const LONG_ACL = (() => {
+  const users = Array.from({ length: 20 }, (_, n) => [2, 7, n + 1]);
+  const entries = [[1, 7, -1], ...users, [4, 5, -1], [0x10, 7, -1], [0x20, 5, -1]];
+  const acl = new DataView(new ArrayBuffer(4 + 8 * entries.length));
+  acl.setUint32(0, 2, true);
+  for (const [n, [tag, permissions, id]] of entries.entries()) {
+    acl.setUint16(4 + 8 * n, tag!, true);
+    acl.setUint16(6 + 8 * n, permissions!, true);
+    acl.setUint32(8 + 8 * n, id!, true);
+  }
+  return new Uint8Array(acl.buffer);
+})();
+
 /** A client of a mount that can be filled. */
 class Filler extends Writer {
   fallocate(node: number, mode: number, offset: number, length: number): number {
@@ -107,6 +121,9 @@ test("what remains is root's, the user's and the group's whom the superblock or 
     const inlined = client.make("inlined");
     assert.equal(client.write(inlined, 0, pattern(40)), 40);
     const other = client.make("other");
+    const withAcl = client.mkdir("acl");
+    const setAcl = { request: { size: LONG_ACL.length }, names: [bytes("system.posix_acl_default")] as const };
+    assert.equal(client.ask("SETXATTR", withAcl, { ...setAcl, data: LONG_ACL }).error, 0);
     const { superblock } = client.fs.volume;
     superblock.reservedBlocksCountLo = 400;
     superblock.defaultResuid = 70;
@@ -129,18 +146,26 @@ test("what remains is root's, the user's and the group's whom the superblock or 
         const rename = { request: { newdir: ROOT }, names: [...name(n + 100), ...name(n + 200)] as const };
         errors.add(client.ask("RENAME2", ROOT, rename, 0, header).error);
       }
+      const inAcl = { request: { mode: 0o100644 }, names: [bytes(`${from}`)] as const };
       const link = { names: [bytes(`s${from}`), target] as const };
       const set = { request: { size: value.length }, names: [bytes("trusted.t")] as const, data: value };
       return {
         names: [...errors].filter((error) => error !== -2), // of what LINK did not make
+        acl: client.ask("MKNOD", withAcl, inAcl, 0, header).error,
         symlink: client.ask("SYMLINK", ROOT, link, 0, header).error,
         setxattr: client.ask("SETXATTR", other, set, 0, header).error,
         fallocate: client.ask("FALLOCATE", inlined, { request: { mode: 0, length: BLOCK } }, 0, header).error,
       };
     };
     const refused = makeAll(USER, 0);
-    assert.deepEqual(refused, { names: [0, ENOSPC], symlink: ENOSPC, setxattr: ENOSPC, fallocate: ENOSPC });
-    assert.deepEqual(makeAll(who, 20), { names: [0], symlink: 0, setxattr: 0, fallocate: 0 });
+    assert.deepEqual(refused, {
+      names: [0, ENOSPC],
+      acl: ENOSPC,
+      symlink: ENOSPC,
+      setxattr: ENOSPC,
+      fallocate: ENOSPC,
+    });
+    assert.deepEqual(makeAll(who, 20), { names: [0], acl: 0, symlink: 0, setxattr: 0, fallocate: 0 });
     client.closed();
   }
 });
