@@ -14,7 +14,8 @@ export class BareKeeper {
   /** Servers that have died. */
   deaths = 0;
   readonly #life: Life;
-  readonly #fuse: number;
+  /** −1 when it is closed: a mount that nobody serves any more answers ENOTCONN. */
+  #fuse: number;
   readonly #image: number;
   readonly #memory: number;
   #server: ChildProcess;
@@ -43,8 +44,13 @@ export class BareKeeper {
     server.on("exit", (code, signal) => {
       if (code === 0 || this.#ending) return done();
       this.deaths++;
-      if (signal === "SIGKILL") this.#server = this.#start(done);
-      else done();
+      if (signal === "SIGKILL") {
+        this.#server = this.#start(done);
+        return;
+      }
+      this.#said.push(`the server ended by itself: ${code ?? signal}\n`);
+      this.#letGo();
+      done();
     });
     return server;
   }
@@ -53,7 +59,12 @@ export class BareKeeper {
     return this.#said.join("");
   }
 
-  /** Kills the server that there is. */
+  #letGo(): void {
+    if (this.#fuse >= 0) closeSync(this.#fuse);
+    this.#fuse = -1;
+  }
+
+  /** Kills the server that there is. The first one has to have answered: what it had read of the kernel's INIT would not be sent again. */
   kill(): void {
     this.#server.kill("SIGKILL");
   }
@@ -76,7 +87,7 @@ export class BareKeeper {
       }
     }
     await this.#ended;
-    closeSync(this.#fuse);
+    this.#letGo();
     closeSync(this.#image);
     closeSync(this.#memory);
   }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -108,6 +109,7 @@ describe("a mount whose server dies", { skip }, () => {
       async (keeper) => {
         const script =
           "for i in $(seq 100); do mkdir d; echo $i > d/f; mv d/f d/g; ln d/g d/h; cat d/h; rm -r d; done; sync; echo done";
+        await statfs(keeper.mountPoint);
         const running = shell(keeper, script);
         let over = false;
         void running.catch(() => {}).finally(() => (over = true));
