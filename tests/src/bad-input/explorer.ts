@@ -1,5 +1,5 @@
-/** Entry of the worker that explores the cases of a plan: says on shared memory what it is at, so that a hang can be seen. */
-import { parentPort, workerData } from "node:worker_threads";
+/** Entry of the workers that explore the cases of one plan after the other: they say on shared memory what they are at, so that a hang can be seen. */
+import { parentPort } from "node:worker_threads";
 import { type BlockDevice, MemoryDevice } from "@bulkhead/ext4";
 import { change } from "./change.js";
 import { explore, type Findings } from "./explore.js";
@@ -72,4 +72,5 @@ function changeAndExplore(device: BlockDevice, nth: number): Findings {
   return findings;
 }
 
-parentPort?.postMessage(run(workerData as ExplorerTask));
+// What is thrown here ends the worker.
+parentPort?.on("message", (task: ExplorerTask) => parentPort?.postMessage(run(task)));

@@ -1,4 +1,7 @@
-/** Explores in a worker that is watched: neither a hang nor hunger for memory can be seen from the thread that has it. */
+/**
+ * Explores in a worker that is watched: neither a hang nor hunger for memory can be seen from the thread that has it. What a worker has
+ * loaded and V8 has compiled for one plan, the next ones find there.
+ */
 import { setInterval } from "node:timers";
 import { Worker } from "node:worker_threads";
 import { type ExplorerTask, type Tally, TEXT_OFFSET } from "./explorer.js";
@@ -14,6 +17,23 @@ const MAX_HEAP_MIB = 192;
 const LOOK_EVERY = 250;
 const TEXT_LENGTH = 200;
 
+/** Workers that have explored all of their plans without harm, and have none. They end with this process. */
+const idle: Worker[] = [];
+
+function takeWorker(): Worker {
+  const free = idle.pop();
+  free?.ref();
+  if (free !== undefined) return free;
+  const resourceLimits = { maxOldGenerationSizeMb: MAX_HEAP_MIB };
+  return new Worker(new URL("./explorer.js", import.meta.url), { resourceLimits });
+}
+
+function giveBack(worker: Worker): void {
+  for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+  worker.unref();
+  idle.push(worker);
+}
+
 /**
  * Runs a plan.
  *
@@ -25,20 +45,21 @@ export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECOND
   const progress = new SharedArrayBuffer(TEXT_OFFSET + TEXT_LENGTH);
   const counter = new Int32Array(progress, 0, 1);
   const what = () => Buffer.from(new Uint8Array(progress, TEXT_OFFSET).slice()).toString("latin1").replace(/\0+$/, "");
-  const workerData: ExplorerTask = { image, plan, changing, progress };
+  const task: ExplorerTask = { image, plan, changing, progress };
   const before = process.memoryUsage().rss;
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./explorer.js", import.meta.url), {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB },
-    });
+    const worker = takeWorker();
     let last = -1;
     let since = performance.now();
     const end = (error: Error | undefined, tally?: Tally) => {
       clearInterval(timer);
-      void worker.terminate();
-      if (tally === undefined) reject(error ?? new Error(`the worker ended at: ${what()}`));
-      else resolve(tally);
+      if (tally === undefined) {
+        void worker.terminate();
+        reject(error ?? new Error(`the worker ended at: ${what()}`));
+      } else {
+        giveBack(worker);
+        resolve(tally);
+      }
     };
     const timer = setInterval(() => {
       const now = performance.now();
@@ -56,5 +77,6 @@ export function exploreAll(image: Uint8Array, plan: Plan, most = MAX_MILLISECOND
     worker.once("message", (tally: Tally) => end(undefined, tally));
     worker.once("error", (error) => end(new Error(`${error.message} (at: ${what()})`, { cause: error })));
     worker.once("exit", () => end(undefined));
+    worker.postMessage(task);
   });
 }
