@@ -71,6 +71,7 @@ function compareRecords(expected: WalkRecord, found: WalkRecord, ignore: Readonl
       compareKeys(`${showPath(expected.path)}: xattr`, expected.xattrs, found.xattrs, into);
       continue;
     }
+    if (expected[field] === found[field]) continue;
     const want = show(expected[field]);
     const have = show(found[field]);
     if (want !== have) into.push(`${showPath(expected.path)} (inode ${expected.ino}): ${field}: ${want}, not ${have}`);
@@ -81,6 +82,7 @@ function compareKeys(what: string, expected: object, found: object, into: string
   const want = new Map<string, unknown>(Object.entries(expected));
   const have = new Map<string, unknown>(Object.entries(found));
   for (const key of new Set([...want.keys(), ...have.keys()])) {
+    if (want.has(key) && want.get(key) === have.get(key)) continue;
     const a = show(want.get(key));
     const b = show(have.get(key));
     if (a !== b) into.push(`${what} ${escapeBytes(key)}: ${a}, not ${b}`);

@@ -81,7 +81,10 @@ export class BlockCache {
   misses = 0;
   readonly #device: BlockDevice;
   readonly #blocks = new Map<number, CachedBlock>();
-  readonly #run: Uint8Array;
+  /** Bytes of the longest run of blocks that is read or written at once. */
+  readonly #mostBytes: number;
+  /** Where a run is read to; made when there is one. */
+  #run: Uint8Array | undefined;
   #newest: CachedBlock | undefined = undefined;
   #oldest: CachedBlock | undefined = undefined;
 
@@ -95,12 +98,12 @@ export class BlockCache {
     this.blockSize = blockSize;
     this.blockCount = blockCount;
     this.capacity = Math.max(64, Math.floor(capacityBytes / blockSize));
-    this.#run = new Uint8Array(Math.max(128 * 1024, blockSize));
+    this.#mostBytes = Math.max(128 * 1024, blockSize);
   }
 
   /** Most blocks that one `prefetch` reads. */
   get longestRun(): number {
-    return Math.min(this.#run.length / this.blockSize, this.capacity >> 1);
+    return Math.min(this.#mostBytes / this.blockSize, this.capacity >> 1);
   }
 
   /** Cached blocks. */
@@ -171,7 +174,7 @@ export class BlockCache {
   writeHome(blocks: CachedBlock[], io: IoSequence): void {
     blocks.sort((a, b) => a.block - b.block);
     const { blockSize } = this;
-    const most = this.#run.length / blockSize;
+    const most = this.#mostBytes / blockSize;
     for (let first = 0; first < blocks.length; ) {
       const start = blocks[first]!.block;
       let count = 1;
@@ -190,6 +193,7 @@ export class BlockCache {
     while (first < end && this.#blocks.has(first)) first++;
     while (end > first && this.#blocks.has(end - 1)) end--;
     if (end - first < 2) return;
+    this.#run ??= new Uint8Array(this.#mostBytes);
     const bytes = this.#run.subarray(0, (end - first) * this.blockSize);
     try {
       this.#device.read(first * this.blockSize, bytes);

@@ -9,7 +9,7 @@ const BUFFER_SIZE = 256 * 1024;
 /** Writes the logged blocks to their places. All of it can be done again, as long as the log is there. */
 export function replayToDevice(volume: Volume, log: JournalLog, { blocks, places, escaped }: Recovery): void {
   const { blockSize } = log;
-  const most = Math.max(1, BUFFER_SIZE / blockSize);
+  const most = Math.max(1, Math.min(BUFFER_SIZE / blockSize, blocks.length));
   const buffer = new Uint8Array(most * blockSize);
   const view = new DataView(buffer.buffer);
   for (let first = 0; first < blocks.length; ) {
