@@ -84,6 +84,21 @@ export const refused: readonly HostileWords[] = [
     packet: encode(packets.OPTIONS, {}, text("fd=0,user_id=0")),
     answer: "EINVAL",
   },
+  {
+    name: "lets everybody in",
+    packet: encode(packets.OPTIONS, {}, text("allow_other")),
+    answer: "EPERM",
+  },
+  {
+    name: "says that its files are programs which others may run",
+    packet: encode(packets.OPTIONS, {}, text("context=system_u:object_r:bin_t:s0")),
+    answer: "EINVAL",
+  },
+  {
+    name: "pretends to be another device",
+    packet: encode(packets.SOURCE, {}, text("/dev/watchdog")),
+    answer: "EACCES",
+  },
 ];
 
 /** Ends the conversation, and the server. */

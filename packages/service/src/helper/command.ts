@@ -1,4 +1,4 @@
-import { Errno, LinuxError, type Path, SOCKET_PATH_MAX } from "@bulkhead/linux";
+import { Errno, LinuxError, MountFlag, type Path, SOCKET_PATH_MAX } from "@bulkhead/linux";
 import { splitOptions, unescapeOption } from "../protocol/index.js";
 
 /** Where services listen if nothing else is configured: one socket a type. */
@@ -21,6 +21,8 @@ export interface HelperCommand {
   /** The caller wants set-user-id bits and device nodes to work. */
   readonly suid: boolean;
   readonly dev: boolean;
+  /** What the mount is to be, whatever the server makes of it: `MountFlag` bits. */
+  readonly restrictions: number;
   /** The words of all `-o`. */
   readonly words: readonly string[];
 }
@@ -69,7 +71,16 @@ export function socketPath(subtype: string, directory: string = SOCKET_DIRECTORY
   return path;
 }
 
-function sorted(kept: readonly Buffer[]): Pick<HelperCommand, "mountPoint" | "files" | "suid" | "dev" | "words"> {
+/** Words by which a caller has a mount do less, and those that take them back. */
+const RESTRICTING = [
+  ["ro", "rw", MountFlag.RDONLY],
+  ["noexec", "exec", MountFlag.NOEXEC],
+  ["nosymfollow", "symfollow", MountFlag.NOSYMFOLLOW],
+] as const;
+
+type Sorted = Pick<HelperCommand, "mountPoint" | "files" | "suid" | "dev" | "restrictions" | "words">;
+
+function sorted(kept: readonly Buffer[]): Sorted {
   const positional: Buffer[] = [];
   const words: string[] = [];
   for (let at = 0; at < kept.length; at++) {
@@ -78,6 +89,7 @@ function sorted(kept: readonly Buffer[]): Pick<HelperCommand, "mountPoint" | "fi
     const text = argument.toString("latin1");
     if (text === "-o") words.push(...splitOptions(kept[++at]?.toString("latin1") ?? ""));
     else if (text.startsWith("-o")) words.push(...splitOptions(text.slice(2)));
+    else if (text === "-r") words.push("ro");
     else if (!text.startsWith("-")) positional.push(argument);
   }
   const mountPoint = positional[Math.min(1, positional.length - 1)];
@@ -88,11 +100,15 @@ function sorted(kept: readonly Buffer[]): Pick<HelperCommand, "mountPoint" | "fi
     const value = unescapeOption(word.slice(word.indexOf("=") + 1));
     if (word.includes("=") && value !== "") files.push(Buffer.from(value, "latin1"));
   }
+  /** Of two words that contradict each other, the last one counts. */
+  const isSaid = (word: string, opposite: string) =>
+    words.findLast((said) => said === word || said === opposite) === word;
   return {
     mountPoint,
     files: files.filter((file) => Buffer.compare(file, mountPoint) !== 0),
-    suid: words.findLast((word) => word === "suid" || word === "nosuid") === "suid",
-    dev: words.findLast((word) => word === "dev" || word === "nodev") === "dev",
+    suid: isSaid("suid", "nosuid"),
+    dev: isSaid("dev", "nodev"),
+    restrictions: RESTRICTING.reduce((bits, [word, opposite, bit]) => (isSaid(word, opposite) ? bits | bit : bits), 0),
     words: words.map((word) => Buffer.from(word, "latin1").toString("utf8")),
   };
 }

@@ -4,7 +4,10 @@ import { splitOptions } from "../protocol/index.js";
 /** An option for the kernel's FUSE: a key alone, or with a value. */
 export type FuseOption = readonly [key: string, value?: string];
 
-/** Keys that a server may set, and how their values look. What identifies the mount (fd, ids, root mode) is the helper's. */
+/**
+ * Keys that a server may set, and how their values look; labels (contexts), as the caller set them. What identifies the mount (fd, ids,
+ * root mode) is the helper's.
+ */
 const allowed: Readonly<Record<string, RegExp | undefined>> = {
   allow_other: undefined,
   default_permissions: undefined,
@@ -15,17 +18,20 @@ const allowed: Readonly<Record<string, RegExp | undefined>> = {
   defcontext: /^/,
   rootcontext: /^/,
 };
+const LABEL = /^(?:fs|def|root)?context$/;
 
 export interface OptionRules {
   readonly allowOther: boolean;
   readonly fuseblk: boolean;
+  /** The caller's own words. */
+  readonly own: readonly string[];
 }
 
 /**
  * The options in a server's list. @throws {LinuxError} EPERM: they let others in, which the caller may not; EINVAL: they are none
  * that a server may set
  */
-export function checkFuseOptions(list: string, { allowOther, fuseblk }: OptionRules): FuseOption[] {
+export function checkFuseOptions(list: string, { allowOther, fuseblk, own }: OptionRules): FuseOption[] {
   const words = splitOptions(list);
   // As a word of the bare list, too, whatever quotes say: who reads it differently must not find it.
   if (!allowOther && list.split(",").some((word) => word === "allow_other" || word === "allow_root")) {
@@ -36,6 +42,8 @@ export function checkFuseOptions(list: string, { allowOther, fuseblk }: OptionRu
     const key = equals < 0 ? word : word.slice(0, equals);
     const refusal = new LinuxError("mount", Errno.EINVAL, word);
     if (!Object.hasOwn(allowed, key) || (key === "blksize" && !fuseblk)) throw refusal;
+    // A label decides what others may do with the files, to begin with run them.
+    if (LABEL.test(key) && !own.includes(word)) throw refusal;
     const form = allowed[key];
     if (form === undefined) {
       if (equals >= 0) throw refusal;

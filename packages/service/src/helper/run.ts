@@ -200,7 +200,10 @@ function converse(
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const root = caller.uid === 0;
   const until = performance.now() + timeouts.session;
+  const extensions = options.extensions === true;
   const allowOther = root || configuration.userAllowOther;
+  // A server of ours asks for it where the caller does.
+  const isAsked = !extensions || command.words.some((word) => word === "allow_other" || word === "allow_root");
   const flags = (allowOther ? HelloFlag.ALLOW_OTHER : 0) | (root ? HelloFlag.FUSEBLK : 0);
   const serverPid = shakeHands(channel, flags, timeouts.hello);
   const { goOn, keeper } = options;
@@ -221,13 +224,14 @@ function converse(
   const session = new HelperSession(
     {
       root,
-      allowOther,
+      allowOther: allowOther && isAsked,
       mountPoint: command.mountPoint,
       files: command.files,
       suid: command.suid,
       dev: command.dev,
+      restrictions: command.restrictions,
       words: command.words,
-      extensions: options.extensions === true,
+      extensions,
       keeper: keeper !== undefined,
     },
     actions,

@@ -72,9 +72,11 @@ export interface HelperPolicy {
   /** What the caller allows to work in the mount. */
   readonly suid: boolean;
   readonly dev: boolean;
+  /** What the caller has the mount be, whatever the server says: `MountFlag` bits. */
+  readonly restrictions: number;
   /** The caller's own option words. */
   readonly words: readonly string[];
-  /** Understand IOMAP and TRY_LOOP. */
+  /** Understand IOMAP and TRY_LOOP, and hold a server of ours to what it says of itself: it adds nothing to the caller's words. */
   readonly extensions: boolean;
   /** Understand KEEP. */
   readonly keeper: boolean;
@@ -193,6 +195,10 @@ export class HelperSession {
       if ((openFlags & ~OPEN_FLAGS) !== 0 || (openFlags & ACCESS_MODE) === ACCESS_MODE) throw refusal(Errno.EINVAL);
       if (this.#mount !== "none") throw refusal(Errno.EPERM);
       if (!contains(this.#policy.files, path)) throw refusal(Errno.EACCES);
+      const { extensions, restrictions } = this.#policy;
+      const writes = (openFlags & ACCESS_MODE) !== constants.O_RDONLY;
+      // Others may have to replay a journal.
+      if (extensions && writes && (restrictions & MountFlag.RDONLY) !== 0) throw refusal(Errno.EROFS);
       const blockDevice = row === packets.OPEN_BLOCK_DEVICE;
       fd = this.#actions.openFile(path, {
         flags: openFlags,
@@ -228,7 +234,10 @@ export class HelperSession {
 
   #source(packet: Uint8Array): void {
     const { text } = valid(decode(packets.SOURCE, packet));
+    const { extensions, files } = this.#policy;
     if (this.#accepted.source !== undefined) throw refusal(Errno.EINVAL);
+    // Whoever looks at the mount table takes it for what is mounted.
+    if (extensions && !contains(files, text)) throw refusal(Errno.EACCES);
     this.#accepted.source = text;
   }
 
@@ -250,8 +259,8 @@ export class HelperSession {
     this.#optionsRefused = true;
     const { text } = valid(decode(packets.OPTIONS, packet));
     const { fuseblk = false } = this.#accepted;
-    const list = utf8(text);
-    this.#accepted.options = checkFuseOptions(list, { allowOther: this.#policy.allowOther, fuseblk });
+    const { allowOther, words } = this.#policy;
+    this.#accepted.options = checkFuseOptions(utf8(text), { allowOther, fuseblk, own: words });
     this.#optionsRefused = false;
   }
 
@@ -278,8 +287,8 @@ export class HelperSession {
     if (source === undefined || mountPoint === undefined || this.#optionsRefused) throw refusal(Errno.EINVAL);
     if ((msFlags & ~MOUNT_FLAGS) !== 0) throw refusal(Errno.EINVAL);
     if (fuseblk && !contains(this.#policy.files, source)) throw refusal(Errno.EACCES);
-    const { root, suid, dev } = this.#policy;
-    const forced = (root && suid ? 0 : MountFlag.NOSUID) | (root && dev ? 0 : MountFlag.NODEV);
+    const { root, suid, dev, restrictions } = this.#policy;
+    const forced = (root && suid ? 0 : MountFlag.NOSUID) | (root && dev ? 0 : MountFlag.NODEV) | restrictions;
     const request = { source, options, msFlags: msFlags | forced, fuseblk };
     this.#actions.checkMount(request);
     this.#mount = "failed";

@@ -73,12 +73,13 @@ class Judge implements HelperActions {
     this.#maybeFail();
   }
   mount({ source, options, msFlags, fuseblk }: MountRequest): void {
-    const { root, allowOther, suid } = this.#policy;
+    const { root, allowOther, suid, restrictions, extensions } = this.#policy;
     assert.equal(++this.attempts, 1, "mounted twice");
     assert.ok(this.pinned);
     assert.equal(msFlags & ~MS_BITS, 0, `mounted with 0x${msFlags.toString(16)}`);
-    const forced = root && suid ? 4 : 6;
+    const forced = (root && suid ? 4 : 6) | restrictions;
     assert.equal(msFlags & forced, forced);
+    if (extensions) assert.equal(Buffer.from(source).toString(), "/i", "shows another source");
     assert.ok(source.length > 0 && !source.includes(0));
     if (fuseblk) assert.ok(root && Buffer.from(source).toString() === "/i", "mounted another device");
     for (const [key, value] of options) {
@@ -134,6 +135,7 @@ function throwPackets(seed: number, count: number): Reached {
       files: [text("/i")],
       suid: dice.below(2) === 0,
       dev: false,
+      restrictions: dice.below(2) === 0 ? 0 : 9,
       words: [],
       extensions: dice.below(2) === 0,
       keeper: dice.below(2) === 0,

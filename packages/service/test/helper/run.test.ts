@@ -85,6 +85,30 @@ describe("a helper", { skip: cannotMount }, () => {
     drop(heard);
   });
 
+  test("has the mount do less where the caller says so, whatever the server says", async () => {
+    bench.peer.say(LAST, ...bench.mountCommands(), HANG_UP);
+    const words = "rw,exec,ro,noexec,nosymfollow";
+    const running = bench.run({ arguments: [bench.image, bench.mountPoint, "-t", "x", "-o", words] });
+    const heard = bench.peer.hear();
+    answerInit(descriptorOf(heard, 2));
+    assert.equal((await running).exitCode, 0);
+    assert.match(lineOf(bench.mountPoint), / ro,nosuid,nodev,noexec,relatime,nosymfollow - fuse.x source ro,user_id=0/);
+    unmount(bench.mountPoint);
+    drop(heard);
+  });
+
+  test("lets nobody else in for a server of ours unless the caller asks for it", async () => {
+    const answerTo = async (...words: string[]) => {
+      bench.newPeer().say(LAST, ...bench.mountCommands(0, "allow_other").slice(0, 4), "42594545 00000001");
+      const list = words.flatMap((word) => ["-o", word]);
+      await bench.run({ arguments: ["source", bench.mountPoint, "-t", "x", ...list], extensions: true });
+      return errors(drop(bench.peer.hear())).at(-1);
+    };
+    assert.equal(await answerTo(), Errno.EPERM);
+    assert.equal(await answerTo("allow_other"), 0);
+    assert.equal(await answerTo("allow_root"), 0);
+  });
+
   for (const [what, last, code] of [
     ["leaves without a goodbye", undefined, 1],
     ["says goodbye with 7", "42594545 00000007", 7],

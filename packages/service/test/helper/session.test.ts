@@ -57,6 +57,7 @@ const POLICY: HelperPolicy = {
   files: [text("/i")],
   suid: false,
   dev: false,
+  restrictions: 0,
   words: [],
   extensions: false,
   keeper: false,
@@ -273,6 +274,10 @@ describe("the mount", () => {
     assert.equal(flagsOf({ suid: true, dev: true, root: false }), 6);
   });
 
+  test("is what the caller wants it to be, whatever the server says", () => {
+    assert.equal(flagsOf({ restrictions: 1 | 8 | 256 }), 1 | 6 | 8 | 256);
+  });
+
   test("of a block device is root's, and of one that the caller named", () => {
     const fuseblk = "54595045 00000001";
     assert.equal(new Case({ root: false }).errno(fuseblk), Errno.EPERM);
@@ -293,7 +298,7 @@ describe("the mount", () => {
 
   test("has options from a list, and no others", () => {
     const good = 'allow_other,default_permissions,max_read=131072,context="a,b",fscontext=c';
-    const one = new Case();
+    const one = new Case({ words: ['context="a,b"', "fscontext=c"] });
     assert.equal(one.errno(opts(good)), 0);
     for (const packet of [NAME, MNTP, DOIT]) one.say(packet);
     assert.deepEqual(one.notes.request?.options, [
@@ -316,7 +321,7 @@ describe("the mount", () => {
         "toString",
       ],
       ...["max_read=", "max_read=-1", "max_read=1x", "max_read", "allow_other=1", "blksize=512", "", ",", "nonsense"],
-      ...["context=a\\,fd=3", 'context="a', 'context=a"b,fd=3"', "default_permissions,"],
+      ...["context=a", "fscontext=c", "context=a\\,fd=3", 'context="a', 'context=a"b,fd=3"', "default_permissions,"],
     ]) {
       assert.equal(new Case().errno(opts(bad)), Errno.EINVAL, bad);
     }
@@ -340,6 +345,25 @@ describe("the mount", () => {
   });
 });
 
+describe("a server of ours", () => {
+  const ours = (policy: Partial<HelperPolicy> = {}) => new Case({ extensions: true, ...policy });
+  test("gets nothing that can be written to where the caller only reads", () => {
+    const RDONLY = 1;
+    const open = (mode: number) => `4f50454e 0000000${mode} 00000000 00000000 00000000 2f6900`;
+    for (const mode of [1, 2]) assert.equal(ours({ restrictions: RDONLY }).errno(open(mode)), Errno.EROFS);
+    assert.equal(ours({ restrictions: RDONLY }).errno(open(0)), 0);
+    // Others may have to replay a journal.
+    assert.equal(new Case({ restrictions: RDONLY }).errno(open(2)), 0);
+  });
+
+  test("shows as the source what the caller named", () => {
+    const watchdog = ascii("NAME/dev/watchdog\0");
+    assert.equal(ours().errno(watchdog), Errno.EACCES);
+    assert.equal(ours().errno(ascii("NAME/i\0")), 0);
+    assert.equal(new Case().errno(watchdog), 0);
+  });
+});
+
 describe("iomap", () => {
   const optional = "494f4d41 503f 0000";
   const mandatory = "494f4d41 5021 0000";
@@ -347,7 +371,7 @@ describe("iomap", () => {
     const one = new Case({ extensions: true });
     assert.equal(one.errno(optional), 0);
     assert.equal(one.errno(optional), Errno.EINVAL);
-    const late = new Case({ extensions: true });
+    const late = new Case({ extensions: true, files: [text("x")] });
     for (const packet of [NAME, MNTP, DOIT]) late.say(packet);
     assert.equal(late.errno(optional), Errno.EINVAL);
     assert.equal(new Case({ extensions: true }).errno("494f4d41 0000 0000"), Errno.EINVAL);
