@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { mountFuse } from "@bulkhead/fuse";
 import {
   bulkhead,
   missingTool,
@@ -296,6 +297,24 @@ describe("mount", { skip: withoutFuse() }, () => {
     await new Promise((resolve) => user.once("exit", resolve));
     // The server has the image until it has written everything.
     assert.equal(spawnSync("flock", ["--timeout", "20", image, "true"]).status, 0);
+  });
+
+  it("umount opens no device or fifo that a mount calls its source", async () => {
+    const fifo = path("fifo");
+    tool("mkfifo", fifo);
+    // Whoever opens it for reading lets the writer go on.
+    const writer = spawn("sh", ["-c", 'echo > "$1"', "sh", fifo]);
+    try {
+      fs.closeSync(mountFuse(mountpoint, { fsname: fifo }).fd);
+      assert.match(mountLine()!, /^\S+\/fifo /);
+      assert.deepEqual(bulkhead(["umount", mountpoint]), { code: 0, stdout: "", stderr: "" });
+      assert.equal(mountLine(), undefined);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(writer.exitCode, null);
+    } finally {
+      writer.kill();
+      fs.rmSync(fifo);
+    }
   });
 
   it("serves an ordinary user through fusermount3", { skip: missingTool("fusermount3", "unshare", "setpriv") }, () => {
