@@ -210,6 +210,14 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.match(fs.readFileSync(log, "utf8"), /^\d{4}-\d\d-\d\dT.*LOOKUP/m);
   });
 
+  it("goes on with its keeper when the log's disk is full", () => {
+    assert.deepEqual(bulkhead(["mount", "-o", "debug", "--log", "/dev/full", image, mountpoint]).stderr, "");
+    look('cat "$1/README"');
+    const { keeper } = JSON.parse(bulkhead(["status", "--json", mountpoint]).stdout) as { keeper: unknown };
+    assert.notEqual(keeper, null);
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
   it("says so when the log cannot be opened", () => {
     const log = path("nowhere/log");
     for (const how of [[], ["--foreground"]]) {

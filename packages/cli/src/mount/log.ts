@@ -20,7 +20,11 @@ function fileLog(file: string): Log {
     throw new CommandError(`cannot open the log ${file}: ${reasonOf(error)}`);
   }
   return (message) => {
-    writeSync(fd, `${new Date().toISOString()} ${printable(message)}\n`);
+    try {
+      writeSync(fd, `${new Date().toISOString()} ${printable(message)}\n`);
+    } catch {
+      // The disk is full: the line is lost, and the mount goes on.
+    }
   };
 }
 

@@ -12,7 +12,7 @@ export class ServerLines {
   #minute = 0;
   #lines = 0;
 
-  /** @param most lines a minute that are passed on: the log is on a disk, and the server may have been taken over */
+  /** @param most lines a minute that are passed on, a long one counted as many: the log is on a disk, and the server may have been taken over */
   constructor(stream: Readable, log: Log, most = MOST_LINES) {
     this.#log = log;
     this.#most = most;
@@ -22,10 +22,10 @@ export class ServerLines {
     stream.on("data", (chunk: string) => {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) take(line);
+      for (const line of lines) take(line.slice(0, LONGEST_LINE));
       // A line that never ends is many.
       if (rest.length > LONGEST_LINE) {
-        take(rest);
+        take(rest.slice(0, LONGEST_LINE));
         rest = "";
       }
     });
@@ -49,8 +49,9 @@ export class ServerLines {
       this.#minute = minute;
       this.#lines = 0;
     }
-    if (++this.#lines < this.#most) this.#log(text);
-    else if (this.#lines === this.#most) this.#log(`${text} (further lines of this minute are left out)`);
+    if (this.#lines >= this.#most) return;
+    this.#lines += Math.max(1, Math.ceil(text.length / USUAL_LINE));
+    this.#log(this.#lines < this.#most ? text : `${text} (further lines of this minute are left out)`);
   }
 
   /** Why it ended, in its own words; complete when `ended`. */
@@ -66,5 +67,7 @@ export class ServerLines {
 
 /** syslog(3)'s LOG_CRIT: nothing comes after it. */
 const CRITICAL = 2;
-const LONGEST_LINE = 65_536;
+/** Characters; a server says no more in one line. */
+const LONGEST_LINE = 4_096;
+const USUAL_LINE = 256;
 const MOST_LINES = 1_000;

@@ -1,0 +1,35 @@
+/** What a contained server says to its keeper, which does not trust it. */
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { describe, it } from "node:test";
+import { ServerLines } from "../src/mount/keeper/server-lines.js";
+
+async function heard(...pieces: string[]): Promise<{ readonly log: string[]; readonly lines: ServerLines }> {
+  const log: string[] = [];
+  const lines = new ServerLines(Readable.from(pieces.map((piece) => Buffer.from(piece))), (line) => log.push(line));
+  await lines.ended;
+  return { log, lines };
+}
+
+describe("a server's lines", () => {
+  it("go to the log without their priority, and the last word is why it ended", async () => {
+    const { log, lines } = await heard("<4>on", "e\n<4>two\nplain\n<2>be", "cause");
+    assert.deepEqual(log, ["one", "two", "plain"]);
+    assert.deepEqual([lines.reason, lines.firstWord], ["because", "plain"]);
+  });
+
+  it("are a thousand a minute at most, and the last one says so", async () => {
+    const { log } = await heard("<4>x\n".repeat(3_000));
+    assert.equal(log.length, 1_000);
+    assert.equal(log.at(-1), "x (further lines of this minute are left out)");
+  });
+
+  it("fill no disk, however long they are", async () => {
+    for (const flood of [`<4>${"x".repeat(60_000)}\n`, "x".repeat(60_000)]) {
+      const { log } = await heard(...new Array<string>(1_000).fill(flood));
+      const characters = log.reduce((sum, line) => sum + line.length, 0);
+      assert.ok(characters < 300_000, `${characters} characters`);
+      assert.ok(log.length > 50, `${log.length} lines`);
+    }
+  });
+});
