@@ -106,6 +106,13 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["mkdir", `${looped}:/new`]).code, 0);
   });
 
+  it("mounts where a process may have few descriptors", () => {
+    const limited = 'ulimit -n 64 && exec "$@"';
+    tool("sh", "-c", limited, "sh", process.execPath, program, "mount", image, mountpoint);
+    assert.match(look('cat "$1/README"'), /^This image/);
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
   it("hands its options to the kernel and to the engine", () => {
     const options = "noload,cache_size=4M,errors=continue,minixdf,noexec,noatime,nofail,x-y=z,allow_other";
     assert.equal(bulkhead(["mount", "-o", options, "-o", "suid,dev", image, mountpoint]).code, 0);

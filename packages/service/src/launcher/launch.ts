@@ -3,13 +3,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { isAbsolute } from "node:path";
 import type { Readable } from "node:stream";
-import { close, isCloseOnExec, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
+import { close, getLimit, isCloseOnExec, Resource, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
 import { programFiles } from "../units/program-files.js";
 import { isReachable, uncover } from "./closed-directories.js";
 import { leaveOtherMounts } from "./other-mounts.js";
 
-/** Limits of a launched server (prlimit); what is left out is the default. */
+/** Limits of a launched server (prlimit), as far as this process's own allow; what is left out is the default. */
 export interface ServerLimits {
   /** Descriptors; default 256. */
   readonly openFiles?: number;
@@ -177,9 +177,15 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
     // What is kept of the new namespace's capabilities is needed to drop them for good.
     ...["unshare", ...(separate ? ["--user", "--map-current-user", "--keep-caps"] : []), ...NAMESPACES, "--"],
     ...["setpriv", ...(separate ? [] : become), ...NO_PRIVILEGES, DIE_WITH_PARENT, "--"],
-    ...["prlimit", `--nofile=${openFiles}`, `--nproc=${processes}`, `--core=${core}`, "--"],
+    ...["prlimit", `--nofile=${upTo(openFiles, Resource.NOFILE)}`, `--nproc=${upTo(processes, Resource.NPROC)}`],
+    ...[`--core=${upTo(core, Resource.CORE)}`, "--"],
     ...["sh", "-c", ACTIVATED, ...command],
   ];
+}
+
+/** A limit that needs no privilege: none that is above our own. */
+function upTo(limit: number, resource: number): number {
+  return Math.min(limit, getLimit(resource).hard);
 }
 
 /** Whether users may make user namespaces, by what the system's settings say. */
