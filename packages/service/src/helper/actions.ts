@@ -102,6 +102,7 @@ export class SystemActions implements MountActions {
       const info = this.info();
       if (info !== undefined && isPrivileged()) this.#firstAnswer = new FirstAnswer(info);
     } catch (error) {
+      this.undo();
       if (error instanceof Error) {
         log(`${target.point.path}: not mounted: ${error.message}`);
         this.#refusal = error;

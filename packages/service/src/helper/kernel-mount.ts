@@ -85,12 +85,14 @@ export function mountByKernel(request: MountRequest, target: MountTarget): MadeM
     else fsconfigCreate(context);
     const mounted = fsmount(context, attributes(request.msFlags));
     try {
+      const made = heldBy(mounted);
+      // Last: what fails before leaves nothing.
       moveMountOnto(mounted, target.point.fd);
+      return made;
     } catch (error) {
       close(mounted);
       throw error;
     }
-    return heldBy(mounted);
   } finally {
     close(context);
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unmount } from "@bulkhead/fuse";
-import { bind, close, Errno, getSeals, listen, localSocket, SocketType } from "@bulkhead/linux";
+import { bind, close, Errno, getSeals, listen, localSocket, open, SocketType } from "@bulkhead/linux";
 import { decodeArguments, hasService, runHelper } from "../../src/index.js";
 import { openDescriptors, transcript } from "../peer.js";
 import { hex, text } from "../wire.js";
@@ -22,6 +22,17 @@ afterEach(() => {
   bench.clear();
   assert.equal(openDescriptors(), before, "descriptors left open");
 });
+
+/** Opens files until only so many descriptors are left. */
+function fillDescriptors(free: number): number[] {
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(open("/dev/null", 0));
+  } catch {
+    for (const fd of taken.splice(-free)) close(fd);
+    return taken;
+  }
+}
 
 /** A caller without any rights of root's, on whose behalf root mounts. */
 const CALLER = { uid: 4711, gid: 4711, groups: [] };
@@ -124,6 +135,30 @@ describe("a helper", { skip: cannotMount }, () => {
       assert.equal(errors(drop(bench.peer.hear())).at(-1), 0, "it had been mounted");
     });
   }
+
+  test("leaves nothing mounted when it runs out of descriptors, wherever it is", async () => {
+    const limit = (soft: string) => execFileSync("prlimit", ["--pid", String(process.pid), `--nofile=${soft}:`]);
+    const usual = execFileSync("sh", ["-c", "ulimit -Sn"], { encoding: "utf8" }).trim();
+    const answers = new Set<string>();
+    limit("128");
+    try {
+      for (let free = 1; free <= 10; free++) {
+        bench.newPeer().say(LAST, ...bench.mountCommands(), "42594545 00000001");
+        const taken = fillDescriptors(free);
+        const { exitCode, mounted } = await bench.run({ timeouts: { command: 50 } });
+        for (const fd of taken) close(fd);
+        drop(bench.peer.hear());
+        assert.deepEqual([exitCode, mounted, bench.mounted], [1, undefined, undefined], `${free} free descriptors`);
+        answers.add(bench.log.join("\n").replace(/\d+/g, "N"));
+        bench.log.length = 0;
+      }
+    } finally {
+      limit(usual);
+    }
+    // It got further each time, in the end all the way.
+    assert.ok(answers.size > 4, [...answers].join("\n\n"));
+    assert.ok([...answers].some((said) => said.includes("taken back")));
+  });
 
   test("gives up on a server that says nothing, leaving nothing", async () => {
     const started = performance.now();
