@@ -9,6 +9,8 @@ import type { Server } from "./server.js";
 /** Milliseconds that open files may keep an unmounted file system alive, and then the server to write everything. */
 const GRACE = 5_000;
 const LAST_WORDS = 120_000;
+/** Milliseconds that unmounting may take, where the kernel waits for what the server writes and answers. */
+const UNMOUNTING = 300_000;
 /** Milliseconds that a mount has to answer for the first time. */
 const FIRST_ANSWER = 30_000;
 const MINUTE = 60_000;
@@ -30,6 +32,7 @@ export class KeptMount {
   readonly #mount: { readonly mountpoint: string; readonly info: MountInfo };
   readonly #successors: Successors | undefined;
   readonly #log: Log;
+  readonly #patience: number;
   /** When servers died, in milliseconds of the process's clock. */
   #deaths: number[] = [];
   #server: Server;
@@ -37,8 +40,18 @@ export class KeptMount {
   #isCutOff = false;
   #ending: Promise<void> | undefined;
 
-  /** @param successors who goes on when the server dies, if somebody is to */
-  constructor(server: Server, info: MountInfo, successors: Successors | undefined, log: Log) {
+  /**
+   * @param successors who goes on when the server dies, if somebody is to
+   * @param patience milliseconds that a server has for unmounting
+   */
+  constructor(
+    server: Server,
+    info: MountInfo,
+    successors: Successors | undefined,
+    log: Log,
+    patience: number = UNMOUNTING,
+  ) {
+    this.#patience = patience;
     this.#server = server;
     this.#mount = { mountpoint: info.mountpoint, info };
     this.#successors = successors;
@@ -121,10 +134,15 @@ export class KeptMount {
   }
 
   async #end(): Promise<void> {
-    if (isMounted(this.#mount)) await detach(this.#mount, GRACE);
-    const timer = setTimeout(() => this.cutOff(), GRACE);
-    await this.finished.catch(() => {});
-    clearTimeout(timer);
+    let timer = setTimeout(() => this.cutOff(), this.#patience);
+    try {
+      if (isMounted(this.#mount)) await detach(this.#mount, GRACE);
+      clearTimeout(timer);
+      timer = setTimeout(() => this.cutOff(), GRACE);
+      await this.finished.catch(() => {});
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Has the server end, whoever still uses the mount. One that does not is killed. */
