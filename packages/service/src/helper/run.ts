@@ -65,6 +65,8 @@ export interface HelperOptions extends CacheSettings {
   readonly hold?: boolean;
   /** The mount is there, and its server has died: this one gets what that one had, and nothing is mounted. */
   readonly goOn?: HeldMount;
+  /** Told the server's process, see `HelperResult.serverPid`, as soon as it has answered: later, the number may be another's. */
+  readonly answered?: (serverPid: number | undefined) => void;
   /** How long a server may say nothing, in ms. */
   readonly timeouts?: Partial<HelperTimeouts>;
   /** Where lines for the caller go; default standard error. */
@@ -206,6 +208,7 @@ function converse(
   const isAsked = !extensions || command.words.some((word) => word === "allow_other" || word === "allow_root");
   const flags = (allowOther ? HelloFlag.ALLOW_OTHER : 0) | (root ? HelloFlag.FUSEBLK : 0);
   const serverPid = shakeHands(channel, flags, timeouts.hello);
+  options.answered?.(serverPid);
   const { goOn, keeper } = options;
   const fuse = goOn === undefined ? asCaller(caller, () => openFuse(options.fuseDevice)) : duplicate(goOn.fuse);
   const held = options.hold === true ? new HeldMount(fuse) : undefined;

@@ -6,7 +6,18 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unmount } from "@bulkhead/fuse";
-import { bind, close, Errno, getSeals, listen, localSocket, open, SocketType } from "@bulkhead/linux";
+import {
+  bind,
+  close,
+  Errno,
+  getSeals,
+  listen,
+  localSocket,
+  open,
+  SocketOption,
+  SocketType,
+  setSocketOption,
+} from "@bulkhead/linux";
 import { decodeArguments, hasService, runHelper } from "../../src/index.js";
 import { openDescriptors, transcript } from "../peer.js";
 import { hex, text } from "../wire.js";
@@ -60,6 +71,16 @@ describe("a helper", { skip: cannotMount }, () => {
     assert.equal(fstatSync(descriptorOf(heard, 2)).rdev, statSync("/dev/fuse").rdev);
     drop(heard);
     assert.equal(bench.killed, 1);
+  });
+
+  test("says which process has answered before anything else is done", async () => {
+    // The helper does so itself, before a server answers.
+    setSocketOption(bench.peer.other, SocketOption.PASSCRED, 1);
+    bench.peer.say(LAST, ...bench.mountCommands(), "42594545 00000001");
+    const told: unknown[] = [];
+    await bench.run({ answered: (pid) => told.push(pid, bench.mounted, bench.log.length) });
+    assert.deepEqual(told, [process.pid, undefined, 0]);
+    drop(bench.peer.hear());
   });
 
   test("mounts, and leaves when the mount answers", async () => {

@@ -79,11 +79,14 @@ async function speakWithLaunched(
 }
 
 async function speakWithService(socket: number, conversation: Conversation): Promise<Server> {
-  const found = await converse(conversation, { socket, kill() {} });
-  const { line, result, notes } = found;
+  let process = new OtherProcess(undefined);
+  const answered = (pid: number | undefined) => {
+    process = new OtherProcess(pid);
+  };
+  const { line, result, notes } = await converse({ ...conversation, answered }, { socket, kill() {} });
   const serves = result.exitCode === HelperExit.MOUNTED;
   // One that serves, and has no line to be heard of by, is not ours to end.
-  const process = new OtherProcess(serves && !result.isKept ? undefined : result.serverPid);
+  if (serves && !result.isKept) process.close();
   const ended = line.closed.then(async (): Promise<End> => {
     const gone = process.gone().finally(() => process.close());
     // It has given the source back; that the process lingers, for the journal's sake, is no reason to wait.
