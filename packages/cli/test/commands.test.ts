@@ -246,6 +246,21 @@ describe("commands without a mount", () => {
       }
     });
 
+    it("write JSON that says the same, and nothing that a terminal would obey", () => {
+      const odd = "\u009b2J\u202etxt.\u0007";
+      const [names, copy] = [path("odd-names"), path("odd-names.img")];
+      fs.mkdirSync(names);
+      fs.writeFileSync(join(names, odd), "");
+      makeImageOf(copy, names);
+      const listed = succeeds("ls", "--json", copy);
+      assert.match(listed, /^[\n\x20-\x7e]*$/);
+      const [root] = JSON.parse(listed) as [{ entries: JsonFile[] }];
+      assert.ok(root.entries.some((entry) => entry.name === odd));
+      const stated = succeeds("stat", "--json", `${copy}:/${odd}`);
+      assert.match(stated, /^[\n\x20-\x7e]*$/);
+      assert.equal((JSON.parse(stated) as [{ path: string }])[0].path, `/${odd}`);
+    });
+
     it("take names that are no UTF-8 from the command line", { skip: process.platform !== "linux" }, () => {
       const line = `"${process.execPath}" "${program}" cat "$1":/"$(printf '\\377\\376\\\\n')"`;
       const { status, stdout } = spawnSync("sh", ["-c", line, "sh", hostile], { encoding: "utf8" });

@@ -3,7 +3,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { formatBytes, formatTime } from "../output/format.js";
 import { Output } from "../output/output.js";
-import { printable } from "../output/printable.js";
+import { json, printable } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { openImage } from "../source/open-image.js";
 
@@ -13,7 +13,7 @@ export function run(given: GivenArguments): number {
   try {
     const info = ext4.info();
     const usage = ext4.statfs();
-    if (given.flag("json")) output.line(JSON.stringify({ ...info, usage }, undefined, 2));
+    if (given.flag("json")) output.line(json({ ...info, usage }, 2));
     else
       for (const [label, value] of describe(info, usage)) output.line(`${`${label}:`.padEnd(14)} ${printable(value)}`);
     output.flush();

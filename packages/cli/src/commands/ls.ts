@@ -4,7 +4,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { formatMinute, formatMode, isoTime } from "../output/format.js";
 import { Output, OutputClosed } from "../output/output.js";
-import { printable, printableName } from "../output/printable.js";
+import { json, printable, printableName } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { type Found, Session } from "../source/session.js";
 
@@ -148,7 +148,7 @@ async function printJson(groups: AsyncIterable<Group>, output: Output): Promise<
   output.write("[");
   let separator = "\n";
   for await (const { path, rows } of groups) {
-    output.write(`${separator}${JSON.stringify({ path, entries: rows.map(describe) })}`);
+    output.write(`${separator}${json({ path, entries: rows.map(describe) })}`);
     separator = ",\n";
   }
   output.line("\n]");

@@ -4,7 +4,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { formatMode, formatTime, isoTime } from "../output/format.js";
 import { Output, OutputClosed } from "../output/output.js";
-import { printable, utf8 } from "../output/printable.js";
+import { json, printable, utf8 } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { type Found, Session } from "../source/session.js";
 
@@ -24,7 +24,7 @@ export async function run(given: GivenArguments): Promise<number> {
         problems.add(printable(argument), error);
       }
     }
-    if (given.flag("json")) output.line(JSON.stringify(described, undefined, 2));
+    if (given.flag("json")) output.line(json(described, 2));
     output.flush();
   } finally {
     session.close();

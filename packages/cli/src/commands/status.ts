@@ -8,7 +8,7 @@ import type { ProcessStatus } from "../mount/status/process.js";
 import { missingWalls, unseenWalls } from "../mount/status/verdict.js";
 import { formatBytes } from "../output/format.js";
 import { Output } from "../output/output.js";
-import { printable } from "../output/printable.js";
+import { json, printable } from "../output/printable.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [mountpoint] = given.positionals;
@@ -17,7 +17,7 @@ export async function run(given: GivenArguments): Promise<number> {
   if (mountpoint === undefined) {
     const { listMounts } = await import("@bulkhead/fuse");
     const mounts = listMounts().filter(({ type }) => OURS.test(type));
-    if (asJson) output.line(JSON.stringify(mounts.map(answerFor), undefined, 2));
+    if (asJson) output.line(json(mounts.map(answerFor), 2));
     else for (const mount of mounts) output.line(summaryOf(answerFor(mount)));
   } else {
     const answer = answerFor(await mountAt(mountpoint));
@@ -26,7 +26,7 @@ export async function run(given: GivenArguments): Promise<number> {
         `no server of ${mountpoint} is to be found: it has ended, or is another user's (root sees all); bulkhead umount clears dead mounts`,
       );
     }
-    if (asJson) output.line(JSON.stringify(answer, undefined, 2));
+    if (asJson) output.line(json(answer, 2));
     else for (const line of describe(answer, answer.server)) output.line(line);
   }
   output.flush();

@@ -27,6 +27,15 @@ export function printableName(name: Uint8Array): string {
   return escaped;
 }
 
+/** Of these, what JSON.stringify leaves as it is. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A value as JSON that is safe on a terminal, and the same to whoever parses it. */
+export function json(value: unknown, indent = 0): string {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, undefined, indent).replace(UNSAFE_IN_JSON, escaped);
+}
+
 /** The bytes as text, undefined if they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string | undefined {
   try {
