@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { DeviceTransport, isOnDevice, mountFuse } from "@bulkhead/fuse";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DeviceTransport, isOnDevice, mountFuse, unmount } from "@bulkhead/fuse";
 import { Session } from "@bulkhead/fuse/protocol";
+import { HeldMount } from "@bulkhead/service/helper";
 import { KeptMount } from "../src/mount/keeper/kept-mount.js";
 import type { End, Server } from "../src/mount/keeper/server.js";
 import { scratchDirectory, tool, withoutFuse, withoutLoopMounts } from "./command.js";
@@ -29,31 +31,48 @@ describe("a kept mount", { skip: withoutFuse() || withoutLoopMounts() }, () => {
     });
     assert.ok(isOnDevice(info));
     answerInit(fd);
-    let died: (end: End) => void = () => {};
-    const told: string[] = [];
-    const server = {
-      notes: [],
-      reason: undefined,
-      ended: new Promise<End>((resolve) => {
-        died = resolve;
-      }),
-      line: {
-        onToldToEnd: () => {},
-        // It is deaf for this as well, and would be killed in the end.
-        stop() {
-          told.push("stop");
-          fs.closeSync(fd);
-          died({ why: "killed", isCertain: true });
-        },
-      },
-      kill: () => told.push("kill"),
-    } as unknown as Server;
-    const mount = new KeptMount(server, info, undefined, (line) => told.push(line), 200);
+    const { server, told } = deafServer(fd);
+    const mount = new KeptMount(server, info, nothing, () => {}, { ...times, unmounting: 200 });
     await mount.end();
     assert.deepEqual(told, ["stop"]);
     await assert.rejects(mount.finished, /killed/);
   });
+
+  it("leaves no server behind that goes on without it", { timeout: 30_000 }, async () => {
+    const { fd, mountpoint, info } = mountFuse(join(directory, "mnt"));
+    answerInit(fd);
+    const { server, told } = deafServer(fd);
+    const belongings = { ...nothing, held: new HeldMount(fd) };
+    const mount = new KeptMount(server, info, belongings, () => {}, { ...times, look: 10, outliving: 100 });
+    await sleep(200);
+    assert.deepEqual(told, []);
+    unmount(mountpoint);
+    await assert.rejects(mount.finished, /killed/);
+    assert.deepEqual(told, ["stop"]);
+  });
 });
+
+const nothing = { held: undefined, successors: undefined };
+const times = { unmounting: 60_000, outliving: 60_000, look: 60_000 };
+
+/** One that answers nothing, and would not hear that it is to stop either: it is killed in the end, which is here at once. */
+function deafServer(fuse: number): { readonly server: Server; readonly told: string[] } {
+  let died: (end: End) => void = () => {};
+  const told: string[] = [];
+  const line = {
+    onToldToEnd: () => {},
+    stop() {
+      told.push("stop");
+      fs.closeSync(fuse);
+      died({ why: "killed", isCertain: true });
+    },
+  };
+  const ended = new Promise<End>((resolve) => {
+    died = resolve;
+  });
+  const server = { notes: [], reason: undefined, ended, line, kill: () => told.push("kill") } as unknown as Server;
+  return { server, told };
+}
 
 function answerInit(fuse: number): void {
   const session = new Session({});

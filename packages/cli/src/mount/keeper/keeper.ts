@@ -9,7 +9,7 @@ import { explain } from "../explain.js";
 import type { Log } from "../log.js";
 import type { MountRequest, Serving } from "../request.js";
 import { helperArguments, type MountPlan, planMount } from "./arguments.js";
-import { KeptMount, type Successors } from "./kept-mount.js";
+import { type Belongings, KeptMount, letGo } from "./kept-mount.js";
 import { dismiss, startServer, type WaitingServer } from "./launch.js";
 import { type Server, speakWith } from "./server.js";
 
@@ -56,7 +56,7 @@ async function mounted(
 ): Promise<KeptMount | undefined> {
   const asPlanned = await attempt(request, plan, first, log);
   if (!plan.asDevice || asPlanned.server.result.refusal === undefined) return successful(request, asPlanned, log);
-  asPlanned.successors?.close();
+  letGo(asPlanned);
   const again = await attempt(request, { ...plan, asDevice: false }, startServer(request, log), log);
   const second = successful(request, again, log);
   log(
@@ -65,9 +65,8 @@ async function mounted(
   return second;
 }
 
-interface Attempt {
+interface Attempt extends Belongings {
   readonly server: Server;
-  readonly successors: Successors | undefined;
 }
 
 /** Speaks with the first server of a mount. */
@@ -75,7 +74,7 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
   const args = helperArguments(request, plan);
   // What a kernel that does the file I/O has under way, no other server can know.
   const memory = request.settings.restarts > 0 && !plan.iomap ? createSurvivalMemory() : undefined;
-  const first = { arguments: args, memory, ...KERNEL_CACHE, hold: memory !== undefined };
+  const first = { arguments: args, memory, ...KERNEL_CACHE, hold: true };
   let server: Server;
   try {
     server = await speakWith(waiting, first);
@@ -83,10 +82,11 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
     if (memory !== undefined) close(memory);
     throw error;
   }
-  if (memory === undefined) return { server, successors: undefined };
   const { held } = server.result;
+  if (memory === undefined) return { server, held, successors: undefined };
   return {
     server,
+    held,
     successors: {
       most: request.settings.restarts,
       start() {
@@ -94,23 +94,18 @@ async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingS
         const next = { arguments: args, memory, goOn: held };
         return speakWith(startServer(request, log), next);
       },
-      close() {
-        held?.close();
-        close(memory);
-      },
+      close: () => close(memory),
     },
   };
 }
 
 /** Undefined: it is mounted, by a server that takes no keeper. @throws CommandError unless it was mounted */
-function successful({ source }: MountRequest, { server, successors }: Attempt, log: Log): KeptMount | undefined {
+function successful({ source }: MountRequest, attempted: Attempt, log: Log): KeptMount | undefined {
+  const { server } = attempted;
   const { result, notes, reason } = server;
-  if (result.mounted !== undefined) {
-    if (result.isKept) return new KeptMount(server, result.mounted, successors, log);
-    successors?.close();
-    return undefined;
-  }
-  successors?.close();
+  if (result.mounted !== undefined && result.isKept) return new KeptMount(server, result.mounted, attempted, log);
+  letGo(attempted);
+  if (result.mounted !== undefined) return undefined;
   const why =
     (result.refusal && explain(result.refusal)) ?? reason ?? notes.at(-1) ?? "the server ended without a word";
   // The server sees no other processes.

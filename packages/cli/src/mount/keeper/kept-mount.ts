@@ -1,7 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detach, isMounted, type MountInfo, unmount } from "@bulkhead/fuse";
-import { HelperExit } from "@bulkhead/service/helper";
+import { Poll, PollSet } from "@bulkhead/linux";
+import { type HeldMount, HelperExit } from "@bulkhead/service/helper";
 import { CommandError, messageOf } from "../../command-line/errors.js";
 import type { Log } from "../log.js";
 import type { Server } from "./server.js";
@@ -9,8 +10,15 @@ import type { Server } from "./server.js";
 /** Milliseconds that open files may keep an unmounted file system alive, and then the server to write everything. */
 const GRACE = 5_000;
 const LAST_WORDS = 120_000;
-/** Milliseconds that unmounting may take, where the kernel waits for what the server writes and answers. */
-const UNMOUNTING = 300_000;
+/** Of a server that may have been taken over, in milliseconds. */
+const TIMES = {
+  /** What unmounting may take, where the kernel waits for what the server writes and answers. */
+  unmounting: 1_800_000,
+  /** What it may take to end when the kernel has let go of it: until then it can write to what others may use already. */
+  outliving: 1_800_000,
+  /** Between looks at whether the kernel has. */
+  look: 10_000,
+};
 /** Milliseconds that a mount has to answer for the first time. */
 const FIRST_ANSWER = 30_000;
 const MINUTE = 60_000;
@@ -25,6 +33,18 @@ export interface Successors {
   close(): void;
 }
 
+/** What there is for a mount besides its server, and goes with it. */
+export interface Belongings {
+  readonly held: HeldMount | undefined;
+  /** Undefined: nobody goes on. */
+  readonly successors: Successors | undefined;
+}
+
+export function letGo({ held, successors }: Belongings): void {
+  held?.close();
+  successors?.close();
+}
+
 /** A mount whose server is another process. */
 export class KeptMount {
   /** Resolves when the server has ended in order; rejects with what it died of. */
@@ -32,7 +52,7 @@ export class KeptMount {
   readonly #mount: { readonly mountpoint: string; readonly info: MountInfo };
   readonly #successors: Successors | undefined;
   readonly #log: Log;
-  readonly #patience: number;
+  readonly #times: typeof TIMES;
   /** When servers died, in milliseconds of the process's clock. */
   #deaths: number[] = [];
   #server: Server;
@@ -40,24 +60,33 @@ export class KeptMount {
   #isCutOff = false;
   #ending: Promise<void> | undefined;
 
-  /**
-   * @param successors who goes on when the server dies, if somebody is to
-   * @param patience milliseconds that a server has for unmounting
-   */
-  constructor(
-    server: Server,
-    info: MountInfo,
-    successors: Successors | undefined,
-    log: Log,
-    patience: number = UNMOUNTING,
-  ) {
-    this.#patience = patience;
+  /** @param belongings the mount's from here on */
+  constructor(server: Server, info: MountInfo, belongings: Belongings, log: Log, times = TIMES) {
+    this.#times = times;
     this.#server = server;
     this.#mount = { mountpoint: info.mountpoint, info };
-    this.#successors = successors;
+    this.#successors = belongings.successors;
     this.#log = log;
-    this.finished = this.#watch().finally(() => successors?.close());
+    const stop = this.#watchConnection(belongings.held);
+    this.finished = this.#watch().finally(() => {
+      stop();
+      letGo(belongings);
+    });
     this.finished.catch(() => {});
+  }
+
+  /** Ends a server that goes on without a mount. @returns what ends the watch */
+  #watchConnection(held: HeldMount | undefined): () => void {
+    const { look, outliving } = this.#times;
+    const connection = new PollSet(1);
+    connection.set(0, held?.fuse ?? -1, 0);
+    let timer = setInterval(() => {
+      // Unasked: the kernel has nothing more to say there.
+      if (connection.poll(0) <= 0 || (connection.returned(0) & Poll.ERR) === 0) return;
+      clearInterval(timer);
+      timer = setTimeout(() => this.cutOff(), outliving);
+    }, look);
+    return () => clearInterval(timer);
   }
 
   /** Sees the servers end, one after the other. @throws CommandError with what the last one died of */
@@ -134,7 +163,7 @@ export class KeptMount {
   }
 
   async #end(): Promise<void> {
-    let timer = setTimeout(() => this.cutOff(), this.#patience);
+    let timer = setTimeout(() => this.cutOff(), this.#times.unmounting);
     try {
       if (isMounted(this.#mount)) await detach(this.#mount, GRACE);
       clearTimeout(timer);
