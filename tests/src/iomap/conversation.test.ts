@@ -85,6 +85,26 @@ describe("a conversation with a kernel that does the file I/O", {
     withCleanImage(kernel.device.platter, () => {});
   });
 
+  it("about data in an inode: whatever moves it out, the kernel finds it on the device, and what it writes there stays", () => {
+    const text = new TextEncoder().encode("in the inode");
+    const moves: [string, (kernel: FakeKernel, file: KernelFile) => number][] = [
+      ["fallocate", (kernel, file) => kernel.fallocate(file, 0, 0, 5000)],
+      ["truncate", (kernel, file) => kernel.truncate(file, 5000)],
+    ];
+    for (const [what, move] of moves) {
+      const { kernel, file } = stage("inline data");
+      assert.equal(kernel.write(file, 0, text), text.length);
+      assert.equal(move(kernel, file), 0);
+      assert.deepEqual(kernel.read(file, 0, text.length), text, what);
+      const other = text.slice().reverse();
+      assert.equal(kernel.write(file, 0, other), text.length);
+      kernel.fsync(file);
+      assert.deepEqual(kernel.read(file, 0, text.length), other, what);
+      kernel.unmount();
+      withCleanImage(kernel.device.platter, () => {});
+    }
+  });
+
   it("about an empty file of a file system with inline data", () => {
     const { kernel, conversation } = stage("inline data");
     conversation.play(INLINE);

@@ -16,7 +16,7 @@ import { changing, transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS, allocateRange } from "../map/allocate-range.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
-import { inlineMapping, moveOut, writesInline } from "../namespace/data.js";
+import { inlineMapping, spillToBlock, writesInline } from "../namespace/data.js";
 import { ORPHAN_CREDITS } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
 import { type IomapMapping, mapBytes } from "./begin.js";
@@ -175,16 +175,12 @@ function refuseToWait(operation: number, inode: Inode): void {
   throw new FileSystemError("EAGAIN", `space for inode ${inode.ino} has to be allocated`);
 }
 
-/** Moves inline data out to a block, and on to the device itself, where the host will look for it. */
 function spill(volume: Volume, inode: Inode, operation: number, privileged: boolean): void {
   refuseToWait(operation, inode);
-  const block = transact(volume, ALLOCATE_CREDITS, (handle) => {
+  transact(volume, ALLOCATE_CREDITS, (handle) => {
     handle.privileged = privileged;
-    return moveOut(handle, inode);
+    spillToBlock(handle, inode);
   });
-  if (block === 0) return;
-  volume.device.flush();
-  volume.handOver?.(block, 1);
 }
 
 /** Allocates what is a hole at `pos` and behind it, as far as one run on the device goes. */

@@ -154,17 +154,16 @@ export function writeInline(
   });
 }
 
-/** Moves inline data out to a block on the device. */
+/** Moves inline data out to a block on the device: to the device itself, where a host outside of this process will look for it. */
 export function spillToBlock(handle: Handle, inode: Inode): void {
-  if (inode.hasInlineData) moveOut(handle, inode);
-}
-
-/** The block that inline data has moved to, 0 when there was none. */
-export function moveOut(handle: Handle, inode: Inode): number {
-  const { device, geometry } = handle.volume;
+  if (!inode.hasInlineData) return;
+  const { device, geometry, handOver } = handle.volume;
   const { block, bytes } = spillInlineData(handle, inode, handle.privileged);
-  if (block !== 0) device.write(block * geometry.blockSize, bytes);
-  return block;
+  if (block === 0) return;
+  device.write(block * geometry.blockSize, bytes);
+  if (handOver === undefined) return;
+  device.flush();
+  handOver(block, 1);
 }
 
 /**
