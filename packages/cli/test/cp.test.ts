@@ -319,8 +319,12 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     const before = fs.readFileSync(other);
     tool("mkfifo", path("pipe"));
     tool("mknod", path("zero"), "c", "1", "5");
+    const disk = Buffer.alloc(1 << 20);
+    disk.set([0x55, 0xaa], 510);
+    fs.writeFileSync(path("disk"), disk);
     const cases: [string, RegExp][] = [
       [other, /other\.img is an image, and would be replaced; in it, DEST is .*other\.img:\/PATH/],
+      [path("disk"), /disk is an image, and would be replaced/],
       [path("pipe"), /pipe is no regular file, and would be replaced/],
       [path("zero"), /zero is no regular file, and would be replaced/],
     ];
@@ -330,6 +334,7 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
       assert.equal(code, 1);
     }
     assert.deepEqual(fs.readFileSync(other), before);
+    assert.deepEqual(fs.readFileSync(path("disk")), disk);
     assert.ok(fs.statSync(path("pipe")).isFIFO() && fs.statSync(path("zero")).isCharacterDevice());
     assert.match(bulkhead(["cp", program, other]).stderr, /other\.img is an image/);
   });

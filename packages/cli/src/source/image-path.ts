@@ -47,15 +47,20 @@ function kindOf(path: string): "source" | "directory" | "none" | Error {
   }
 }
 
-/** Whether a file begins as ext2, ext3 and ext4 do: two bytes, and nothing else of it, are looked at. */
+/** Where ext2, ext3 and ext4 have their number, and where disks with partitions have theirs, GPT's as well; and which, in little endian. */
+const MAGICS = [
+  { at: 1080, magic: 0xef53 },
+  { at: 510, magic: 0xaa55 },
+] as const;
+
+/** Whether a file begins as ext2, ext3 and ext4 do, or as a disk with partitions: four bytes, and nothing else of it, are looked at. */
 export function looksLikeImage(path: string): boolean {
-  const MAGIC_AT = 1080;
-  const MAGIC = 0xef53;
   const bytes = Buffer.alloc(2);
   let fd: number | undefined;
   try {
-    fd = openSync(hostPath(path), "r");
-    return readSync(fd, bytes, 0, 2, MAGIC_AT) === 2 && bytes.readUInt16LE(0) === MAGIC;
+    const opened = openSync(hostPath(path), "r");
+    fd = opened;
+    return MAGICS.some(({ at, magic }) => readSync(opened, bytes, 0, 2, at) === 2 && bytes.readUInt16LE(0) === magic);
   } catch {
     return false; // whatever it is, it cannot be read
   } finally {
