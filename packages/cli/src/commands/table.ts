@@ -120,7 +120,7 @@ export const commands: readonly CommandDeclaration[] = [
     options: [json],
     description: [
       "Shows what the server of a mount, and the keeper that mounted for it, may do: user, capabilities, filters of system calls, namespaces, limits, open descriptors. All of it is what the kernel says in /proc, for each of their threads; the server is not asked. Landlock is not to be seen there. Without MOUNTPOINT, lists all of Bulkhead's mounts.",
-      "Some of it can only be seen by root, and by the user whose mount it is.",
+      "Some of it can only be seen by root, and by the user whose mount it is. With --json, `missing` says what a contained server would have and this one lacks, and `unseen` what whoever asks cannot see: `contained` does not speak of that.",
     ],
     examples: [
       { command: "bulkhead status", does: "Show what is mounted." },
