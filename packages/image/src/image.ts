@@ -263,12 +263,13 @@ export class Image {
   /** Removes a file; with `recursive` a directory with all that is in it; with `force` it need not be there. */
   rm(path: ImagePath, { recursive = false, force = false } = {}): void {
     this.#do("rm", path, (bytes) => {
-      const { dir, name } = this.#paths.place(bytes);
+      const { dir, name, isSlashed } = this.#paths.place(bytes);
       const node = this.tree.lookup(dir, name);
       if (node === undefined) {
         if (force) return;
         throw new FuseAnswerError("UNLINK", 2);
       }
+      if (!node.isDirectory && isSlashed) throw new FuseAnswerError("UNLINK", 20);
       if (!node.isDirectory) this.tree.unlink(dir, name);
       else if (recursive) removeTree(this.tree, dir, name, node);
       else throw new FuseAnswerError("UNLINK", 21);
@@ -288,6 +289,10 @@ export class Image {
     this.#do("rename", from, (bytes) => {
       const old = this.#paths.place(bytes);
       const next = this.#paths.place(bytesOf(to));
+      if (old.isSlashed || next.isSlashed) {
+        const node = this.tree.lookup(old.dir, old.name);
+        if (node?.isDirectory === false) throw new FuseAnswerError("RENAME", 20);
+      }
       this.tree.rename(old.dir, old.name, next.dir, next.name);
     });
   }

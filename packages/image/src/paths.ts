@@ -35,6 +35,8 @@ export function textOf(path: ImagePath): string {
 export interface Place {
   readonly dir: ImageNode;
   readonly name: Uint8Array;
+  /** Whether the path ends in a slash: only a directory is meant. */
+  readonly isSlashed: boolean;
 }
 
 /** Walks paths as Linux does: from the root, with symbolic links followed inside the image, and `..` of the root the root. */
@@ -68,14 +70,15 @@ export class Paths {
     const name = names.pop();
     if (name === undefined) throw new FuseAnswerError("LOOKUP", path.length === 0 ? ENOENT : EEXIST);
     if (isDot(name) || isDotDot(name)) throw new FuseAnswerError("LOOKUP", EINVAL);
-    if (slashed !== undefined && path[path.length - 1] === SLASH) throw new FuseAnswerError("LOOKUP", slashed);
+    const isSlashed = path[path.length - 1] === SLASH;
+    if (slashed !== undefined && isSlashed) throw new FuseAnswerError("LOOKUP", slashed);
     const end = path.lastIndexOf(
       SLASH,
       path.findLastIndex((byte) => byte !== SLASH),
     );
     const dir = end <= 0 ? this.#tree.root : this.#walk(path.subarray(0, end), true, false);
     if (!dir.isDirectory) throw new FuseAnswerError("LOOKUP", ENOTDIR);
-    return { dir, name };
+    return { dir, name, isSlashed };
   }
 
   /** @param asksAnew whether the attributes of what is found matter */

@@ -166,6 +166,10 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
         ["ENOTEMPTY", () => disk.rmdir("/dir")],
         ["EISDIR", () => disk.rm("/dir")],
         ["ENOTDIR", () => disk.rmdir("/file")],
+        ["ENOTDIR", () => disk.rm("/file/")],
+        ["ENOTDIR", () => disk.rm("/loop/", { recursive: true })],
+        ["ENOTDIR", () => disk.rename("/file/", "/new")],
+        ["ENOTDIR", () => disk.rename("/file", "/new/")],
         ["EINVAL", () => disk.rename("/dir", "/dir/in/self")],
         ["EPERM", () => disk.link("/dir", "/hard")],
         ["EISDIR", () => disk.readFile("/dir")],
@@ -182,6 +186,8 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
         ["EINVAL", () => disk.getXattr("/file", "user.\0")],
       ];
       for (const [code, run] of cases) assert.throws(run, { name: "ImageError", code }, String(run));
+      disk.rename("/dir/in/", "/dir/there/");
+      assert.equal(disk.stat("/dir/there").kind, "directory");
     });
   });
 
