@@ -252,6 +252,8 @@ export class Actor extends Stage {
         const { blockSize } = this.fs.geometry;
         const end = offset + length;
         this.fs.checkFallocate(inode, mode, offset, length);
+        // Who died while it wrote there may have left bytes behind the end.
+        if (mode === 0 && end > inode.size) this.#zeroed(this.host.zeroTail(inode, inode.size, end));
         if ((mode & (FallocateMode.punchHole | FallocateMode.zeroRange)) !== 0) {
           const firstWhole = Math.min(end, Math.ceil(offset / blockSize) * blockSize);
           const lastWhole = Math.max(firstWhole, Math.floor(end / blockSize) * blockSize);

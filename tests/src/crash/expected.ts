@@ -1,4 +1,5 @@
 /** What a file system is to hold after each step of a workload: a model of names, attributes and bytes, with nothing of ext4. */
+import type { Seen } from "./seen.js";
 
 export type Kind = "file" | "directory" | "symlink" | "fifo";
 
@@ -59,6 +60,18 @@ export class Expected {
 
   constructor() {
     this.#add("", { id: ROOT_ID, kind: "directory", mode: 0o755, xattrs: new Map(), target: "", contents: EMPTY });
+  }
+
+  /** What is there already. */
+  static of({ nodes, contents }: Seen): Expected {
+    const model = new Expected();
+    const ids = new Map<number, number>([[nodes.get("")!.ino, ROOT_ID]]);
+    for (const [path, { ino, kind, mode, target, xattrs }] of nodes) {
+      const id = ids.get(ino) ?? ++model.#lastId;
+      ids.set(ino, id);
+      model.#add(path, { id, kind: kind as Kind, mode, xattrs, target, contents: contents.get(path) ?? EMPTY });
+    }
+    return model;
   }
 
   clone(): Expected {

@@ -1,12 +1,15 @@
 /** A server that may die: what it writes to its device and to its survival region is one log, in order. */
-import { ArrayRegion, type DeviceEvent, RecordingDevice, type SurvivalRegion } from "@bulkhead/ext4";
+import { ArrayRegion, type DeviceEvent, KeptState, RecordingDevice, type SurvivalRegion } from "@bulkhead/ext4";
 import { Actor } from "./actor.js";
+import type { Expected } from "./expected.js";
 import type { Base } from "./images.js";
 import { TrackedImage } from "./tracked-image.js";
 
 /** A region that has room for several transactions. */
 const REGION_BYTES = 4 * 1024 * 1024;
 const REGION_BLOCK = 1024;
+/** More moments than a server has. */
+const GENERATION = 1_000_000;
 
 /** What outlives a server: its device, and its region. */
 export class Remains {
@@ -60,25 +63,41 @@ interface Answer {
   readonly at: number;
   /** Number of the moment of which it tells. */
   readonly moment: number;
-  /** Number of the moment in the note that was kept last: when nothing is changed, nothing is kept. */
+  /** What the note says that was kept last: when nothing is changed, nothing is kept. */
   readonly noted: number;
 }
 
 /** Keeps what a step has changed before it is answered, as servers do. */
 export class MortalActor extends Actor {
   readonly #answers: Answer[] = [];
+  /** The moment in the note that was there before, and the number of the first one here: notes of several servers differ. */
+  readonly #inherited: number;
+  readonly #first: number;
 
-  constructor(device: MortalDevice, { model, image: { options } }: Base, background: (() => number) | undefined) {
+  /**
+   * @param model what is there; changed
+   * @param generation how many have worked before, and have died
+   */
+  constructor(
+    device: MortalDevice,
+    model: Expected,
+    { image: { options } }: Base,
+    background: (() => number) | undefined,
+    generation = 0,
+  ) {
     const survival = { region: device.region, isInUse: () => false };
-    super(device, model.clone(), { ...options, survival }, () => device, background);
+    const inherited = momentOf(KeptState.of(device.region)?.notes[0]);
+    super(device, model, { ...options, survival }, () => device, background);
+    this.#inherited = inherited;
+    this.#first = generation * GENERATION;
     this.#answer();
   }
 
   #answer(): void {
     const moment = this.moments.length - 1;
     const kept = this.fs.kept!;
-    const noted = kept.isBehind ? moment : (this.#answers.at(-1)?.noted ?? 0);
-    kept.keep(noteOf(moment));
+    const noted = kept.isBehind ? this.#first + moment : (this.#answers.at(-1)?.noted ?? this.#inherited);
+    kept.keep(noteOf(this.#first + moment));
     this.#answers.push({ at: this.device.events.length, moment, noted });
   }
 
@@ -117,7 +136,7 @@ function noteOf(moment: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(moment).buffer);
 }
 
-/** The number of the moment that a note is of. */
+/** What a note says: of which moment it is, and whose. */
 export function momentOf(note: Uint8Array | undefined): number {
   return note === undefined ? 0 : new Uint32Array(note.slice().buffer)[0]!;
 }

@@ -2,7 +2,18 @@
 import { type BlockDevice, type Environment, Ext4 } from "@bulkhead/ext4";
 import { LOST_AND_FOUND, signatureOf } from "./expected.js";
 
+/** What is at a path, without its contents. */
+export interface SeenNode {
+  readonly ino: number;
+  readonly kind: string;
+  readonly mode: number;
+  readonly target: string;
+  readonly xattrs: ReadonlyMap<string, string>;
+}
+
 export interface Seen {
+  /** By path, parents first. */
+  readonly nodes: ReadonlyMap<string, SeenNode>;
   /** Everything but contents and times, path by path. */
   readonly signature: string;
   /** Of regular files, by path. */
@@ -20,6 +31,7 @@ export function look(device: BlockDevice, environment: Environment): Seen {
   const lines: string[] = [];
   const times: string[] = [];
   const contents = new Map<string, Uint8Array>();
+  const nodes = new Map<string, SeenNode>();
   const visit = (path: string): void => {
     const { ino } = ext4.inode(`/${path}`, { followLinks: false });
     const { kind, mode, links, size, mtime } = ext4.lstat(ino);
@@ -29,6 +41,7 @@ export function look(device: BlockDevice, environment: Environment): Seen {
       xattrs.set(name, Buffer.from(ext4.getXattr(ino, name)!).toString("latin1"));
     }
     lines.push(signatureOf(path, { kind, mode: mode & 0o7777, links, size, target, xattrs }));
+    nodes.set(path, { ino, kind, mode: mode & 0o7777, target, xattrs });
     times.push(`${path} ${mtime.seconds}.${mtime.nanoseconds}`);
     if (kind === "file") contents.set(path, ext4.readFile(ino, MOST_BYTES));
     if (kind !== "directory") return;
@@ -42,7 +55,7 @@ export function look(device: BlockDevice, environment: Environment): Seen {
     }
   };
   visit("");
-  return { signature: lines.sort().join("\n"), contents, times: times.sort().join("\n") };
+  return { signature: lines.sort().join("\n"), nodes, contents, times: times.sort().join("\n") };
 }
 
 /** The first difference of two views of the same file system, undefined when they agree. */
@@ -55,7 +68,7 @@ export function difference(one: Seen, other: Seen): string | undefined {
   return undefined;
 }
 
-const NOTHING: Seen = { signature: "", contents: new Map(), times: "" };
+const NOTHING: Seen = { signature: "", nodes: new Map(), contents: new Map(), times: "" };
 
 /** What a file system shows but for what was put into lost+found, and another view of it does not have there. */
 export function withoutLost(other: Seen, one: Seen = NOTHING): Seen {
