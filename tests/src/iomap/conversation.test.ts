@@ -112,6 +112,23 @@ describe("a conversation with a kernel that does the file I/O", {
     withCleanImage(kernel.device.platter, () => {});
   });
 
+  it("about a file with block pointers that grew in vain and was forgotten: what it holds is the kernel's to write", () => {
+    const { kernel, file } = stage("ext3, block pointers");
+    const bytes = new Uint8Array(1500).fill(1);
+    assert.equal(kernel.write(file, 0, bytes), bytes.length);
+    kernel.onIoend = () => {};
+    assert.equal(kernel.write(file, bytes.length, new Uint8Array(5000).fill(2)), 5000);
+    kernel.onIoend = (completion) => void kernel.ioend(completion);
+    kernel.evict("f", file);
+    assert.equal(file.size, bytes.length);
+    bytes.fill(3);
+    assert.equal(kernel.write(file, 0, bytes), bytes.length);
+    kernel.fsync(file);
+    assert.deepEqual(kernel.read(file, 0, bytes.length), bytes);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, (path) => assert.equal(blocksOf(path).length, 2));
+  });
+
   it("about writes that must not be torn, where the device does not tear them", () => {
     const { kernel, file, conversation } = stage("ext4, 4 KiB blocks", { atomicWrites: true });
     assert.notEqual(kernel.attributeFlags(file.nodeid) & AttrFlag.ATOMIC, 0);

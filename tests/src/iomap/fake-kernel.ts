@@ -73,6 +73,16 @@ export class FakeKernel extends Wire {
     this.forget(file.nodeid);
   }
 
+  /** Forgets an inode that nobody uses, and meets it again by its name. */
+  evict(name: string, file: KernelFile): void {
+    this.#cache?.drop(file.nodeid, 0, Number.POSITIVE_INFINITY);
+    this.forget(file.nodeid);
+    const [entry] = this.done("LOOKUP", ROOT, { names: [Buffer.from(name)] }).out;
+    assert.equal(entry?.nodeid, file.nodeid);
+    file.size = entry.attr.size;
+    file.diskSize = entry.attr.size;
+  }
+
   /** The mapping to use for `pos`; negative: what the server answered. */
   begin(file: KernelFile, pos: number, count: number, opflags: number): Slot | number {
     for (let attempt = 0; ; attempt++) {

@@ -42,18 +42,25 @@ export function deleteInode(volume: Volume, inode: Inode): void {
   volume.promises.pinned.delete(inode.ino);
 }
 
-/** A file that a host outside of this process let grow is used no more: what it allocated behind the end in vain is freed. */
+/**
+ * A file that a host outside of this process let grow is used no more: what it allocated behind the end in vain is freed. The last
+ * block's bytes are the host's: what this process could read of them is not what the host wrote.
+ */
 export function endGrowth(volume: Volume, inode: Inode): void {
-  truncateOrphan(volume, inode);
+  freeBehindEnd(volume, inode);
   transact(volume, ORPHAN_CREDITS, (handle) => forgetGrowth(handle, inode));
 }
 
 /** Frees what lies behind the size of an inode that a crash left half truncated. Nothing else of it changes. */
 export function truncateOrphan(volume: Volume, inode: Inode): void {
   if (!hasBlocks(volume, inode)) return;
+  if (inode.isRegular) clearBehindEnd(volume, inode);
+  freeBehindEnd(volume, inode);
+}
+
+function freeBehindEnd(volume: Volume, inode: Inode): void {
   transact(volume, RELEASE_CREDITS, (handle) => {
     handle.modifyInode(inode);
-    if (inode.isRegular) clearBehindEnd(volume, inode);
     truncateBlocks(handle, inode, Math.ceil(inode.size / volume.geometry.blockSize));
   });
 }
