@@ -129,6 +129,22 @@ describe("a conversation with a kernel that does the file I/O", {
     withCleanImage(kernel.device.platter, (path) => assert.equal(blocksOf(path).length, 2));
   });
 
+  it("about fresh blocks that cannot be zeroed: the file does not get them", () => {
+    const { kernel, file } = stage("ext3, block pointers");
+    assert.equal(kernel.truncate(file, 5000), 0);
+    for (const failing of [0, 1]) {
+      let step = 0;
+      kernel.device.serverWorks = () => step++ !== failing;
+      assert.equal(kernel.write(file, 0, new Uint8Array(3000).fill(1)), -5);
+      kernel.device.serverWorks = () => true;
+      assert.ok(kernel.read(file, 0, 5000).every((byte) => byte === 0));
+    }
+    kernel.done("SYNCFS", ROOT, { request: {} });
+    kernel.done("DESTROY", 0, {});
+    kernel.fs.close();
+    withCleanImage(kernel.device.platter, (path) => assert.deepEqual(blocksOf(path), [0]));
+  });
+
   it("about writes that must not be torn, where the device does not tear them", () => {
     const { kernel, file, conversation } = stage("ext4, 4 KiB blocks", { atomicWrites: true });
     assert.notEqual(kernel.attributeFlags(file.nodeid) & AttrFlag.ATOMIC, 0);

@@ -194,11 +194,8 @@ function allocate(volume: Volume, inode: Inode, pos: number, count: number, opti
     allocateFrom(handle, inode, first, last, privileged);
     return first + run.length;
   });
+  if (!inode.hasExtents) return;
   const { block } = run;
-  if (!inode.hasExtents) {
-    clear(volume, block, run.length);
-    return;
-  }
   // An extent of unwritten blocks is a little shorter than one of others: what follows on the device belongs to the same run.
   while (at < last) {
     mapBlocks(volume, inode, at, run);
@@ -226,11 +223,12 @@ function allocateFrom(handle: Handle, inode: Inode, at: number, last: number, pr
   const unwritten = inode.hasExtents;
   allocateRange(handle, inode, at, last - at, { unwritten, privileged }, run);
   if (unwritten) return;
+  clear(handle.volume, run.block, run.length);
   const end = at + run.length;
   if (end > Math.ceil(inode.size / handle.volume.geometry.blockSize)) noteGrowth(handle, inode, end);
 }
 
-/** Zeros fresh blocks on the device, where no state says that they read as zeros. */
+/** Zeros fresh blocks on the device, where no state says that they read as zeros: before they are the file's, to which an error keeps them from going. */
 function clear(volume: Volume, block: number, count: number): void {
   const { device, geometry } = volume;
   const end = (block + count) * geometry.blockSize;
