@@ -13,7 +13,7 @@ import { type IomapConfig, iomapConfig } from "./iomap/config.js";
 import { WRITING } from "./iomap/flags.js";
 import { ioend } from "./iomap/ioend.js";
 import { mapForOutside } from "./iomap/outside.js";
-import { clearBehindEnd, journalsData, readJournalled, writeJournalled } from "./journal/file-data.js";
+import { clearBehindEnd, journalsData, ownsData, readJournalled, writeJournalled } from "./journal/file-data.js";
 import type { ReplayReport } from "./journal/replay.js";
 import { inlineData } from "./map/inline-data.js";
 import { mapBlocks } from "./map/map-blocks.js";
@@ -431,6 +431,11 @@ export class FileSystem {
   /** Whether a file's data goes through the journal: it is then read and written by the two below, and never on the device. */
   journalsData(inode: Inode): boolean {
     return journalsData(this.#volume, inode);
+  }
+
+  /** Whether a file's data is never a host's: what goes through the journal, and what lies in the inode but would go there. */
+  ownsData(inode: Inode): boolean {
+    return ownsData(this.#volume, inode);
   }
 
   /** Writes file data through the journal; see journal/file-data.ts. */

@@ -33,8 +33,8 @@ export class EngineMappings implements MappingServer<Inode> {
   }
 
   #map(inode: Inode, pos: number, count: number, operation: number, read: Mapping, write: Mapping): void {
-    if ((operation & Operation.report) === 0 && this.#fs.journalsData(inode)) {
-      // Data that goes through the journal is the engine's to read and write, as inline data is.
+    if ((operation & Operation.report) === 0 && this.#fs.ownsData(inode)) {
+      // Data that goes through the journal is the engine's to read and write, as inline data is, which may have to go there.
       const { blockSize } = this.#fs.geometry;
       const start = pos - (pos % blockSize);
       const length = Math.ceil((pos + count - start) / blockSize) * blockSize;

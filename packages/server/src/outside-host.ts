@@ -67,10 +67,10 @@ export class OutsideHost {
   }
 
   /**
-   * Whether the file I/O of an inode is the host's. What goes through the journal cannot be.
+   * Whether the file I/O of an inode is the host's, for as long as it knows the inode. What goes through the journal cannot be.
    */
   owns(inode: Inode): boolean {
-    return inode.isRegular && !this.#fs.journalsData(inode);
+    return inode.isRegular && !this.#fs.ownsData(inode);
   }
 
   /**

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { FileSystem, MemoryDevice } from "@bulkhead/ext4";
 import { AttrFlag } from "@bulkhead/fuse";
+import { Mapping } from "@bulkhead/iomap";
 import { withoutTools } from "../facilities.js";
 import { run } from "../system/process.js";
 import { ATOMIC, CACHED, ENDS, EXTENTS, INLINE, POINTERS, REFUSED, SPILLED } from "./conversations.js";
@@ -15,6 +17,7 @@ import { Conversation } from "./trace.js";
 import { DEV, ROOT, type WireOptions } from "./wire.js";
 
 const NOBODY = 1999;
+const JOURNAL_DATA = 0x4000;
 
 function variantOf(name: string) {
   return variants.find((variant) => variant.name === name)!;
@@ -103,6 +106,36 @@ describe("a conversation with a kernel that does the file I/O", {
       kernel.unmount();
       withCleanImage(kernel.device.platter, () => {});
     }
+  });
+
+  it("not about a file whose data goes through the journal, while that is in the inode either", () => {
+    const text = new TextEncoder().encode("in the inode");
+    const name = Buffer.from("j");
+    const image = makeImage(variantOf("inline data"));
+    const before = FileSystem.mount(new MemoryDevice(image, { readOnly: false }), { writable: true });
+    const inode = before.create(before.root, name, { mode: 0o100644, uid: 0, gid: 0 });
+    before.iomapBegin(inode, 0, text.length, Op.write, new Mapping());
+    before.writeInline(inode, 0, text);
+    before.setFlags(inode, (inode.flags | JOURNAL_DATA) >>> 0);
+    assert.ok(inode.hasInlineData);
+    before.unmount();
+    before.close();
+
+    const kernel = new FakeKernel(image, { blockSize: 4096 });
+    const [entry] = kernel.done("LOOKUP", ROOT, { names: [name] }).out;
+    const { nodeid, attr } = entry!;
+    assert.equal(attr.flags & AttrFlag.IOMAP, 0);
+    assert.equal(kernel.ask("IOMAP_BEGIN", nodeid, { request: { attr_ino: nodeid, pos: 0, count: 1 } }).error, -22);
+    const more = new Uint8Array(10_000).fill(5);
+    const request = { offset: text.length, size: more.length };
+    assert.equal(kernel.done("WRITE", nodeid, { request, data: more }).out[0]?.size, more.length);
+    const { data } = kernel.done("READ", nodeid, { request: { offset: 0, size: 20_000 } }, 20_000);
+    const whole = Buffer.concat([text, more]);
+    assert.deepEqual(Buffer.from(data), whole);
+    kernel.unmount();
+    withCleanImage(kernel.device.platter, (path) => {
+      assert.deepEqual(run("debugfs", ["-R", "cat /j", path]).stdout, whole);
+    });
   });
 
   it("about an empty file of a file system with inline data", () => {

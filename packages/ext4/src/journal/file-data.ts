@@ -24,13 +24,18 @@ const mapping = new BlockMapping();
 
 /** Whether a file's data goes through the journal: whoever reads or writes it asks here, not the device. Inline data does not. */
 export function journalsData(volume: Volume, inode: Inode): boolean {
-  const { transactions } = volume;
-  return (
-    transactions?.journalled === true &&
-    inode.isRegular &&
-    !inode.hasInlineData &&
-    (transactions.journalsAllData || inode.has(InodeFlag.journalData))
-  );
+  return !inode.hasInlineData && ownsData(volume, inode);
+}
+
+/** Whether a file's data is the engine's to read and write, in the journal, or in the inode as long as it fits there. */
+export function ownsData({ transactions }: Volume, inode: Inode): boolean {
+  if (transactions?.journalled !== true || !inode.isRegular) return false;
+  return transactions.journalsAllData || inode.has(InodeFlag.journalData);
+}
+
+/** Puts a block of a file's data into the journal, one that was allocated just now. */
+export function journalBlock(handle: Handle, block: number, bytes: Uint8Array): void {
+  dataBlock(handle, block, true).data.set(bytes);
 }
 
 /**

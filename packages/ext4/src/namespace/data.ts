@@ -6,6 +6,7 @@ import { touchModified } from "../inode/times.js";
 import { type IomapMapping, mapBytes, NULL_ADDR } from "../iomap/begin.js";
 import { checkNotPinned, forgetGrowth, settleGrowth } from "../iomap/promises.js";
 import { endWrite, finishWrite, mapBytesForWrite } from "../iomap/write.js";
+import { journalBlock, ownsData } from "../journal/file-data.js";
 import type { Handle } from "../journal/handle.js";
 import { changing, transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS } from "../map/allocate-range.js";
@@ -154,12 +155,19 @@ export function writeInline(
   });
 }
 
-/** Moves inline data out to a block on the device: to the device itself, where a host outside of this process will look for it. */
+/**
+ * Moves inline data out to a block: into the journal, if that is where the file's data goes, or else to the device itself, where a host
+ * outside of this process will look for it.
+ */
 export function spillToBlock(handle: Handle, inode: Inode): void {
   if (!inode.hasInlineData) return;
   const { device, geometry, handOver } = handle.volume;
   const { block, bytes } = spillInlineData(handle, inode, handle.privileged);
   if (block === 0) return;
+  if (ownsData(handle.volume, inode)) {
+    journalBlock(handle, block, bytes);
+    return;
+  }
   device.write(block * geometry.blockSize, bytes);
   if (handOver === undefined) return;
   device.flush();
