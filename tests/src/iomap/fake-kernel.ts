@@ -69,14 +69,18 @@ export class FakeKernel extends Wire {
   /** Takes the name away, and forgets the inode: nothing uses it any more. */
   unlink(name: string, file: KernelFile): void {
     this.done("UNLINK", ROOT, { names: [Buffer.from(name)] });
+    this.drop(file);
+  }
+
+  /** Forgets an inode. */
+  drop(file: KernelFile): void {
     this.#cache?.drop(file.nodeid, 0, Number.POSITIVE_INFINITY);
     this.forget(file.nodeid);
   }
 
   /** Forgets an inode that nobody uses, and meets it again by its name. */
   evict(name: string, file: KernelFile): void {
-    this.#cache?.drop(file.nodeid, 0, Number.POSITIVE_INFINITY);
-    this.forget(file.nodeid);
+    this.drop(file);
     const [entry] = this.done("LOOKUP", ROOT, { names: [Buffer.from(name)] }).out;
     assert.equal(entry?.nodeid, file.nodeid);
     file.size = entry.attr.size;

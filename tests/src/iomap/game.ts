@@ -1,10 +1,11 @@
 /** Random operations of a fake kernel whose ioends fail, get lost, come twice, in pieces and in any order; and what its files hold. */
 import assert from "node:assert/strict";
 import { Random } from "../images/random.js";
+import { Clutter } from "./clutter.js";
 import { type Completion, FakeKernel, type KernelFile } from "./fake-kernel.js";
 import { STALE } from "./images.js";
 import { Ioend } from "./operations.js";
-import type { WireOptions } from "./wire.js";
+import { ROOT, type WireOptions } from "./wire.js";
 
 const ENOSPC = -28;
 const EIO = -5;
@@ -26,6 +27,7 @@ export class FaultyGame {
   readonly #blockSize: number;
   readonly #random: (below: number) => number;
   readonly #files = new Map<string, Played>();
+  readonly #clutter: Clutter;
   #made = 0;
 
   constructor(image: Uint8Array, options: WireOptions, seed: number) {
@@ -33,6 +35,7 @@ export class FaultyGame {
     this.#blockSize = options.blockSize;
     const random = new Random(seed);
     this.#random = (below) => random.below(below);
+    this.#clutter = new Clutter(this.kernel, this.#random);
   }
 
   play(steps: number): void {
@@ -48,10 +51,27 @@ export class FaultyGame {
     const names = [...this.#files.keys()];
     const name = names[random(names.length)]!;
     const played = this.#files.get(name)!;
-    switch (random(16)) {
+    switch (random(22)) {
       case 0:
         if (random(3) === 0) this.#unlink(name, played);
         else this.#create();
+        break;
+      case 11:
+      case 12:
+      case 16:
+        this.#clutter.step();
+        break;
+      case 13:
+        this.#clutter.attribute(played.file);
+        break;
+      case 15:
+        // Freezing brings all metadata home; flushing is not what it is asked for while files without a name are in use.
+        if (random(2) === 0) this.kernel.done("FREEZE_FS", ROOT, { request: { unlinked: 1 } });
+        else this.kernel.device.writeBack(() => random(2) === 0);
+        break;
+      case 14:
+        if (random(2) === 0) this.#evict(name, played);
+        else this.#rename(name, names[random(names.length)]!);
         break;
       case 1:
         this.#truncate(played);
@@ -96,6 +116,30 @@ export class FaultyGame {
   #unlink(name: string, { file }: Played): void {
     this.kernel.unlink(name, file);
     this.#files.delete(name);
+  }
+
+  /** Nobody uses it for a while. */
+  #evict(name: string, { file, bytes }: Played): void {
+    this.kernel.evict(name, file);
+    assert.equal(file.size, bytes.length, name);
+  }
+
+  /** Over another one, or over itself. */
+  #rename(name: string, over: string): void {
+    const lost = this.#files.get(over)!;
+    const played = this.#files.get(name)!;
+    const request = { newdir: ROOT, flags: 0 };
+    this.kernel.done("RENAME2", ROOT, { request, names: [Buffer.from(name), Buffer.from(over)] });
+    if (lost === played) return;
+    this.#files.delete(name);
+    this.#files.set(over, played);
+    played.durable = undefined;
+    // Somebody has it open still.
+    if (this.#random(2) === 0) {
+      this.#write(lost);
+      this.#check(over, lost);
+    }
+    this.kernel.drop(lost.file);
   }
 
   #pattern(length: number): Uint8Array {

@@ -23,6 +23,11 @@ export const variants: readonly Variant[] = [
   { name: "ext3, block pointers", blockSize: 1024, options: features(common) },
   { name: "inline data", blockSize: 4096, options: features(`${modern},inline_data`) },
   { name: "bigalloc", blockSize: 1024, options: [...features(`${modern},bigalloc`), "-C", "8192"] },
+  {
+    name: "all features",
+    blockSize: 1024,
+    options: features(`${modern},inline_data,ea_inode,quota,orphan_file,fast_commit`),
+  },
   { name: "no journal", blockSize: 1024, options: features(modern.replace("has_journal,", "")) },
 ];
 

@@ -61,7 +61,13 @@ export class SplitDevice implements BlockDevice {
 
   flush(): void {
     this.#mayFail("flush", 0, 0);
+    this.writeBack(() => true);
+  }
+
+  /** What a system does with its cache of its own accord, at any time. @param chosen whether a page is written back */
+  writeBack(chosen: (page: number) => boolean): void {
     for (const [number, { bytes, states }] of this.#pages) {
+      if (!chosen(number)) continue;
       for (const [block, state] of states.entries()) {
         if (state !== "dirty") continue;
         const from = block * this.#blockSize;

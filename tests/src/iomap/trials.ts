@@ -13,9 +13,13 @@ export interface Trial {
   readonly seed: number;
 }
 
-/** Plays, unmounts, and has e2fsck and the kernel's ext4 look at what is there. */
+/**
+ * Plays, unmounts, and has e2fsck and the kernel's ext4 look at what is there. Every second time nothing is flushed before: what the
+ * server has written is in the page cache alone, for as long as that likes.
+ */
 export function playAndCompare({ variant, cacheMappings, seed }: Trial, steps: number): void {
-  const game = new FaultyGame(makeImage(variant), { blockSize: variant.blockSize, cacheMappings }, seed);
+  const mount = { barrier: seed % 2 === 0 };
+  const game = new FaultyGame(makeImage(variant), { blockSize: variant.blockSize, cacheMappings, mount }, seed);
   game.play(steps);
   const { image, contents } = game.end();
   withCleanImage(image, (path) => {
