@@ -79,7 +79,7 @@ export interface KernelDevice {
  *
  * @param connection the mounted /dev/fuse
  * @returns the number for mappings
- * @throws LinuxError, or node:fs's errors
+ * @throws LinuxError, or node:fs's errors; SourceError, see keepBlocksApart
  */
 export function registerWithKernel(connection: number, device: KernelDevice, log: (line: string) => void): number {
   const { path, descriptor, writable, claim, blockSize } = device;
@@ -91,14 +91,47 @@ export function registerWithKernel(connection: number, device: KernelDevice, log
   } finally {
     if (descriptor === undefined) fs.closeSync(fd);
   }
-  attempt(log, `${path}: the block size of its page cache stays`, () => {
-    if (claim !== undefined) ioctl(claim, BLKBSZSET, new Uint8Array(Uint32Array.of(blockSize).buffer));
-    else setIomapBlockSize(connection, id, blockSize);
-  });
+  const ways = [() => setIomapBlockSize(connection, id, blockSize)];
+  if (claim !== undefined) {
+    ways.unshift(() => void ioctl(claim, BLKBSZSET, new Uint8Array(Uint32Array.of(blockSize).buffer)));
+  }
+  keepBlocksApart(device, ways, log);
   attempt(log, `${path}: under pressure of memory, the server may wait for itself`, () => {
     setNoFilesystemRecursion(connection, true);
   });
   return id;
+}
+
+/** The smallest page of a system's cache: blocks of this size share none. */
+const PAGE = 4096;
+
+/**
+ * Has the device's page cache write back blocks of the file system one by one. Where it takes whole pages, and these hold several blocks,
+ * metadata would take along what the page had of its neighbours when it was read: over a file's data.
+ *
+ * @param ways to set the block size: BLKBSZSET is the administrator's alone, and not every kernel has the other one
+ * @throws SourceError when none works for a device that is written to, and pages would be shared
+ */
+export function keepBlocksApart(
+  { path, writable, blockSize }: Pick<KernelDevice, "path" | "writable" | "blockSize">,
+  ways: readonly (() => void)[],
+  log: (line: string) => void,
+): void {
+  let failure: LinuxError | undefined;
+  for (const set of ways) {
+    try {
+      set();
+      return;
+    } catch (error) {
+      if (!(error instanceof LinuxError)) throw error;
+      failure = error;
+    }
+  }
+  const what = `${path}: the block size of its page cache stays: ${failure?.message ?? "nobody may set it"}`;
+  if (writable && blockSize < PAGE) {
+    throw new SourceError(`${what}; with blocks of ${blockSize} bytes, that would damage files: mount with iomap=0`);
+  }
+  log(what);
 }
 
 /** What can be done without. */

@@ -11,8 +11,8 @@ import {
   setIomapBlockSize,
   setNoFilesystemRecursion,
 } from "@bulkhead/fuse";
-import { LinuxError } from "@bulkhead/linux";
-import { atomicWriteSizes, whyNoIomap } from "../src/kernel-iomap.js";
+import { Errno, LinuxError } from "@bulkhead/linux";
+import { atomicWriteSizes, keepBlocksApart, whyNoIomap } from "../src/kernel-iomap.js";
 
 const FILE_IO = IomapSupport.FILEIO;
 
@@ -63,4 +63,26 @@ test("a kernel without fuse-iomap offers nothing, and refuses each of its ioctls
   } finally {
     fs.closeSync(fd);
   }
+});
+
+test("blocks that are smaller than a page are written back one by one, or the kernel does not do the file I/O", () => {
+  const lines: string[] = [];
+  const tried: string[] = [];
+  const refuses = () => {
+    tried.push("refuses");
+    throw new LinuxError("ioctl", Errno.EACCES, "BLKBSZSET");
+  };
+  const works = () => void tried.push("works");
+  const keep = (blockSize: number, ways: (() => void)[], writable = true) =>
+    keepBlocksApart({ path: "/dev/x", writable, blockSize }, ways, (line) => void lines.push(line));
+  keep(1024, [refuses, works]);
+  assert.deepEqual(tried.splice(0), ["refuses", "works"], "a contained server may not do what an administrator may");
+  keep(1024, [works, refuses]);
+  assert.deepEqual([tried, lines], [["works"], []]);
+  assert.throws(() => keep(1024, [refuses, refuses]), /blocks of 1024 bytes.*iomap=0/);
+  assert.deepEqual(lines, []);
+  keep(4096, [refuses]);
+  keep(1024, [refuses], false);
+  assert.equal(lines.length, 2);
+  assert.match(lines[0]!, /page cache stays.*EACCES/);
 });
