@@ -20,6 +20,9 @@ export interface IomapOptions {
   readonly name?: string;
 }
 
+/** A range of a file in whole blocks. */
+type Range = { readonly offset: number } & ({ readonly length: number } | typeof TO_EOF);
+
 /** To the end of whatever file; the halves of 2^64 - 1. */
 const TO_EOF = { lengthLo: 0xffff_ffff, lengthHi: 0xffff_ffff };
 /** No address; the same. */
@@ -92,17 +95,40 @@ export class OutsideHost {
    * freed may be used again.
    */
   forget(nodeid: number, inode: Inode, from: number): void {
-    const range = { offset: from - (from % this.#blockSize), ...TO_EOF };
-    this.#options.notifier().iomapInvalMappings({ nodeid, attr_ino: inode.ino, read: range, write: range });
+    this.#invalidate(nodeid, inode, { offset: this.#blockOf(from), ...TO_EOF });
   }
 
-  /** Runs a change that frees blocks. */
+  /** Runs a change of size that the host asks for, or one that frees blocks. */
   guarded(nodeid: number, inode: Inode, from: number, change: () => void): void {
+    const { size } = inode;
     try {
       change();
     } catch (error) {
       if (isEngineError(error)) this.forget(nodeid, inode, from);
       throw error;
     }
+    this.grew(nodeid, inode, size, inode.size);
+  }
+
+  /**
+   * Has the host forget where that part of a file lies that was behind its end: what it was told is durable is not enough any more to
+   * find what it writes there.
+   *
+   * @param size that the file had, bytes
+   * @param end byte from whose block on the host forgets by itself
+   */
+  grew(nodeid: number, inode: Inode, size: number, end: number): void {
+    const offset = this.#blockOf(size);
+    const length = this.#blockOf(end) - offset;
+    if (!this.cachesMappings || inode.size <= size || length <= 0) return;
+    this.#invalidate(nodeid, inode, { offset, length });
+  }
+
+  #blockOf(pos: number): number {
+    return pos - (pos % this.#blockSize);
+  }
+
+  #invalidate(nodeid: number, inode: Inode, range: Range): void {
+    this.#options.notifier().iomapInvalMappings({ nodeid, attr_ino: inode.ino, read: range, write: range });
   }
 }

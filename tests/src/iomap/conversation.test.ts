@@ -18,6 +18,8 @@ import { DEV, ROOT, type WireOptions } from "./wire.js";
 
 const NOBODY = 1999;
 const JOURNAL_DATA = 0x4000;
+/** Of a mapping: what is needed to find the data there is not durable. */
+const DIRTY = 2;
 
 function variantOf(name: string) {
   return variants.find((variant) => variant.name === name)!;
@@ -193,6 +195,34 @@ describe("a conversation with a kernel that does the file I/O", {
     conversation.play(REFUSED.replace(" 0 4096", " 16384 4096").replace(/ 0\+/g, " 16384+"));
     kernel.unmount();
     withCleanImage(kernel.device.platter, () => {});
+  });
+
+  it("has the kernel ask again where a file has grown: what is written there is durable with the new size only", () => {
+    const durable = (kernel: FakeKernel, file: KernelFile) => {
+      const slot = kernel.begin(file, 6000, 100, Op.write | Op.direct);
+      assert.ok(typeof slot !== "number");
+      return (slot.flags & DIRTY) === 0;
+    };
+    const growths: [string, (kernel: FakeKernel, file: KernelFile) => void][] = [
+      ["truncate", (kernel, file) => void kernel.truncate(file, 20_000)],
+      ["fallocate", (kernel, file) => void kernel.fallocate(file, 0, 12_000, 8000)],
+      ["a write further on", (kernel, file) => void kernel.write(file, 12_000, new Uint8Array(8000))],
+    ];
+    for (const variant of ["ext4, 4 KiB blocks", "ext3, block pointers"]) {
+      for (const [what, grow] of growths) {
+        if (what === "fallocate" && variant !== "ext4, 4 KiB blocks") continue;
+        const { kernel, file } = stage(variant, { cacheMappings: true });
+        assert.equal(kernel.write(file, 0, new Uint8Array(6100).fill(1)), 6100);
+        kernel.fsync(file);
+        assert.ok(durable(kernel, file));
+        grow(kernel, file);
+        assert.equal(file.size, 20_000);
+        assert.ok(!durable(kernel, file), `${variant}: ${what}`);
+        kernel.fsync(file);
+        kernel.unmount();
+        withCleanImage(kernel.device.platter, () => {});
+      }
+    }
   });
 
   it("about freezing leaves a clean file system, and about a shutdown one that no one writes", () => {

@@ -298,8 +298,12 @@ export class FakeKernel extends Wire {
         if (this.refuses !== 0) return this.refuses;
         return this.#cache === undefined ? -22 : this.#upsert(view, this.#cache);
       case 101: {
+        const nodeid = Number(view.getBigUint64(16, true));
         const from = Number(view.getBigUint64(32, true));
-        this.#cache?.drop(Number(view.getBigUint64(16, true)), from, Number.POSITIVE_INFINITY);
+        const length = view.getBigUint64(40, true);
+        const whole = length === 2n ** 64n - 1n;
+        if (from % this.blockSize !== 0 || (!whole && length % BigInt(this.blockSize) !== 0n)) return -117;
+        this.#cache?.drop(nodeid, from, whole ? Number.POSITIVE_INFINITY : from + Number(length));
         return 0;
       }
       default:

@@ -72,7 +72,9 @@ export function iomapOperations(server: Ext4Server) {
       const inode = inodeOf(context, outside, request.attr_ino);
       if (inode === undefined) return -errno.EINVAL;
       const { flags, error, pos, written } = request;
+      const { size } = inode;
       out.newsize = fs.ioend(inode, flags, error, pos, written);
+      outside.grew(context.nodeid, inode, size, pos);
       server.noteChange();
       return 0;
     },
