@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { OperationName, RequestParts } from "@bulkhead/fuse";
-import type { FakeKernel, KernelFile } from "./fake-kernel.js";
-import { ROOT } from "./wire.js";
+import { ROOT, type Wire } from "./wire.js";
 
 const FILE = 0o100644;
 const JOURNAL_DATA = 0x4000;
@@ -20,13 +19,13 @@ interface Piece {
 }
 
 export class Clutter {
-  readonly #kernel: FakeKernel;
+  readonly #kernel: Wire;
   readonly #random: (below: number) => number;
   readonly #pieces: Piece[] = [];
   #made = 0;
 
   /** @param random a whole number from 0 to below its argument */
-  constructor(kernel: FakeKernel, random: (below: number) => number) {
+  constructor(kernel: Wire, random: (below: number) => number) {
     this.#kernel = kernel;
     this.#random = random;
   }
@@ -48,7 +47,7 @@ export class Clutter {
   }
 
   /** An attribute of a file, large enough for a block of its own or for an inode, or none any more. */
-  attribute({ nodeid }: KernelFile): void {
+  attribute(nodeid: number): void {
     const kernel = this.#kernel;
     const name = Buffer.from(`user.${this.#random(3)}`);
     if (this.#random(3) === 0) {

@@ -62,7 +62,7 @@ export class FaultyGame {
         this.#clutter.step();
         break;
       case 13:
-        this.#clutter.attribute(played.file);
+        this.#clutter.attribute(played.file.nodeid);
         break;
       case 15:
         // Freezing brings all metadata home; flushing is not what it is asked for while files without a name are in use.

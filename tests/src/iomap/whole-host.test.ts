@@ -10,6 +10,7 @@ import type { FileIdentity, IomapFile } from "@bulkhead/iomap";
 import { withoutLoopMounts } from "../facilities.js";
 import { Random } from "../images/random.js";
 import { withLoopMount } from "../system/loop.js";
+import { Clutter } from "./clutter.js";
 import { makeImage, STALE, type Variant, variants, withCleanImage } from "./images.js";
 import { WholeHost } from "./whole-host.js";
 
@@ -18,7 +19,7 @@ const seed = SEED === undefined ? Date.now() % 1_000_000 : Number(SEED);
 const REACH = 200_000;
 
 interface Played {
-  readonly file: IomapFile<FileIdentity>;
+  file: IomapFile<FileIdentity>;
   bytes: Uint8Array;
 }
 
@@ -65,10 +66,31 @@ function read(file: IomapFile<FileIdentity>): Uint8Array {
 
 function play(variant: Variant, cacheMappings: boolean, steps: number): void {
   const random = new Random(seed);
-  const host = new WholeHost(makeImage(variant), { blockSize: variant.blockSize, cacheMappings });
+  const mount = { barrier: random.below(2) === 0 };
+  const host = new WholeHost(makeImage(variant), { blockSize: variant.blockSize, cacheMappings, mount });
   const files = new Map<string, Played>();
   for (const name of ["a", "b", "c"]) files.set(name, { file: host.create(name), bytes: new Uint8Array(0) });
-  for (let n = 0; n < steps; n++) step([...files.values()][random.below(files.size)]!, random);
+  const clutter = new Clutter(host.wire, (below) => random.below(below));
+  for (let n = 0; n < steps; n++) {
+    const [name, played] = [...files][random.below(files.size)]!;
+    switch (random.below(20)) {
+      case 0:
+        clutter.step();
+        break;
+      case 1:
+        clutter.attribute(played.file.identity.nodeid);
+        break;
+      case 2:
+        host.wire.device.writeBack(() => random.below(2) === 0);
+        break;
+      case 3:
+        played.file = host.evict(name, played.file);
+        assert.equal(played.file.size, played.bytes.length);
+        break;
+      default:
+        step(played, random);
+    }
+  }
   for (const { file, bytes } of files.values()) assert.equal(Buffer.compare(read(file), bytes), 0);
   host.unmount();
   withCleanImage(host.wire.device.platter, (path) => {

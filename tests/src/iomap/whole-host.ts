@@ -125,7 +125,7 @@ export class WholeHost {
       case 100:
         return this.connection.upsert(wide(16), wide(24), mappingAt(view, 32), mappingAt(view, 64));
       case 101: {
-        const range = { offset: wide(32), length: wide(40) };
+        const range = { offset: wide(32), length: Math.min(wide(40), Number.MAX_SAFE_INTEGER) };
         return this.connection.invalidate(wide(16), wide(24), range, range);
       }
       default:
@@ -138,6 +138,16 @@ export class WholeHost {
     assert.ok(entry !== undefined);
     const { nodeid } = entry;
     return this.connection.open({ nodeid, ino: entry.attr.ino }, { size: 0, blockSize: entry.attr.blksize });
+  }
+
+  /** Forgets an inode, and meets it again by its name. */
+  evict(name: string, file: IomapFile<FileIdentity>): IomapFile<FileIdentity> {
+    assert.equal(file.evict(), 0);
+    this.wire.forget(file.identity.nodeid);
+    const [entry] = this.wire.done("LOOKUP", ROOT, { names: [Buffer.from(name)] }).out;
+    assert.ok(entry !== undefined);
+    const { size, blksize } = entry.attr;
+    return this.connection.open(file.identity, { size, blockSize: blksize });
   }
 
   unmount(): void {
