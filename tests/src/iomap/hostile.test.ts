@@ -13,6 +13,11 @@ const { SEED } = process.env;
 const seed = SEED === undefined ? Date.now() % 1_000_000 : Number(SEED);
 const FILE = 0o100644;
 const ENOSYS = -38;
+const FS_IOC_SETFLAGS = 0x4008_6602;
+const APPEND = 0x20;
+const IMMUTABLE = 0x10;
+const EXTENTS = 0x8_0000;
+const JOURNAL_DATA = 0x4000;
 
 /** Numbers that break things. */
 const EDGES = [
@@ -33,6 +38,39 @@ const EDGES = [
   2 ** 53 - 1,
 ];
 const BITS = [1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400, 0x4000_0000, 0x8000_0000, 0x1000];
+
+/** Names come, go and change while nobody has said that what they led to is not in use. */
+function rename(wire: Wire, nodeid: number, random: Random): void {
+  const name = () => Buffer.from("abcdgh"[random.below(6)]!);
+  switch (random.below(4)) {
+    case 0:
+      wire.ask("UNLINK", ROOT, { names: [name()] });
+      break;
+    case 1:
+      wire.ask("MKNOD", ROOT, { request: { mode: FILE }, names: [name()] });
+      break;
+    case 2:
+      wire.ask("LINK", ROOT, { request: { oldnodeid: nodeid }, names: [name()] });
+      break;
+    default:
+      wire.ask("RENAME2", ROOT, { request: { newdir: ROOT, flags: random.below(4) }, names: [name(), name()] });
+  }
+}
+
+function harassAttributes(wire: Wire, nodeid: number, random: Random): void {
+  const names: [Buffer] = [Buffer.from(`user.${random.below(4)}`)];
+  const what = random.below(4);
+  if (what === 0) {
+    wire.ask("REMOVEXATTR", nodeid, { names });
+  } else if (what === 1) {
+    const flags = [0, JOURNAL_DATA, APPEND, IMMUTABLE][random.below(4)]!;
+    const data = new Uint8Array(Uint32Array.of(flags | EXTENTS).buffer);
+    wire.ask("IOCTL", nodeid, { request: { cmd: FS_IOC_SETFLAGS, in_size: data.length }, data });
+  } else {
+    const data = new Uint8Array(random.below(3000)).fill(7);
+    wire.ask("SETXATTR", nodeid, { request: { size: data.length }, names, data });
+  }
+}
 
 function harass(variant: Variant, requests: number): void {
   const random = new Random(seed);
@@ -63,7 +101,14 @@ function harass(variant: Variant, requests: number): void {
       flags: flags() & 0xffff,
       dev: 3,
     };
-    switch (random.below(12)) {
+    switch (random.below(14)) {
+      case 12:
+        rename(wire, pick(nodes), random);
+        break;
+      case 13:
+        if (random.below(2) === 0 && node > ROOT) wire.forget(node);
+        else harassAttributes(wire, node, random);
+        break;
       case 0:
         wire.ask("IOMAP_END", node, {
           request: { opflags: flags(), attr_ino, pos: number(), count: number(), written: -1, map },
