@@ -133,12 +133,13 @@ export class Clutter {
         return;
       }
       const data = this.#bytes(1 + this.#random(20_000));
-      const { error } = kernel.ask("WRITE", file, { request: { offset: size, size: data.length }, data });
+      const { error, out } = kernel.ask("WRITE", file, { request: { offset: size, size: data.length }, data });
       if (error === ENOSPC) return;
       assert.equal(error, 0);
-      const other = new Uint8Array(Math.max(bytes.length, size + data.length));
+      const written = out[0]!.size;
+      const other = new Uint8Array(Math.max(bytes.length, size + written));
       other.set(bytes);
-      other.set(data, size);
+      other.set(data.subarray(0, written), size);
       bytes = other;
     };
     use();

@@ -1,5 +1,6 @@
 /** Random operations of a fake kernel whose ioends fail, get lost, come twice, in pieces and in any order; and what its files hold. */
 import assert from "node:assert/strict";
+import { IoLater } from "@bulkhead/ext4";
 import { Random } from "../images/random.js";
 import { Clutter } from "./clutter.js";
 import { type Completion, FakeKernel, type KernelFile } from "./fake-kernel.js";
@@ -36,6 +37,11 @@ export class FaultyGame {
     const random = new Random(seed);
     this.#random = (below) => random.below(below);
     this.#clutter = new Clutter(this.kernel, this.#random);
+    // Every second time, commits go on while the kernel does.
+    const { transactions } = this.kernel.fs.volume;
+    if (transactions?.journalled === true && random.below(2) === 0) {
+      transactions.background = new IoLater(() => random.below(1000) / 1000);
+    }
   }
 
   play(steps: number): void {
@@ -51,7 +57,7 @@ export class FaultyGame {
     const names = [...this.#files.keys()];
     const name = names[random(names.length)]!;
     const played = this.#files.get(name)!;
-    switch (random(22)) {
+    switch (random(23)) {
       case 0:
         if (random(3) === 0) this.#unlink(name, played);
         else this.#create();
@@ -68,6 +74,9 @@ export class FaultyGame {
         // Freezing brings all metadata home; flushing is not what it is asked for while files without a name are in use.
         if (random(2) === 0) this.kernel.done("FREEZE_FS", ROOT, { request: { unlinked: 1 } });
         else this.kernel.device.writeBack(() => random(2) === 0);
+        break;
+      case 17:
+        this.kernel.fs.volume.transactions?.syncLater(undefined, false, (error) => assert.equal(error, undefined));
         break;
       case 14:
         if (random(2) === 0) this.#evict(name, played);
@@ -280,6 +289,11 @@ export class FaultyGame {
     const put = kernel.write(file, 0, new Uint8Array(17 << 20).fill(7));
     assert.equal(put, ENOSPC);
     this.#check("what is there", [...this.#files.values()][0]!);
+    for (let count = this.#random(4); count > 0; count--) {
+      this.#clutter.step();
+      this.#clutter.attribute([...this.#files.values()][0]!.file.nodeid);
+      this.#fallocate([...this.#files.values()].at(-1)!);
+    }
     kernel.unlink(name, file);
     // What was freed may be used again once that is durable.
     kernel.done("SYNCFS", 2, { request: {} });
@@ -302,6 +316,9 @@ export class FaultyGame {
   /** Unmounts. */
   end(): { readonly image: Uint8Array; readonly contents: ReadonlyMap<string, Uint8Array> } {
     for (const [name, played] of this.#files) this.#check(name, played);
+    const { transactions } = this.kernel.fs.volume;
+    transactions?.wait();
+    if (transactions !== undefined) transactions.background = undefined;
     this.kernel.unmount();
     const contents = new Map([...this.#files].map(([name, { bytes }]) => [name, bytes]));
     return { image: this.kernel.device.platter, contents };
