@@ -1,6 +1,6 @@
 /** Sources as they look from outside: nothing here reads what is on them. */
 import * as fs from "node:fs";
-import { stringToName } from "@bulkhead/ext4/names";
+import { nameToString, stringToName } from "@bulkhead/ext4/names";
 import { listMounts } from "@bulkhead/fuse/mountinfo";
 import { loopDevicesOf } from "@bulkhead/linux/loop-devices";
 
@@ -37,14 +37,18 @@ export function hostPath(text: string): Buffer {
 }
 
 /**
- * Opens the file or device of a source, as `openSource` does: a block device that is to be written exclusively, a file only where no loop
- * device on it is in use.
+ * Opens the file or device of a source, as `openSource` does: a block device that is to be written exclusively, a file or a loop device only
+ * where nobody has it by the other name.
  *
  * @throws SourceError
  */
 export function openDescriptor(path: string, writable: boolean, claimed = false): number {
   const { O_RDONLY, O_RDWR, O_EXCL, O_NONBLOCK } = fs.constants;
-  if (writable) refuseBehindLoop(path);
+  refuseByOtherName(path, writable);
+  // The kernel opens one for writing, and refuses the first write.
+  if (writable && isProtectedDevice(path)) {
+    throw new SourceError(`cannot open ${path} for writing: the device is write-protected`);
+  }
   try {
     const alone = writable && !claimed ? O_EXCL : 0;
     return fs.openSync(hostPath(path), (writable ? O_RDWR : O_RDONLY) | alone | O_NONBLOCK); // a fifo must not make us wait
@@ -54,11 +58,24 @@ export function openDescriptor(path: string, writable: boolean, claimed = false)
 }
 
 /**
- * Whoever mounts a loop device has that to himself, and locks nothing of the file behind it.
+ * Whoever mounts a loop device has that to himself, and locks nothing of the file behind it; whoever mounts the file locks it, and has no
+ * loop device to himself.
  *
- * @throws SourceError where a file that is to be written is behind a loop device that is mounted, or part of another device
+ * @throws SourceError where a file that is to be written is behind a loop device that is mounted, or part of another device, and where the
+ * file behind a loop device is locked
  */
-export function refuseBehindLoop(path: string): void {
+export function refuseByOtherName(path: string, writable: boolean): void {
+  if (writable) refuseBehindLoop(path);
+  const file = backingFile(path);
+  const holder = file && lockHolder(file, writable ? "any" : "WRITE");
+  if (file === undefined || holder === undefined) return;
+  const others = writable ? "whoever writes to it must be alone" : "somebody writes to it";
+  throw new SourceError(
+    `${path} is in use: ${nameToString(file)}, the file behind it, is in use by ${holder}: ${others}`,
+  );
+}
+
+function refuseBehindLoop(path: string): void {
   for (const name of loopDevicesOf(hostPath(path))) {
     if (!isInUse(name)) continue;
     throw new SourceError(
@@ -82,6 +99,21 @@ export function refuseWhileWritten(path: string): void {
   const writer = listMounts().find(({ type, readOnly, source }) => OURS.test(type) && !readOnly && isSame(source));
   if (writer === undefined) return;
   throw new SourceError(`${path} is in use: it is mounted at ${writer.mountpoint}, and somebody may write to it`);
+}
+
+/** The file that a loop device, or a partition of one, is on. */
+function backingFile(path: string): Buffer | undefined {
+  const device = fs.statSync(hostPath(path), { throwIfNoEntry: false });
+  if (device?.isBlockDevice() !== true) return undefined;
+  // A partition is in the directory of its device.
+  for (const attribute of ["loop/backing_file", "../loop/backing_file"]) {
+    try {
+      return Buffer.from(sysfs(device.rdev, attribute).replace(/\n$/, ""), "latin1");
+    } catch {
+      // It has none.
+    }
+  }
+  return undefined;
 }
 
 /** Types of our mounts. */
@@ -187,9 +219,8 @@ export function isBlockDevice(path: string): boolean {
 /** Why a source cannot be written to, undefined if it can or if it cannot even be told. */
 export function writeProtection(path: string): string | undefined {
   try {
-    const stat = fs.statSync(path);
     fs.accessSync(path, fs.constants.W_OK);
-    return stat.isBlockDevice() && sysfs(stat.rdev, "ro") === "1\n" ? "the device is write-protected" : undefined;
+    return isProtectedDevice(path) ? "the device is write-protected" : undefined;
   } catch (error) {
     switch (codeOf(error)) {
       case "EROFS":
@@ -203,22 +234,35 @@ export function writeProtection(path: string): string | undefined {
   }
 }
 
-/** The process that holds a lock on the file at `path`, if /proc tells. */
-export function lockHolder(path: string): string | undefined {
+function isProtectedDevice(path: string): boolean {
+  const stat = fs.statSync(hostPath(path), { throwIfNoEntry: false });
+  return stat?.isBlockDevice() === true && sysfs(stat.rdev, "ro") === "1\n";
+}
+
+/** The process that holds a lock (flock) on the file at `path`, of any kind or one to write, if /proc tells. */
+export function lockHolder(path: string | Buffer, wanted: "any" | "WRITE" = "any"): string | undefined {
   try {
     const { dev, ino } = fs.statSync(path);
     const hex = (value: number) => value.toString(16).padStart(2, "0");
     const { major, minor } = deviceNumbers(dev);
     const file = `${hex(major)}:${hex(minor)}:${ino}`;
     for (const line of fs.readFileSync("/proc/locks", "latin1").split("\n")) {
-      const [, kind, , , pid, where] = line.trim().split(/ +/);
+      const [, kind, , mode, pid, where] = line.trim().split(/ +/);
       if (kind !== "FLOCK" || where !== file || pid === undefined || !(Number(pid) > 0)) continue;
-      return `process ${pid} (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+      if (wanted === "any" || mode === wanted) return `process ${pid}${nameOf(pid)}`;
     }
   } catch {
     // Then it stays unnamed.
   }
   return undefined;
+}
+
+function nameOf(pid: string): string {
+  try {
+    return ` (${fs.readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+  } catch {
+    return ""; // hidden, or gone
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Ext4 } from "@bulkhead/ext4";
 import { nameToString } from "@bulkhead/ext4/names";
+import { Flock, flock } from "@bulkhead/linux";
 import { openSource, SourceError } from "../src/source.js";
 import { run, withoutLoopDevices } from "./loop-devices.js";
 
@@ -83,6 +84,51 @@ describe("a source", { skip: withoutLoopDevices("mke2fs", "blockdev") }, () => {
     } finally {
       run("losetup", ["-d", device]);
     }
+  });
+
+  it("is not opened by the name of a loop device while the file behind that is locked", () => {
+    const file = join(directory, "locked");
+    // A partition from sector 2048 on.
+    const table = new Uint8Array(512);
+    table.set([0x83, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0], 450);
+    table.set([0x55, 0xaa], 510);
+    fs.writeFileSync(file, table);
+    fs.truncateSync(file, 8 << 20);
+    const device = run("losetup", ["-f", "--show", "--partscan", file]);
+    const refusal = (error: Error) =>
+      error instanceof SourceError &&
+      error.message.includes(`${file}, the file behind it, is in use by process ${process.pid} (`);
+    try {
+      const paths = [device, `${device}p1`].filter((path) => fs.existsSync(path));
+      const open = (path: string, writable: boolean) => openSource({ path }, fs, writable).close();
+      const holding = (operation: number, then: () => void) => {
+        const fd = fs.openSync(file, "r");
+        try {
+          assert.ok(flock(fd, operation));
+          then();
+        } finally {
+          fs.closeSync(fd);
+        }
+      };
+      for (const path of paths) {
+        open(path, true);
+        holding(Flock.EXCLUSIVE, () => {
+          assert.throws(() => open(path, true), refusal);
+          assert.throws(() => open(path, false), refusal);
+        });
+        holding(Flock.SHARED, () => {
+          assert.throws(() => open(path, true), refusal);
+          open(path, false);
+        });
+        open(path, true);
+      }
+    } finally {
+      run("losetup", ["-d", device]);
+    }
+  });
+
+  it("is not opened for writing where it is a device that is write-protected", () => {
+    assert.throws(() => openSource({ path: loop }, fs, true), /for writing: the device is write-protected$/);
   });
 
   it("may not be a directory, a character device or nothing", () => {

@@ -1,5 +1,5 @@
 import { stringToName } from "@bulkhead/ext4/names";
-import { isWritable, mountsAsDevice, refuseBehindLoop, type SourceOptions } from "@bulkhead/server/descriptor";
+import { isWritable, mountsAsDevice, refuseByOtherName, type SourceOptions } from "@bulkhead/server/descriptor";
 import { usesIomap } from "@bulkhead/server/kernel-iomap";
 import type { MountSettings } from "@bulkhead/server/options";
 import type { Log } from "../log.js";
@@ -41,7 +41,7 @@ export function helperArguments(
 export function planMount({ source, settings }: MountRequest, log: Log): MountPlan {
   const where = sourceOptions(source, settings);
   const writable = isWritable(where, settings.access, log);
-  if (writable) refuseBehindLoop(source);
+  refuseByOtherName(source, writable);
   // An image file gets a loop device where iomap=1 insists, and root mounts.
   const looped = settings.iomap === "required" && process.geteuid?.() === 0;
   const candidate = { source: where, data: settings.data, ...(looped ? { blockDevice: true } : {}) };
