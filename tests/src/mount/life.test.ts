@@ -6,10 +6,12 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withoutMountTools } from "../facilities.js";
@@ -118,6 +120,54 @@ describe("the life of a mount", { skip: withoutMountTools() }, () => {
       served.mountPoint,
     );
     assert.equal(reader.stdout.trim(), "1000", "what is open can still be read");
+    assert.deepEqual(await served.end(), { code: 0, signal: null });
+  });
+
+  it("a signal writes what whoever has the mount by another name as well has written", async () => {
+    const copy = changed("bound", 0);
+    const served = await bench.serve(copy);
+    const bound = bench.mountPoint();
+    run("mount", ["--bind", served.mountPoint, bound]);
+    const fd = openSync(join(bound, "open"), "w");
+    try {
+      writeSync(fd, "kept\n");
+      served.signal("SIGTERM");
+      await until(() => !isMounted(served.mountPoint), "it is unmounted");
+      assert.deepEqual(await served.end(), { code: 0, signal: null });
+    } finally {
+      assert.throws(() => closeSync(fd), { code: "ENOTCONN" });
+      run("umount", [bound]);
+    }
+    assert.equal(bulkhead("cat", `${copy}:/open`).stdout, "kept\n");
+  });
+
+  it("a signal unmounts it also where a directory above it has another name by now", async () => {
+    const above = bench.path("above");
+    const at = join(above, "at");
+    mkdirSync(at, { recursive: true });
+    const served = await bench.serve(image, ["ro"], undefined, at);
+    renameSync(above, bench.path("renamed"));
+    try {
+      served.signal("SIGTERM");
+      assert.deepEqual(await served.end(), { code: 0, signal: null });
+      assert.equal(mountsAt(bench.path("renamed/at")), 0);
+    } finally {
+      while (isMounted(bench.path("renamed/at"))) run("umount", ["-l", bench.path("renamed/at")]);
+    }
+  });
+
+  it("a signal does not end the server of a mount that another one covers", async () => {
+    const served = await bench.serve(image, ["ro"]);
+    run("mount", ["-t", "tmpfs", "none", served.mountPoint]);
+    try {
+      served.signal("SIGTERM");
+      await until(() => served.output !== "", "it says so");
+      assert.match(served.output, /not unmounted: something else is mounted on .*: unmount that first$/);
+    } finally {
+      run("umount", [served.mountPoint]);
+    }
+    assert.equal(ask("cat", ["files/small"], served.mountPoint).stdout, "content\n");
+    assert.deepEqual(bulkhead("umount", served.mountPoint), { code: 0, stdout: "", stderr: "" });
     assert.deepEqual(await served.end(), { code: 0, signal: null });
   });
 

@@ -1,24 +1,29 @@
 import { fork, spawn } from "node:child_process";
 import { Errno, LinuxError } from "@bulkhead/linux";
-import { isOnDevice, type Mounted, unmount } from "./mount.js";
+import { isOnDevice, isSame, type Mounted, unmount } from "./mount.js";
+import { findMount, listMounts } from "./mountinfo.js";
 
 /**
- * Unmounts, lazily if files are open. Whoever serves must not wait for this in the serving thread.
+ * Unmounts wherever the mount is by now, lazily if files are open; does nothing when it is not mounted any more. Whoever serves must not wait
+ * for this in the serving thread.
  *
- * @param graceMs how long what the kernel's cache holds of open files may take to be written
- * @throws {LinuxError} of umount2
+ * @param graceMs how long what the kernel's cache holds may take to be written before
+ * @throws {LinuxError} of umount2; an Error when something else is mounted on top
  */
-export async function detach(
-  { mountpoint, info }: Pick<Mounted, "mountpoint" | "info">,
-  graceMs: number,
-): Promise<void> {
+export async function detach({ info }: Pick<Mounted, "info">, graceMs: number): Promise<void> {
+  // A directory above it may have another name by now.
+  const mountpoint = listMounts().find((mount) => isSame(mount, info))?.mountpoint;
+  if (mountpoint === undefined) return;
+  if (findMount(mountpoint)?.id !== info.id)
+    throw new Error(`something else is mounted on ${mountpoint}: unmount that first`);
+  // Unmounting writes nothing back where it is lazy, or where others have the mount (bound elsewhere, or in a mount namespace of their own);
+  // and they lose what the kernel's cache has for them when they are served no longer.
+  await writeBack(mountpoint, graceMs);
   const away = isOnDevice(info) ? unmountElsewhere : unmount;
   try {
     await away(mountpoint);
   } catch (error) {
     if (!(error instanceof LinuxError && error.code === "EBUSY")) throw error;
-    // A lazy unmount writes nothing back, and whoever is served no longer loses what the kernel's cache has for it.
-    await writeBack(mountpoint, graceMs);
     await away(mountpoint, { lazy: true });
   }
 }

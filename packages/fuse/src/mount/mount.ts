@@ -108,7 +108,12 @@ function realPath(path: string, syscall: string): string {
 /** Whether `mounted` is still what is on top at its mountpoint. */
 export function isMounted(mounted: Pick<Mounted, "mountpoint" | "info">): boolean {
   const now = findMount(mounted.mountpoint);
-  return now?.id === mounted.info.id && now.minor === mounted.info.minor && now.major === mounted.info.major;
+  return now !== undefined && isSame(now, mounted.info);
+}
+
+/** Numbers of mounts are given anew. */
+export function isSame(one: MountInfo, other: MountInfo): boolean {
+  return one.id === other.id && one.minor === other.minor && one.major === other.major;
 }
 
 /**

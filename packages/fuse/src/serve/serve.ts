@@ -173,7 +173,7 @@ class ServingThread {
 function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffer, graceMs: number): Served {
   let ending: Promise<void> | undefined;
   const end = async () => {
-    if (isMounted(mounted)) await detach(mounted, graceMs);
+    await detach(mounted, graceMs);
     const timer = setTimeout(() => serving.wakeup.stop(), graceMs);
     try {
       await serving.finished;

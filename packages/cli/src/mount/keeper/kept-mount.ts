@@ -153,7 +153,7 @@ export class KeptMount {
   }
 
   #notUnmounted(error: unknown): void {
-    this.#log(`${this.#mount.mountpoint}: not unmounted: ${String(error)}`);
+    this.#log(`${this.#mount.mountpoint}: not unmounted: ${messageOf(error)}`);
   }
 
   /** Unmounts, lazily if files are open, and waits for the server: files that are open for longer fail with ENOTCONN. */
@@ -165,7 +165,7 @@ export class KeptMount {
   async #end(): Promise<void> {
     let timer = setTimeout(() => this.cutOff(), this.#times.unmounting);
     try {
-      if (isMounted(this.#mount)) await detach(this.#mount, GRACE);
+      await detach(this.#mount, GRACE);
       clearTimeout(timer);
       timer = setTimeout(() => this.cutOff(), GRACE);
       await this.finished.catch(() => {});
