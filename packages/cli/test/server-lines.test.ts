@@ -18,6 +18,11 @@ describe("a server's lines", () => {
     assert.deepEqual([lines.reason, lines.firstWord], ["because", "plain"]);
   });
 
+  it("begin with a word where it is Node that cannot start", async () => {
+    const { lines } = await heard("\n#\n# Fatal process OOM in Failed to reserve virtual memory\n#\n\n");
+    assert.equal(lines.firstWord, "# Fatal process OOM in Failed to reserve virtual memory");
+  });
+
   it("are a thousand a minute at most, and the last one says so", async () => {
     const { log } = await heard("<4>x\n".repeat(3_000));
     assert.equal(log.length, 1_000);

@@ -39,7 +39,7 @@ export class ServerLines {
 
   #take(line: string): void {
     const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
-    if (priority === undefined) this.#firstWord ??= text;
+    if (priority === undefined && /\w/.test(text)) this.#firstWord ??= text;
     if (Number(priority) <= CRITICAL) {
       this.#reason = text.replaceAll("\\n", "\n");
       return;
@@ -59,7 +59,7 @@ export class ServerLines {
     return this.#reason;
   }
 
-  /** The first line without a priority: not the server's, but that of whatever was to start it. */
+  /** The first line without a priority that has a word: not the server's, but that of whatever was to start it. */
   get firstWord(): string | undefined {
     return this.#firstWord;
   }
