@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { mountFuse } from "@bulkhead/fuse";
 import {
   bulkhead,
@@ -208,6 +209,45 @@ describe("mount", { skip: withoutFuse() }, () => {
       assert.equal(mountLine(), undefined);
     });
   }
+
+  for (const [signal, code] of [
+    ["SIGTERM", 143],
+    ["SIGHUP", 143],
+    ["SIGINT", 130],
+  ] as const) {
+    it(`leaves no mount behind when ${signal} comes before it answers`, async () => {
+      const mounting = spawn(process.execPath, [program, "mount", image, mountpoint], { stdio: "ignore" });
+      const ended = new Promise((resolve) => mounting.on("exit", (...how) => resolve(how)));
+      const keepers = () => fs.readFileSync(`/proc/${mounting.pid}/task/${mounting.pid}/children`, "latin1").trim();
+      while (keepers() === "") await sleep(5);
+      const keeper = keepers();
+      await sleep(20);
+      mounting.kill(signal);
+      assert.deepEqual(await ended, [code, null]);
+      while (fs.existsSync(`/proc/${keeper}`)) await sleep(20);
+      assert.equal(mountLine(), undefined);
+    });
+  }
+
+  it("says so when an image lies on a FUSE mount that lets no server in", () => {
+    const [outer, below] = [path("outer.img"), path("below")];
+    fs.mkdirSync(below);
+    fs.copyFileSync(image, outer);
+    assert.equal(bulkhead(["mount", outer, below]).code, 0);
+    try {
+      tool("truncate", "-s", "1M", join(below, "inner.img"));
+      for (const args of [
+        ["mount", join(below, "inner.img"), mountpoint],
+        ["ls", `${below}/inner.img:/`],
+      ]) {
+        const { code, stderr } = bulkhead(args);
+        assert.equal(code, 1);
+        assert.match(stderr, /inner\.img: fstat \d+, which lies on a FUSE mount .* allow_other: EACCES\n$/);
+      }
+    } finally {
+      tool("umount", "-l", below);
+    }
+  });
 
   it("logs to a file when asked, each request with debug", () => {
     const log = path("server.log");

@@ -138,13 +138,20 @@ const SYS_FSTAT = arch === "arm64" ? 80 : 5;
 const [MODE, RDEV] = arch === "arm64" ? [16, 32] : [24, 40];
 const sysFstat = native<[number, number, Bytes]>("syscall", "int64_t", ["long", "int", "void *"]);
 
+const ON_FUSE =
+  "which lies on a FUSE mount that is there only for the user who made it, and not for who has given up being root: have it " +
+  "mounted with allow_other";
+
 /**
  * fstat(2) itself. The C library's, and Node's, is a call that can also ask for names, which a process that was locked down has
  * to do without.
  */
 export function fstat(fd: number): FileStat {
   const bytes = new Uint8Array(144);
-  orThrow(sysFstat(SYS_FSTAT, fd, bytes), "fstat", fd);
+  const result = sysFstat(SYS_FSTAT, fd, bytes);
+  // Nobody but FUSE keeps from an open file what it is.
+  if (result === -Errno.EACCES) throw new LinuxError("fstat", Errno.EACCES, `${fd}, ${ON_FUSE}`);
+  orThrow(result, "fstat", fd);
   const view = new DataView(bytes.buffer);
   const u64 = (offset: number) => Number(view.getBigUint64(offset, true));
   const mode = view.getUint32(MODE, true);

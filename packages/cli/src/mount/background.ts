@@ -35,7 +35,7 @@ export function startServer(request: MountRequest): Promise<number> {
       server.unref();
     });
     // Interrupted while waiting: the server goes, too, and unmounts.
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.once(signal, () => {
         server.kill(signal);
         resolve(signal === "SIGINT" ? ExitCode.interrupted : ExitCode.terminated);
