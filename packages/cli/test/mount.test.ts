@@ -354,6 +354,36 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(spawnSync("flock", ["--timeout", "20", image, "true"]).status, 0);
   });
 
+  it("umount says where else it is still mounted, and does not wait for that", () => {
+    const bound = path("bound");
+    fs.mkdirSync(bound);
+    assert.equal(bulkhead(["mount", image, mountpoint]).code, 0);
+    tool("mount", "--bind", mountpoint, bound);
+    try {
+      const { code, stderr } = bulkhead(["umount", mountpoint]);
+      const said = `bulkhead umount: ${mountpoint} is unmounted, but ${image} is still mounted at ${bound}\n`;
+      assert.deepEqual([code, stderr], [1, said]);
+      assert.equal(mountLine(), undefined);
+      assert.deepEqual(bulkhead(["umount", bound]), { code: 0, stdout: "", stderr: "" });
+    } finally {
+      spawnSync("umount", [bound]);
+    }
+  });
+
+  it("umount and status follow symbolic links, as mount does", () => {
+    const [link, other] = [path("link"), path("other")];
+    fs.symlinkSync("link", other);
+    fs.symlinkSync(mountpoint, link);
+    assert.equal(bulkhead(["mount", image, other]).code, 0);
+    assert.match(mountLine()!, / fuse\.bulkhead /);
+    assert.equal(bulkhead(["status", other]).code, 0);
+    assert.deepEqual(bulkhead(["umount", `${other}/`]), { code: 0, stdout: "", stderr: "" });
+    assert.equal(mountLine(), undefined);
+    fs.rmSync(link);
+    fs.symlinkSync("other", link);
+    assert.match(bulkhead(["umount", link]).stderr, /cannot unmount .*: too many symbolic links\n$/);
+  });
+
   it("umount opens no device or fifo that a mount calls its source", async () => {
     const fifo = path("fifo");
     tool("mkfifo", fifo);

@@ -1,5 +1,5 @@
-import { realpathSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readlinkSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { close, Errno, LinuxError, UmountFlag, umount } from "@bulkhead/linux";
 import { mountAsUser, unmountAsUser } from "./fusermount.js";
 import { attach, openDevice } from "./kernel.js";
@@ -92,11 +92,29 @@ export function unmount(mountpoint: string, options: UnmountOptions = {}): void 
   else unmountAsUser(path, lazy);
 }
 
-/** The path as mountinfo has it, found without touching what is mounted there. */
+/** The path as mountinfo has it, found without asking what is mounted there. */
 export function resolveMountpoint(mountpoint: string): string {
-  const name = basename(mountpoint);
-  if (name === "" || name === "." || name === "..") return realPath(mountpoint, "umount");
-  return join(realpathSync(dirname(mountpoint)), name);
+  let path = mountpoint;
+  for (let links = 0; links <= MOST_LINKS; links++) {
+    const name = basename(path);
+    if (name === "" || name === "." || name === "..") return realPath(path, "umount");
+    path = join(realpathSync(dirname(path)), name);
+    const target = linkTarget(path);
+    if (target === undefined) return path;
+    path = resolve(dirname(path), target);
+  }
+  throw new LinuxError("umount", Errno.ELOOP, mountpoint);
+}
+
+const MOST_LINKS = 40;
+
+/** Of a directory that is mounted on, the kernel knows by itself that it is no symbolic link. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** As realpath(3), for which "" is nothing: Node's takes it for the current directory, and a mount would cover that. */
