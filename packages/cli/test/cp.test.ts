@@ -204,6 +204,24 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.deepEqual(walk.get("/big")?.mtime, { seconds: 2 ** 33 + 6, nanoseconds: 123456789 });
   });
 
+  it("says that it is the image's own disk that is full", () => {
+    const small = path("small");
+    fs.mkdirSync(small);
+    tool("mount", "-t", "tmpfs", "-o", "size=4M", "none", small);
+    try {
+      const image = join(small, "image");
+      tool("truncate", "-s", "64M", image);
+      tool("mke2fs", "-q", "-F", "-t", "ext4", "-J", "size=1", image);
+      fs.writeFileSync(path("large"), Buffer.alloc(8 << 20, 1));
+      const { code, stderr } = bulkhead(["cp", path("large"), `${image}:/`]);
+      assert.equal(code, 1);
+      const [first] = stderr.split("\n");
+      assert.match(first!, /ENOSPC.*: what the image lies on is full, not the file system in it$/);
+    } finally {
+      tool("umount", small);
+    }
+  });
+
   it("never writes through a symbolic link that an image brings", () => {
     const hostile = path("hostile.img");
     const outside = path("outside");

@@ -101,16 +101,17 @@ export class DeviceError extends Error {
   readonly length: number;
 
   constructor(operation: "read" | "write" | "flush", offset: number, length: number, cause: unknown) {
-    super(
-      `device ${operation} of ${length} bytes at ${offset} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        cause,
-      },
-    );
+    super(`device ${operation} of ${length} bytes at ${offset} failed: ${reasonOf(cause)}`, { cause });
     this.name = "DeviceError";
     this.offset = offset;
     this.length = length;
   }
+}
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  const isFull = "code" in cause && cause.code === "ENOSPC";
+  return isFull ? `${cause.message}: what the image lies on is full, not the file system in it` : cause.message;
 }
 
 /** Linux errno values that operations return, by name. */

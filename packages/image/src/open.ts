@@ -127,5 +127,7 @@ function directIo(
 function report(path: string, log: "inherit" | "ignore" | number, error: unknown): void {
   if (log === "ignore" || error instanceof FuseConnectionError) return;
   const message = error instanceof Error ? error.message : String(error);
-  writeSync(log === "inherit" ? 2 : log, `bulkhead: ${path}: error: ${message}\n`);
+  const isFull = error instanceof Error && "code" in error && error.code === "ENOSPC";
+  const more = isFull ? ": what the image lies on is full, not the file system in it" : "";
+  writeSync(log === "inherit" ? 2 : log, `bulkhead: ${path}: error: ${message}${more}\n`);
 }

@@ -64,6 +64,17 @@ describe("devices", () => {
     });
   }
 
+  it("say what is full where there is no room for a write", () => {
+    const full = () => {
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    };
+    const device = new FileDevice({ ...fs, writeSync: full }, 0, { size: 10_000, readOnly: false });
+    assert.throws(
+      () => device.write(0, Uint8Array.of(1)),
+      /ENOSPC.*: what the image lies on is full, not the file system in it$/,
+    );
+  });
+
   it("that are copied on write keep as many changed blocks as they may, and tell which", () => {
     const device = openOnWrite(false, 3);
     const expected = pattern.slice();
