@@ -1,4 +1,5 @@
 import { type BlockDevice, DeviceError, type IoSequence } from "@bulkhead/ext4";
+import { LinuxError } from "@bulkhead/linux";
 import { type CommitStep, Counter } from "./io-job.js";
 import type { IoThread } from "./io-thread.js";
 
@@ -91,8 +92,8 @@ export class BackgroundIo implements IoSequence {
 
 function errorOf(step: CommitStep | undefined, errno: number): DeviceError {
   const bytes = step?.bytes;
-  const what = bytes === undefined ? "flush" : "write";
-  return new DeviceError(what, step?.offset ?? 0, bytes?.length ?? 0, `errno ${errno}`);
+  const [what, call] = bytes === undefined ? (["flush", "fdatasync"] as const) : (["write", "pwrite"] as const);
+  return new DeviceError(what, step?.offset ?? 0, bytes?.length ?? 0, new LinuxError(call, errno));
 }
 
 function fileOf({ file }: BlockDevice): { readonly fd: number; readonly start: number } {

@@ -1,7 +1,7 @@
 import { DeviceError, type Inode } from "@bulkhead/ext4";
 import { type Context, encodeReply } from "@bulkhead/fuse";
 import { type IomapHost, MappingType, Operation } from "@bulkhead/iomap/in-process";
-import { eventfdSignal, preadNow, write } from "@bulkhead/linux";
+import { errnoName, eventfdSignal, preadNow, write } from "@bulkhead/linux";
 import { Counter, type ReadJob } from "./io-job.js";
 import type { IoThread } from "./io-thread.js";
 import { othersWait } from "./request-queue.js";
@@ -187,7 +187,7 @@ export class SlowReads {
     this.#errors = errors;
     const errno = Atomics.load(this.#counters, Counter.errno);
     this.#environment.onError(
-      new DeviceError("read", 0, 0, `${length} reads of file data failed, the last with errno ${errno}`),
+      new DeviceError("read", 0, 0, `${length} reads of file data failed, the last with ${errnoName(errno)}`),
     );
   }
 }

@@ -96,6 +96,26 @@ describe("the thread for I/O", () => {
     });
   });
 
+  it("says by name why a commit failed", () => {
+    withThread((thread) => {
+      const full = fs.openSync("/dev/full", "r+");
+      try {
+        const device = new FileDevice(fs, full, { readOnly: false, ownsDescriptor: false, size: 4096 });
+        const io = new BackgroundIo(thread);
+        const errors: unknown[] = [];
+        io.write(device, 1024, io.take(512).subarray(0, 512));
+        io.start((error) => errors.push(error));
+        io.wait();
+        assert.match(
+          String(errors),
+          /device write of 512 bytes at 1024 failed: .*ENOSPC: what the image lies on is full, /,
+        );
+      } finally {
+        fs.closeSync(full);
+      }
+    });
+  });
+
   it("writes a long commit, and the next one from the same memory", () => {
     withThread((thread, fd) => {
       const [length, count] = [400 * 1024, 20];
