@@ -100,7 +100,7 @@ export class DeviceError extends Error {
   /** Bytes. */
   readonly length: number;
 
-  constructor(operation: "read" | "write" | "flush", offset: number, length: number, cause: unknown) {
+  constructor(operation: "read" | "write" | "flush" | "discard", offset: number, length: number, cause: unknown) {
     super(`device ${operation} of ${length} bytes at ${offset} failed: ${reasonOf(cause)}`, { cause });
     this.name = "DeviceError";
     this.offset = offset;

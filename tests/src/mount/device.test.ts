@@ -166,6 +166,38 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
     assert.equal(served.output, "");
   });
 
+  it("says so where what is below has no use for what is free, as the kernel does", async () => {
+    const ramfs = bench.mountPoint(); // makes no holes
+    run("mount", ["-t", "ramfs", "none", ramfs]);
+    const image = `${ramfs}/image`;
+    let loop: string | undefined;
+    try {
+      writeFileSync(image, "");
+      truncateSync(image, 16 << 20);
+      run("mke2fs", ["-q", "-F", "-t", "ext4", image]);
+      loop = run("losetup", ["--find", "--show", image]).stdout.toString("latin1").trim();
+      const trim = (at: string) => ask("fstrim", [at]).stderr.replace(at, "");
+      const kernels = bench.mountPoint();
+      run("mount", [loop, kernels]);
+      const expected = trim(kernels);
+      run("umount", [kernels]);
+      assert.match(expected, /not supported/);
+      for (const source of [loop, image]) {
+        const served = await bench.serve(source, ["discard"]);
+        assert.equal(trim(served.mountPoint), expected);
+        assert.equal(bulkhead("umount", served.mountPoint).code, 0);
+        assert.deepEqual(await served.end(), { code: 0, signal: null });
+        assert.match(served.output, /not trimmed: EOPNOTSUPP: the device discards nothing.*$/);
+        if (source === loop) run("losetup", ["--detach", loop]);
+        loop = undefined;
+      }
+    } finally {
+      await bench.release();
+      if (loop !== undefined) run("losetup", ["--detach", loop]);
+      run("umount", [ramfs]);
+    }
+  });
+
   /** Whether a server has the device open past its page cache. */
   function hasItDirect(pid: number, loop: string): boolean {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => {

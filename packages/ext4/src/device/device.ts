@@ -27,8 +27,8 @@ export interface BlockDevice {
   countWritten?(bytes: number): void;
   /** Returns when all that was written is durable. */
   flush(): void;
-  /** A hint that `length` bytes at byte `offset` hold nothing any more, where a device can make use of that. Never throws. */
-  discard?(offset: number, length: number): void;
+  /** Says that `length` bytes at byte `offset` hold nothing any more; false where the device can make no use of that. */
+  discard?(offset: number, length: number): boolean;
   /** The open file that it is a part of, from byte `start` of it on: for those who read file data themselves. */
   readonly file?: { readonly fd: number; readonly start: number } | undefined;
   close(): void;

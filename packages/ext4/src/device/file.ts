@@ -138,12 +138,16 @@ export class FileDevice implements BlockDevice {
     this.#dirty = false;
   }
 
-  discard(offset: number, length: number): void {
-    if (this.readOnly || !(offset >= 0 && offset + length <= this.size)) return;
+  discard(offset: number, length: number): boolean {
+    if (this.readOnly || !(offset >= 0 && offset + length <= this.size)) return false;
+    if (this.#io.punchHole === undefined) return false;
     try {
-      this.#io.punchHole?.(this.fd, offset, length);
-    } catch {
-      // The file system below cannot: the bytes stay what they are.
+      this.#io.punchHole(this.fd, offset, length);
+      return true;
+    } catch (cause) {
+      // The file system below, or the device, has no such thing: the bytes stay what they are.
+      if (cause instanceof Error && "code" in cause && cause.code === "EOPNOTSUPP") return false;
+      throw new DeviceError("discard", offset, length, cause);
     }
   }
 

@@ -45,9 +45,10 @@ export class RecordingDevice implements BlockDevice {
     this.events.push({ kind: "flush" });
   }
 
-  discard(offset: number, length: number): void {
+  discard(offset: number, length: number): boolean {
     this.#base.discard?.(offset, length);
     this.events.push({ kind: "discard", offset, length });
+    return true;
   }
 
   close(): void {

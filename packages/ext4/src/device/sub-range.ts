@@ -60,8 +60,9 @@ export class SubRangeDevice implements BlockDevice {
     this.#base.flush();
   }
 
-  discard(offset: number, length: number): void {
-    if (offset >= 0 && offset + length <= this.size) this.#base.discard?.(this.start + offset, length);
+  discard(offset: number, length: number): boolean {
+    if (!(offset >= 0 && offset + length <= this.size)) return false;
+    return this.#base.discard?.(this.start + offset, length) ?? false;
   }
 
   close(): void {

@@ -75,6 +75,22 @@ describe("devices", () => {
     );
   });
 
+  it("say whether they could discard", () => {
+    const device = (punchHole?: () => void) => {
+      const io = { ...fs, ...(punchHole === undefined ? {} : { punchHole }) };
+      return new FileDevice(io, 0, { size: 10_000, readOnly: false, ownsDescriptor: false });
+    };
+    const failing = (code: string) =>
+      device(() => {
+        throw Object.assign(new Error(code), { code });
+      });
+    assert.equal(device().discard(0, 512), false);
+    assert.equal(device(() => {}).discard(0, 512), true);
+    assert.equal(device(() => {}).discard(0, 20_000), false);
+    assert.equal(failing("EOPNOTSUPP").discard(0, 512), false);
+    assert.throws(() => failing("EIO").discard(0, 512), DeviceError);
+  });
+
   it("that are copied on write keep as many changed blocks as they may, and tell which", () => {
     const device = openOnWrite(false, 3);
     const expected = pattern.slice();
