@@ -114,6 +114,23 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
   });
 
+  it("says so where no file may be as large as its memory, and mounts without", () => {
+    const limited = (...args: readonly string[]) =>
+      spawnSync(
+        "sh",
+        ["-c", 'ulimit -f 100000; exec "$@"', "sh", process.execPath, program, "mount", ...args, image, mountpoint],
+        {
+          encoding: "utf8",
+          timeout: 60_000,
+        },
+      );
+    const { status, stderr } = limited();
+    assert.equal(status, 1);
+    assert.match(stderr, /^bulkhead mount: cannot mount .*\(ulimit -f\): raise that, or mount with norestart\n$/);
+    assert.equal(limited("-o", "norestart").status, 0);
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
   it("hands its options to the kernel and to the engine", () => {
     const options = "noload,cache_size=4M,errors=continue,minixdf,noexec,noatime,nofail,x-y=z,allow_other";
     assert.equal(bulkhead(["mount", "-o", options, "-o", "suid,dev", image, mountpoint]).code, 0);

@@ -1,4 +1,4 @@
-import { addSeals, ftruncate, memfdCreate, Seal } from "@bulkhead/linux";
+import { addSeals, close, ftruncate, LinuxError, memfdCreate, Seal } from "@bulkhead/linux";
 import { countTableBytes } from "./shared-counts.js";
 
 /** Bytes of what requests need. */
@@ -16,7 +16,16 @@ export const LENGTH = 384 * 1024 * 1024;
  */
 export function createSurvivalMemory(): number {
   const fd = memfdCreate("bulkhead-survival", true);
-  ftruncate(fd, LENGTH);
+  try {
+    ftruncate(fd, LENGTH);
+  } catch (error) {
+    close(fd);
+    if (!(error instanceof LinuxError && error.code === "EFBIG")) throw error;
+    throw new Error(
+      `what outlives its server needs a file in memory of ${LENGTH} bytes, and files may not be as large here (ulimit -f): raise that, or ` +
+        "mount with norestart",
+    );
+  }
   // Whoever has it mapped would die if it became shorter.
   addSeals(fd, Seal.SHRINK | Seal.GROW | Seal.SEAL);
   return fd;
