@@ -107,6 +107,25 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["mkdir", `${looped}:/new`]).code, 0);
   });
 
+  it("names the journal's device where that is write-protected", {
+    skip: withoutLoopMounts() || missingTool("mke2fs"),
+  }, () => {
+    const [log, apart] = [path("journal.img"), path("apart.img")];
+    tool("truncate", "-s", "8M", log, apart);
+    tool("mke2fs", "-q", "-F", "-b", "4096", "-O", "journal_dev", log);
+    let loop = tool("losetup", "-f", "--show", log).trim();
+    try {
+      tool("mke2fs", "-q", "-F", "-b", "4096", "-t", "ext4", "-J", `device=${loop}`, apart);
+      tool("losetup", "-d", loop);
+      loop = tool("losetup", "-f", "--show", "--read-only", log).trim();
+      const { code, stderr } = bulkhead(["mount", "-o", `journal_path=${loop}`, apart, mountpoint]);
+      assert.equal(code, 1);
+      assert.equal(stderr, `bulkhead mount: cannot mount ${apart}: cannot open ${loop}: it is write-protected\n`);
+    } finally {
+      tool("losetup", "-d", loop);
+    }
+  });
+
   it("mounts where a process may have few descriptors", () => {
     const limited = 'ulimit -n 64 && exec "$@"';
     tool("sh", "-c", limited, "sh", process.execPath, program, "mount", image, mountpoint);

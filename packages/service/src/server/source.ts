@@ -47,7 +47,7 @@ export async function requestSource(
       const source = examined(askFor(connection, path, flags, request), readOnly);
       if (readOnly || !isWriteProtected(source)) return source;
       close(source.fd);
-      throw new LinuxError("open", Errno.EROFS, "the device is write-protected");
+      throw new LinuxError("open", Errno.EROFS, new TextDecoder().decode(path));
     } catch (error) {
       if (!(error instanceof LinuxError)) throw error;
       if (error.code === "EBUSY" && performance.now() < until) await sleep(PAUSE);
