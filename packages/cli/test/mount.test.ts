@@ -46,6 +46,14 @@ describe("mount", { skip: withoutFuse() }, () => {
     const { status, stderr } = spawnSync("unshare", command, { encoding: "utf8", timeout: 60_000 });
     return { code: status, stderr };
   };
+  /** Of what is no process, or is gone, nothing. */
+  const commandOf = (pid: string) => {
+    try {
+      return fs.readFileSync(`/proc/${Number(pid)}/cmdline`, "latin1");
+    } catch {
+      return "";
+    }
+  };
   const mountLine = () =>
     fs
       .readFileSync("/proc/self/mounts", "utf8")
@@ -133,7 +141,7 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
   });
 
-  it("says so where no file may be as large as its memory, and mounts without", () => {
+  it("says so where no file may be as large as its memory, and mounts without", async () => {
     const limited = (...args: readonly string[]) =>
       spawnSync(
         "sh",
@@ -146,6 +154,9 @@ describe("mount", { skip: withoutFuse() }, () => {
     const { status, stderr } = limited();
     assert.equal(status, 1);
     assert.match(stderr, /^bulkhead mount: cannot mount .*\(ulimit -f\): raise that, or mount with norestart\n$/);
+    const left = () => fs.readdirSync("/proc").filter((pid) => commandOf(pid).includes(mountpoint));
+    for (const until = Date.now() + 10_000; left().length > 0 && Date.now() < until; ) await sleep(50);
+    assert.deepEqual(left(), []);
     assert.equal(limited("-o", "norestart").status, 0);
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
   });

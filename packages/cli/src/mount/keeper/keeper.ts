@@ -24,7 +24,12 @@ export async function keepMount(request: MountRequest, first: WaitingServer, log
   // Caught from before there is a mount: one that came in between would leave it behind.
   const signals = new EndingSignals();
   try {
-    const mount = await mounted(request, planned(request, first, log), first, log);
+    const mount = await mounted(
+      request,
+      orDismissed(first, () => planMount(request, log)),
+      first,
+      log,
+    );
     // A server that does without a keeper has none.
     if (mount === undefined) return { finished: Promise.resolve() };
     await mount.answers();
@@ -37,12 +42,12 @@ export async function keepMount(request: MountRequest, first: WaitingServer, log
   }
 }
 
-/** Looks at the source from outside. */
-function planned(request: MountRequest, first: WaitingServer, log: Log): MountPlan {
+/** What comes before a server is spoken to: without it, nobody waits for that. */
+function orDismissed<T>(waiting: WaitingServer, work: () => T): T {
   try {
-    return planMount(request, log);
+    return work();
   } catch (error) {
-    dismiss(first);
+    dismiss(waiting);
     throw error;
   }
 }
@@ -73,7 +78,8 @@ interface Attempt extends Belongings {
 async function attempt(request: MountRequest, plan: MountPlan, waiting: WaitingServer, log: Log): Promise<Attempt> {
   const args = helperArguments(request, plan);
   // What a kernel that does the file I/O has under way, no other server can know.
-  const memory = request.settings.restarts > 0 && !plan.iomap ? createSurvivalMemory() : undefined;
+  const outlives = request.settings.restarts > 0 && !plan.iomap;
+  const memory = outlives ? orDismissed(waiting, createSurvivalMemory) : undefined;
   const first = { arguments: args, memory, ...KERNEL_CACHE, hold: true };
   let server: Server;
   try {
