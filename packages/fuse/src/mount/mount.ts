@@ -1,5 +1,5 @@
 import { readlinkSync, realpathSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { close, Errno, LinuxError, UmountFlag, umount } from "@bulkhead/linux";
 import { mountAsUser, unmountAsUser } from "./fusermount.js";
 import { attach, openDevice } from "./kernel.js";
@@ -98,10 +98,11 @@ export function resolveMountpoint(mountpoint: string): string {
   for (let links = 0; links <= MOST_LINKS; links++) {
     const name = basename(path);
     if (name === "" || name === "." || name === "..") return realPath(path, "umount");
-    path = join(realpathSync(dirname(path)), name);
+    path = join(realpathSync.native(dirname(path)), name);
     const target = linkTarget(path);
     if (target === undefined) return path;
-    path = resolve(dirname(path), target);
+    // Not tidied up: ".." is the directory above what a link leads to.
+    path = target.startsWith("/") ? target : `${dirname(path)}/${target}`;
   }
   throw new LinuxError("umount", Errno.ELOOP, mountpoint);
 }
@@ -120,7 +121,7 @@ function linkTarget(path: string): string | undefined {
 /** As realpath(3), for which "" is nothing: Node's takes it for the current directory, and a mount would cover that. */
 function realPath(path: string, syscall: string): string {
   if (path === "") throw new LinuxError(syscall, Errno.ENOENT, "an empty path");
-  return realpathSync(path);
+  return realpathSync.native(path);
 }
 
 /** Whether `mounted` is still what is on top at its mountpoint. */
