@@ -9,7 +9,8 @@ const MOUNTERS = { kernel: kernelMounter, served: servedMounter, bridged: bridge
 
 async function main([subject, name = "", image = "", seed = "1", long]: readonly string[]): Promise<void> {
   const workload = findWorkload(name);
-  const mounter = MOUNTERS[subject as keyof typeof MOUNTERS](image);
+  const options = subject === "kernel" ? [] : workload.options;
+  const mounter = MOUNTERS[subject as keyof typeof MOUNTERS](image, options);
   const mountPoint = await mounter.mount();
   try {
     workload.run(mountPoint, { long: long === "long", native: subject === "kernel", seed: Number(seed) });

@@ -184,6 +184,8 @@ const stress: Workload = {
   tools: ["stress-ng"],
   size: 1024 * MIB,
   timeout: 400_000,
+  // The access stressor judges by what a mode refuses.
+  options: ["allow_other"],
   run(mountPoint, { long }) {
     for (const stressor of (long ? STRESSORS : SHORT_STRESSORS).split(" ")) {
       const directory = makeDirectory(mountPoint, stressor);

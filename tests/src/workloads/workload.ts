@@ -10,6 +10,8 @@ export interface Workload {
   readonly size: number;
   /** Milliseconds within which it ends with little to do, however much else the machine does. */
   readonly timeout: number;
+  /** What a FUSE mount needs for it: without allow_other, for one, nobody checks permissions. */
+  readonly options?: readonly string[];
   run(mountPoint: string, scale: Scale): void;
 }
 
