@@ -54,6 +54,8 @@ const git: Workload = {
       command(work, "tar", ["--extract", "--no-same-owner", "-f", tarball]);
     });
     run("init", "-q", "-b", "main");
+    // With as many objects, a merge begins a gc that goes on behind it: the next one would not begin.
+    run("config", "gc.autoDetach", "false");
     run("add", ".");
     run("commit", "-q", "-m", "one");
     run("checkout", "-q", "-b", "side");
