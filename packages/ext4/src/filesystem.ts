@@ -162,10 +162,13 @@ export class FileSystem {
   get enforcesLimits(): boolean {
     return this.#enforcesLimits;
   }
-  /** Whose user and group may use the reserved blocks besides root (s_def_resuid, s_def_resgid); group 0 is nobody's. */
-  get reservedFor(): { readonly uid: number; readonly gid: number } {
-    const { defaultResuid, defaultResgid } = this.#volume.superblock;
-    return { uid: defaultResuid, gid: defaultResgid };
+  /** Who may use the reserved blocks besides root (s_def_resuid). */
+  get reservedUid(): number {
+    return this.#volume.superblock.defaultResuid;
+  }
+  /** Whose members may (s_def_resgid); 0: nobody's. */
+  get reservedGid(): number {
+    return this.#volume.superblock.defaultResgid;
   }
   get root(): Inode {
     return this.inode(ReservedInode.root);

@@ -301,9 +301,10 @@ export class Ext4Server {
 
   /** Whether whoever asks may use the reserved blocks. */
   isPrivileged(context: Context): boolean {
-    const { reservedUid = this.fs.reservedFor.uid, reservedGid = this.fs.reservedFor.gid } = this.#options;
     const { uid, gid } = context;
-    return uid === 0 || uid === reservedUid || (reservedGid !== 0 && gid === reservedGid);
+    if (uid === 0) return true;
+    const { reservedUid = this.fs.reservedUid, reservedGid = this.fs.reservedGid } = this.#options;
+    return uid === reservedUid || (reservedGid !== 0 && gid === reservedGid);
   }
 
   /**

@@ -18,7 +18,7 @@ export function addFreeInodes({ superblock, geometry }: Volume, change: number):
   superblock.freeInodesCount = Math.max(0, Math.min(superblock.freeInodesCount + change, geometry.inodeCount));
 }
 
-/** Blocks that only root may use, and whom FileSystem.reservedFor names. */
+/** Blocks that only root may use, and whom FileSystem.reservedUid and reservedGid name. */
 export function reservedBlockCount({ superblock, features }: Volume): number {
   return superblock.reservedBlocksCountLo + (features.is64Bit ? superblock.reservedBlocksCountHi * 0x1_0000_0000 : 0);
 }
