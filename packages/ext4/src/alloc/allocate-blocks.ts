@@ -25,8 +25,6 @@ export interface BlockRequest {
   inode: Inode | undefined;
   /** Whether they will hold metadata. */
   metadata: boolean;
-  /** Whether the reserved blocks may be used. */
-  privileged: boolean;
 }
 
 /** A run of blocks. */
@@ -60,7 +58,7 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
   const { inode } = request;
   const isFile = inode !== undefined && !request.metadata;
   search.minimum = Math.max(1, Math.ceil((request.minimum ?? 1) / ratio));
-  search.want = Math.min(Math.ceil(request.count / ratio), usableClusters(volume, allocator, request, ratio));
+  search.want = Math.min(Math.ceil(request.count / ratio), usableClusters(handle, allocator, ratio));
   search.ino = isFile ? inode.ino : 0;
   search.error = undefined;
   setGoal(volume, request.goal, ratio);
@@ -80,14 +78,15 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
   out.block = groupFirstBlock(volume, foundGroup) + foundStart * ratio;
   out.count = Math.min(foundCount * ratio, request.count, volume.geometry.blockCount - out.block);
   if (inode !== undefined) {
-    chargeBlocks(handle, inode, foundCount * volume.geometry.clusterSize, request.privileged);
+    chargeBlocks(handle, inode, foundCount * volume.geometry.clusterSize);
   }
 }
 
 /** Clusters that this request may have, at least `search.minimum`. @throws FileSystemError ENOSPC, RetryAfterCommit */
-function usableClusters(volume: Volume, allocator: Allocator, request: BlockRequest, ratio: number): number {
+function usableClusters(handle: Handle, allocator: Allocator, ratio: number): number {
+  const { volume, privileged } = handle;
   const free = Math.floor(freeBlockCount(volume) / ratio);
-  const reserved = request.privileged ? 0 : Math.floor(reservedBlockCount(volume) / ratio);
+  const reserved = privileged ? 0 : Math.floor(reservedBlockCount(volume) / ratio);
   if (free - reserved < search.minimum) {
     throw new FileSystemError(
       "ENOSPC",

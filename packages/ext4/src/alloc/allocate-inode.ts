@@ -62,7 +62,7 @@ export function allocateInode(handle: Handle, request: InodeRequest): Inode {
   allocator.createdInode(allocator.space(group), inode);
   volume.inodes.delete(inode.ino);
   volume.inodes.add(inode);
-  if (request.holdsValue !== true) chargeInode(handle, inode, 1, handle.privileged);
+  if (request.holdsValue !== true) chargeInode(handle, inode, 1);
   return inode;
 }
 

@@ -8,7 +8,7 @@ import { SUPERBLOCK_OFFSET } from "../format/superblock.js";
 import type { FastCommitRecord } from "../journal/fast-commit-scan.js";
 import { NoJournal } from "../journal/no-journal.js";
 import { protectJournal } from "../journal/protect-journal.js";
-import { Transactions, transact } from "../journal/transactions.js";
+import { Transactions } from "../journal/transactions.js";
 import { makeRoomForStep } from "../map/map-allocation.js";
 import { placeRange } from "../map/place-range.js";
 import { removeRange } from "../map/remove-range.js";
@@ -18,7 +18,7 @@ import { openVolume } from "../superblock/open-volume.js";
 import type { Volume } from "../volume.js";
 import { applyEntry } from "./entries.js";
 import { type FastCommitHistory, historyOf, type InodeHistory } from "./history.js";
-import { applyInode, initNewDirectory, stepCredits } from "./inodes.js";
+import { applyInode, initNewDirectory, replayStep } from "./inodes.js";
 import { usedInode } from "./used-inode.js";
 
 /** Bytes of changed blocks that are kept in memory: a fast-commit area of 1 MiB comes to far less. */
@@ -117,14 +117,14 @@ function mapsBlocks(volume: Volume, { ino, ranges }: InodeHistory): boolean {
 
 function claimRanges(volume: Volume, { ino, ranges }: InodeHistory): void {
   for (const { block, length } of ranges) {
-    if (block !== 0) transact(volume, stepCredits(volume), (handle) => claimBlocks(handle, ino, block, length));
+    if (block !== 0) replayStep(volume, (handle) => claimBlocks(handle, ino, block, length));
   }
 }
 
 function applyRanges(volume: Volume, { ino, ranges }: InodeHistory): void {
   const inode = usedInode(volume, ino);
   if (inode === undefined) return;
-  transact(volume, stepCredits(volume), (handle) => {
+  replayStep(volume, (handle) => {
     for (const { fileBlock, length, block, unwritten } of ranges) {
       makeRoomForStep(handle, inode);
       if (block === 0) removeRange(handle, inode, fileBlock, fileBlock + length);

@@ -37,6 +37,7 @@ export function applyEntry(volume: Volume, { record, mode }: EntryHistory, count
   const found = lookup(volume, dir, name);
   if (removes ? found !== inode.ino : found !== 0) return;
   transact(volume, ENTRY_CREDITS + directoryCredits(volume), (handle) => {
+    handle.privileged = true;
     handle.modifyInode(inode);
     if (removes) removeEntry(handle, dir, name);
     else addEntry(handle, dir, name, inode.ino, entryTypeOf(mode));

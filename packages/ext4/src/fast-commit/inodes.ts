@@ -23,9 +23,12 @@ const GENERATION_END = I_BLOCK_OFFSET + I_BLOCK_SIZE;
 /** Blocks that one step changes: an inode, bitmaps, descriptors, a tree's nodes, attributes, quota. */
 const INODE_CREDITS = 96;
 
-/** Credits for one step. */
-export function stepCredits(volume: Volume): number {
-  return Math.min(INODE_CREDITS, volume.transactions!.mostCredits);
+/** One step of a replay. It is refused nothing: whose change it brings back was granted it. */
+export function replayStep(volume: Volume, step: (handle: Handle) => void): void {
+  transact(volume, Math.min(INODE_CREDITS, volume.transactions!.mostCredits), (handle) => {
+    handle.privileged = true;
+    step(handle);
+  });
 }
 
 /**
@@ -42,7 +45,7 @@ export function applyInode(volume: Volume, history: InodeHistory, isOrphan: bool
   const isNew = before === undefined || history.isNew || generationOf(raw) !== before.generation;
   // A directory is logged when it is made and never again; what was done to it since, its entries tell.
   if (!isNew && before.isDirectory) return true;
-  transact(volume, stepCredits(volume), (handle) => {
+  replayStep(volume, (handle) => {
     const keeps = !isNew && keepsMap(before, raw);
     if (before !== undefined && !keeps) release(handle, before, isNew);
     const inode = loggedInode(volume, ino, raw, isNew ? undefined : before, keeps);
@@ -143,7 +146,7 @@ export function initNewDirectory(volume: Volume, { ino, parent }: InodeHistory):
   if (parent === 0 || parent === ino) {
     throw new CorruptionError("journal-block", { inode: ino }, "fast commit: a new directory in no other one");
   }
-  transact(volume, stepCredits(volume), (handle) => {
+  replayStep(volume, (handle) => {
     handle.modifyInode(inode);
     initDirectory(handle, inode, parent);
   });

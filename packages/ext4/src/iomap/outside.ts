@@ -191,7 +191,8 @@ function allocate(volume: Volume, inode: Inode, pos: number, count: number, opti
   const { privileged } = options;
   let at = transact(volume, ALLOCATE_CREDITS + ORPHAN_CREDITS, (handle) => {
     handle.changes?.tell();
-    allocateFrom(handle, inode, first, last, privileged);
+    handle.privileged = privileged;
+    allocateFrom(handle, inode, first, last);
     return first + run.length;
   });
   if (!inode.hasExtents) return;
@@ -210,7 +211,8 @@ function tryAllocate(volume: Volume, inode: Inode, at: number, last: number, pri
   try {
     transact(volume, ALLOCATE_CREDITS, (handle) => {
       handle.changes?.tell();
-      allocateFrom(handle, inode, at, last, privileged);
+      handle.privileged = privileged;
+      allocateFrom(handle, inode, at, last);
     });
     return true;
   } catch (error) {
@@ -219,9 +221,9 @@ function tryAllocate(volume: Volume, inode: Inode, at: number, last: number, pri
   }
 }
 
-function allocateFrom(handle: Handle, inode: Inode, at: number, last: number, privileged: boolean): void {
+function allocateFrom(handle: Handle, inode: Inode, at: number, last: number): void {
   const unwritten = inode.hasExtents;
-  allocateRange(handle, inode, at, last - at, { unwritten, privileged }, run);
+  allocateRange(handle, inode, at, last - at, unwritten, run);
   if (unwritten) return;
   clear(handle.volume, run.block, run.length);
   const end = at + run.length;

@@ -16,7 +16,6 @@ const NEW = 0x1;
  * mapping stays one until finishWrite. A hole that is only to be zeroed stays one, too. Inline data has been spilled.
  *
  * @param operation fuse-iomap's operation flags
- * @param privileged whether the blocks reserved for root may be taken
  * @throws FileSystemError EFBIG, ENOSPC, EDQUOT; CorruptionError, DeviceError
  */
 export function mapBytesForWrite(
@@ -27,7 +26,6 @@ export function mapBytesForWrite(
   operation: number,
   dev: number,
   out: IomapMapping,
-  privileged = false,
 ): void {
   const { volume } = handle;
   if ((operation & OP_ZERO) !== 0) {
@@ -38,7 +36,7 @@ export function mapBytesForWrite(
   const fileBlock = Math.floor(pos / blockSize);
   const wanted = Math.max(fileBlock + 1, Math.min(Math.ceil((pos + count) / blockSize), MAX_FILE_BLOCKS));
   const run = new BlockMapping();
-  allocateRange(handle, inode, fileBlock, wanted - fileBlock, { unwritten: false, privileged }, run);
+  allocateRange(handle, inode, fileBlock, wanted - fileBlock, false, run);
   out.type = run.type;
   out.flags = run.isNew ? NEW : 0;
   out.offset = fileBlock * blockSize;

@@ -62,9 +62,10 @@ export function writeJournalled(
     const end = Math.min(pos + bytes.length, (Math.floor(at / blockSize) + most) * blockSize);
     try {
       const from = done;
-      done += transact(volume, STEP_CREDITS + most, (handle) =>
-        writeStep(handle, inode, at, bytes.subarray(from, end - pos), privileged),
-      );
+      done += transact(volume, STEP_CREDITS + most, (handle) => {
+        handle.privileged = privileged;
+        return writeStep(handle, inode, at, bytes.subarray(from, end - pos));
+      });
     } catch (error) {
       if (done === 0 || !(error instanceof FileSystemError)) throw error;
       return done;
@@ -74,14 +75,14 @@ export function writeJournalled(
 }
 
 /** Writes as much of `bytes` as one mapping takes. */
-function writeStep(handle: Handle, inode: Inode, pos: number, bytes: Uint8Array, privileged: boolean): number {
+function writeStep(handle: Handle, inode: Inode, pos: number, bytes: Uint8Array): number {
   const { volume } = handle;
   const { blockSize, blockBits } = volume.geometry;
   const first = Math.floor(pos / blockSize);
   const count = Math.ceil((pos + bytes.length) / blockSize) - first;
   // Where neither blocks nor the size change as well: fdatasync asks the inode which transaction it has to wait for.
   handle.modifyInode(inode);
-  allocateRange(handle, inode, first, count, { unwritten: false, privileged }, mapping);
+  allocateRange(handle, inode, first, count, false, mapping);
   const { block, isNew, type, length } = mapping;
   const end = Math.min(pos + bytes.length, (first + length) * blockSize);
   const isEmpty = isNew || type === MappingType.unwritten;

@@ -38,7 +38,10 @@ export class Handle {
   restarted = false;
   /** Whether the operation can begin anew all the same: what is permanent of it, it then finds done. It says so itself. */
   resumes = false;
-  /** Whether whoever asks for the operation may use the reserved blocks, and go beyond limits of quota. */
+  /**
+   * Whether blocks may be taken that are reserved, and more than limits of quota allow: whoever asks for the operation may, or a part of
+   * it must not be refused.
+   */
   privileged = false;
   readonly #transactions: Transactions;
   readonly #blocks: CachedBlock[] = [];
@@ -199,6 +202,17 @@ export class Handle {
     this.#transactions.makeRoom(credits);
     this.begin(this.#transactions.nextHandle(), credits);
     this.restarted = true;
+  }
+
+  /** Runs a part of the operation as if the superuser had asked for it. */
+  asPrivileged<T>(part: () => T): T {
+    const { privileged } = this;
+    this.privileged = true;
+    try {
+      return part();
+    } finally {
+      this.privileged = privileged;
+    }
   }
 
   /**

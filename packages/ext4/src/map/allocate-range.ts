@@ -11,13 +11,6 @@ import { allocateIndirect } from "./write-indirect.js";
 
 export { initExtentRoot } from "./extent-edit.js";
 
-export interface AllocateOptions {
-  /** Allocated blocks read as zeros until they are converted; only files with extents can say so. */
-  readonly unwritten: boolean;
-  /** Whether the blocks reserved for root may be taken. */
-  readonly privileged?: boolean;
-}
-
 /** Blocks that one call of allocateRange modifies at most, those of the allocator and of quota included. */
 export const ALLOCATE_CREDITS = 48;
 
@@ -27,6 +20,7 @@ export const ALLOCATE_CREDITS = 48;
  * the caller writes or zeroes these blocks on the device. Neither the size nor the times of the inode change.
  *
  * @param count blocks that are wanted, 1 or more
+ * @param unwritten whether blocks that are allocated read as zeros until they are converted; only files with extents can say so
  * @throws FileSystemError ENOSPC, EDQUOT; EFBIG when no mapping reaches fileBlock; EOPNOTSUPP for unwritten blocks of a file
  *   with block pointers; CorruptionError, DeviceError
  */
@@ -35,7 +29,7 @@ export function allocateRange(
   inode: Inode,
   fileBlock: number,
   count: number,
-  options: AllocateOptions,
+  unwritten: boolean,
   out: BlockMapping,
 ): void {
   const { volume } = handle;
@@ -49,13 +43,12 @@ export function allocateRange(
   out.length = wanted;
   if (out.type !== MappingType.hole) return;
   handle.modifyInode(inode);
-  const privileged = options.privileged === true;
   if (inode.hasExtents) {
-    allocateExtent(handle, inode, wanted, options.unwritten, privileged, out);
+    allocateExtent(handle, inode, wanted, unwritten, out);
     return;
   }
-  if (options.unwritten) throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has block pointers`);
-  allocateIndirect(handle, inode, wanted, privileged, out);
+  if (unwritten) throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has block pointers`);
+  allocateIndirect(handle, inode, wanted, out);
 }
 
 /** File blocks that a file's map and i_blocks can count. */

@@ -3,7 +3,7 @@ import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
 import { freeUnmapped, newClusters, placeInCluster } from "./clusters.js";
-import { pullUp, replaceExtents } from "./extent-edit.js";
+import { pullUp, replaceExtents, rewriteExtents } from "./extent-edit.js";
 import { ExtentList, MAX_UNWRITTEN_EXTENT } from "./extent-list.js";
 import { entryFileBlock, extentStart, lengthOf, rawLength } from "./extent-node.js";
 import { ExtentPath } from "./extent-path.js";
@@ -47,7 +47,6 @@ export function allocateExtent(
   inode: Inode,
   count: number,
   unwritten: boolean,
-  privileged: boolean,
   out: BlockMapping,
 ): void {
   const { volume } = handle;
@@ -64,11 +63,11 @@ export function allocateExtent(
     if (ratio > 1) wanted = Math.min(wanted, out.length);
     const lead = fileBlock % ratio; // blocks of the cluster before the one that is wanted
     const metadata = holdsMetadata(volume, inode);
-    const run = allocateForMap(handle, inode, Math.max(0, goal - lead), lead + wanted, metadata, privileged);
+    const run = allocateForMap(handle, inode, Math.max(0, goal - lead), lead + wanted, metadata);
     block = run.block + lead;
     wanted = Math.min(wanted, run.count - lead);
   }
-  insert(handle, path, fileBlock, wanted, block, unwritten, privileged);
+  insert(handle, path, fileBlock, wanted, block, unwritten);
   out.set(unwritten ? MappingType.unwritten : MappingType.mapped, fileBlock, wanted, block);
   out.isNew = true;
 }
@@ -84,7 +83,7 @@ export function placeExtent(
 ): void {
   const { volume } = handle;
   countPlaced(handle, inode, newClusters(volume, inode, fileBlock, length, block));
-  insert(handle, new ExtentPath(volume, inode), fileBlock, length, block, unwritten, true);
+  insert(handle, new ExtentPath(volume, inode), fileBlock, length, block, unwritten);
 }
 
 /** Where a block should go, as the kernel's ext4_ext_find_goal has it: as far from its neighbour as in the file. */
@@ -103,7 +102,6 @@ function insert(
   length: number,
   block: number,
   unwritten: boolean,
-  privileged: boolean,
 ): void {
   const index = path.find(fileBlock).index[path.depth]!;
   const after = index < path.count(path.depth);
@@ -113,7 +111,7 @@ function insert(
   list.add(fileBlock, length, block, unwritten);
   if (after) addEntry(list, path, index + 1);
   const old = (index > 0 ? 1 : 0) + (after ? 1 : 0);
-  replaceExtents(handle, path, Math.max(1, index), old, list, block, privileged);
+  replaceExtents(handle, path, Math.max(1, index), old, list, block);
 }
 
 function addEntry(list: ExtentList, path: ExtentPath, index: number): void {
@@ -147,7 +145,7 @@ export function setUnwritten(handle: Handle, inode: Inode, from: number, to: num
     const after = index < path.count(path.depth);
     if (after) addEntry(list, path, index + 1);
     const old = 1 + (index > 1 ? 1 : 0) + (after ? 1 : 0);
-    replaceExtents(handle, path, Math.max(1, index - 1), old, list, block, true);
+    rewriteExtents(handle, path, Math.max(1, index - 1), old, list, block);
   }
   pullUp(handle, inode);
 }
@@ -173,7 +171,7 @@ export function removeExtents(handle: Handle, inode: Inode, from: number, to: nu
     list.clear();
     if (start > fileBlock) list.add(fileBlock, start - fileBlock, block, unwritten);
     if (extent.end > stop) list.add(stop, extent.end - stop, block + stop - fileBlock, unwritten);
-    replaceExtents(handle, path, index, 1, list, block, true);
+    rewriteExtents(handle, path, index, 1, list, block);
     freeUnmapped(handle, inode, start, stop - start, block + start - fileBlock, metadata);
   }
   pullUp(handle, inode);

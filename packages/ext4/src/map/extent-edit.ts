@@ -59,7 +59,6 @@ export function replaceExtents(
   oldCount: number,
   list: ExtentList,
   goal: number,
-  privileged: boolean,
 ): void {
   const leaf = path.depth;
   const view = path.view(leaf);
@@ -71,8 +70,24 @@ export function replaceExtents(
   if (from === 1 && common > 0) updateKeys(handle, path, leaf);
   if (list.count < oldCount) removeEntries(handle, path, leaf, from + common, oldCount - common);
   for (let n = common; n < list.count; n++) {
-    insertExtent(handle, path, list.fileBlock[n]!, list.rawLength(n), list.block[n]!, goal, privileged);
+    insertExtent(handle, path, list.fileBlock[n]!, list.rawLength(n), list.block[n]!, goal);
   }
+}
+
+/**
+ * As replaceExtents, for file blocks that were mapped before: less of them, or in another way. Nodes that this takes are refused to nobody.
+ *
+ * @throws FileSystemError ENOSPC when nothing at all is free
+ */
+export function rewriteExtents(
+  handle: Handle,
+  path: ExtentPath,
+  from: number,
+  oldCount: number,
+  list: ExtentList,
+  goal: number,
+): void {
+  handle.asPrivileged(() => replaceExtents(handle, path, from, oldCount, list, goal));
 }
 
 /** Adds an extent in a hole. */
@@ -83,12 +98,11 @@ function insertExtent(
   raw: number,
   block: number,
   goal: number,
-  privileged: boolean,
 ): void {
   path.find(fileBlock);
   // Each step splits a node or adds a level, so there are no more of them than nodes on the way.
   while (path.isFull(path.depth)) {
-    makeRoom(handle, path, goal, privileged);
+    makeRoom(handle, path, goal);
     path.find(fileBlock);
   }
   const leaf = path.depth;
@@ -144,20 +158,20 @@ export function updateKeys(handle: Handle, path: ExtentPath, level: number): voi
 }
 
 /** One step on the way to a leaf with room: splits the highest full node whose parent has room, or adds a level. */
-function makeRoom(handle: Handle, path: ExtentPath, goal: number, privileged: boolean): void {
+function makeRoom(handle: Handle, path: ExtentPath, goal: number): void {
   let level = path.depth;
   while (level > 0 && path.isFull(level - 1)) level--;
-  if (level === 0) addLevel(handle, path, goal, privileged);
-  else splitNode(handle, path, level, goal, privileged);
+  if (level === 0) addLevel(handle, path, goal);
+  else splitNode(handle, path, level, goal);
 }
 
 /** Moves the root's entries into a node of their own, the only one below the root then. */
-function addLevel(handle: Handle, path: ExtentPath, goal: number, privileged: boolean): void {
+function addLevel(handle: Handle, path: ExtentPath, goal: number): void {
   const { inode, depth } = path;
   if (depth >= MAX_EXTENT_DEPTH) {
     throw new FileSystemError("EFBIG", `the extent tree of inode ${inode.ino} has ${depth} levels already`);
   }
-  const node = createNode(handle, path, goal, privileged);
+  const node = createNode(handle, path, goal);
   const { view } = inode;
   const count = entryCount(view, I_BLOCK_OFFSET);
   writeHeader(node.view, 0, count, nodeCapacity(handle.volume), depth);
@@ -174,12 +188,12 @@ function addLevel(handle: Handle, path: ExtentPath, goal: number, privileged: bo
  * Moves a part of the node at `level` to a new one behind it: half of its entries, but only the last where the path ends behind
  * that one, so that files that grow have full leaves.
  */
-function splitNode(handle: Handle, path: ExtentPath, level: number, goal: number, privileged: boolean): void {
+function splitNode(handle: Handle, path: ExtentPath, level: number, goal: number): void {
   const count = path.count(level);
   const keep = path.index[level] === count ? count - 1 : count >> 1;
   const { block } = path.node(level)!;
   if (keep < 1) throw new CorruptionError("extent-header", { inode: path.inode.ino, block }, "room for a single entry");
-  const node = createNode(handle, path, goal, privileged);
+  const node = createNode(handle, path, goal);
   writeHeader(node.view, 0, count - keep, nodeCapacity(handle.volume), path.depth - level);
 
   modifyNode(handle, path, level);
@@ -211,9 +225,9 @@ export function pullUp(handle: Handle, inode: Inode): void {
   }
 }
 
-function createNode(handle: Handle, path: ExtentPath, goal: number, privileged: boolean): CachedBlock {
+function createNode(handle: Handle, path: ExtentPath, goal: number): CachedBlock {
   const { inode } = path;
-  const { block } = allocateForMap(handle, inode, goal, 1, true, privileged);
+  const { block } = allocateForMap(handle, inode, goal, 1, true);
   for (let level = 1; level <= path.depth; level++) {
     if (path.node(level)!.block !== block) continue;
     throw new CorruptionError("block-range", { inode: inode.ino, block }, "the bitmap calls a node of the tree free");

@@ -2,7 +2,7 @@ import { FileSystemError } from "../errors.js";
 import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
-import { modifyNode, pullUp, replaceExtents, updateKeys } from "./extent-edit.js";
+import { modifyNode, pullUp, rewriteExtents, updateKeys } from "./extent-edit.js";
 import { ExtentList } from "./extent-list.js";
 import { entryFileBlock, extentStart, lengthOf, rawLength } from "./extent-node.js";
 import { ExtentPath } from "./extent-path.js";
@@ -79,7 +79,7 @@ function splitAt(handle: Handle, path: ExtentPath, fileBlock: number): void {
   const list = new ExtentList();
   list.append(first, fileBlock - first, block, unwritten);
   list.append(fileBlock, first + length - fileBlock, block + fileBlock - first, unwritten);
-  replaceExtents(handle, path, index, 1, list, block, true);
+  rewriteExtents(handle, path, index, 1, list, block);
 }
 
 /** Joins the extent that starts at `fileBlock` with the one before it, if they continue each other. */
@@ -94,5 +94,5 @@ function joinAt(handle: Handle, path: ExtentPath, fileBlock: number): void {
     const raw = rawLength(view, at);
     list.add(entryFileBlock(view, at), lengthOf(raw), extentStart(view, at), raw > MAX_WRITTEN_EXTENT);
   }
-  if (list.count === 1) replaceExtents(handle, path, index - 1, 2, list, 0, true);
+  if (list.count === 1) rewriteExtents(handle, path, index - 1, 2, list, 0);
 }

@@ -31,16 +31,9 @@ export function holdsMetadata(volume: Volume, inode: Inode): boolean {
 }
 
 /** Allocates blocks for data or for nodes of a map, and counts them in i_blocks. */
-export function allocateForMap(
-  handle: Handle,
-  inode: Inode,
-  goal: number,
-  count: number,
-  metadata: boolean,
-  privileged: boolean,
-): BlockRun {
+export function allocateForMap(handle: Handle, inode: Inode, goal: number, count: number, metadata: boolean): BlockRun {
   const run = { block: 0, count: 0 };
-  allocateBlocks(handle, { goal, count, inode, metadata, privileged }, run);
+  allocateBlocks(handle, { goal, count, inode, metadata }, run);
   inode.blocks += sectorsOf(handle.volume, run.count);
   return run;
 }
@@ -49,7 +42,7 @@ export function allocateForMap(
 export function countPlaced(handle: Handle, inode: Inode, clusters: number): void {
   const { clusterSize } = handle.volume.geometry;
   inode.blocks += clusters * (clusterSize / 512);
-  chargeBlocks(handle, inode, clusters * clusterSize, true);
+  chargeBlocks(handle, inode, clusters * clusterSize);
 }
 
 /** Frees what allocateForMap allocated; with bigalloc, whole clusters. */

@@ -9,7 +9,6 @@ import { BlockMapping, MappingType } from "./mapping.js";
  * unwritten extent) it is a block of zeros. Size and times stay.
  *
  * @param seal see Handle.modify
- * @param privileged whether the reserved blocks may be used, and limits of quota do not count
  * @throws FileSystemError ENOSPC, EDQUOT, EFBIG; CorruptionError, DeviceError
  */
 export function getFileBlockForWrite(
@@ -18,10 +17,9 @@ export function getFileBlockForWrite(
   fileBlock: number,
   seal?: Seal,
   seed = 0,
-  privileged = handle.privileged,
 ): CachedBlock {
   const mapping = new BlockMapping();
-  allocateRange(handle, inode, fileBlock, 1, { unwritten: false, privileged }, mapping);
+  allocateRange(handle, inode, fileBlock, 1, false, mapping);
   const { block, type, isNew } = mapping;
   if (type === MappingType.unwritten) convertUnwritten(handle, inode, fileBlock, 1);
   if (isNew || type === MappingType.unwritten) return handle.create(block, seal, seed);

@@ -21,13 +21,7 @@ const MAX_POINTER = 0xffff_ffff;
  *
  * @param count blocks, at most the hole's
  */
-export function allocateIndirect(
-  handle: Handle,
-  inode: Inode,
-  count: number,
-  privileged: boolean,
-  out: BlockMapping,
-): void {
+export function allocateIndirect(handle: Handle, inode: Inode, count: number, out: BlockMapping): void {
   const { volume } = handle;
   refuseBigalloc(volume, inode);
   const { fileBlock } = out;
@@ -50,7 +44,7 @@ export function allocateIndirect(
     let child: CachedBlock;
     if (pointer !== 0) child = readIndirect(volume, inode, pointer, level, fileBlock);
     else {
-      child = createIndirect(handle, inode, goal, privileged);
+      child = createIndirect(handle, inode, goal);
       setPointer(handle, inode, node, at, child.block);
       goal = child.block + 1;
     }
@@ -64,7 +58,7 @@ export function allocateIndirect(
   const most = Math.min(count, (end - at) / 4);
   let wanted = 1;
   while (wanted < most && view.getUint32(at + 4 * wanted, true) === 0) wanted++;
-  const run = allocateForMap(handle, inode, goal, wanted, holdsMetadata(volume, inode), privileged);
+  const run = allocateForMap(handle, inode, goal, wanted, holdsMetadata(volume, inode));
   for (let n = 0; n < run.count; n++) setPointer(handle, inode, node, at + 4 * n, run.block + n);
   out.set(MappingType.mapped, fileBlock, run.count, run.block);
   out.isNew = true;
@@ -175,8 +169,8 @@ function setPointer(handle: Handle, inode: Inode, node: CachedBlock | undefined,
   (node ?? inode).view.setUint32(at, block, true);
 }
 
-function createIndirect(handle: Handle, inode: Inode, goal: number, privileged: boolean): CachedBlock {
-  const { block } = allocateForMap(handle, inode, goal, 1, true, privileged);
+function createIndirect(handle: Handle, inode: Inode, goal: number): CachedBlock {
+  const { block } = allocateForMap(handle, inode, goal, 1, true);
   const node = handle.create(block);
   node.verifiedAs = Verified.indirect;
   node.verifiedFor = inode.ino;

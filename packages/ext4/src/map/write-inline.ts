@@ -116,11 +116,11 @@ export interface SpilledData {
  *
  * @throws FileSystemError ENOSPC, EDQUOT; CorruptionError
  */
-export function spillInlineData(handle: Handle, inode: Inode, privileged = false): SpilledData {
+export function spillInlineData(handle: Handle, inode: Inode): SpilledData {
   const contents = clearInlineData(handle, inode);
   if (contents.length === 0) return { block: 0, bytes: nothing };
   const mapping = new BlockMapping();
-  allocateRange(handle, inode, 0, 1, { unwritten: false, privileged }, mapping);
+  allocateRange(handle, inode, 0, 1, false, mapping);
   const bytes = new Uint8Array(handle.volume.geometry.blockSize);
   bytes.set(contents);
   return { block: mapping.block, bytes };

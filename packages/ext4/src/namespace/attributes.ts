@@ -24,6 +24,7 @@ export interface AttributeChanges {
   /** Default now. */
   readonly ctime?: number;
   readonly ctimeNanoseconds?: number;
+  /** See Handle.privileged. Default false. */
   readonly privileged?: boolean;
 }
 
@@ -39,16 +40,15 @@ export function setAttributes(volume: Volume, inode: Inode, changes: AttributeCh
   const named = changes.mode ?? changes.uid ?? changes.gid;
   if (named !== undefined) checkChangeable(inode);
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
+    handle.privileged = changes.privileged === true;
     if (!inode.isDirectory) handle.changes?.tell();
     touchChanged(handle, inode);
     const { uid, gid, mode } = changes;
     if ((uid !== undefined && uid !== inode.uid) || (gid !== undefined && gid !== inode.gid)) {
-      transferQuota(
-        handle,
-        inode,
-        { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) },
-        changes.privileged,
-      );
+      transferQuota(handle, inode, {
+        ...(uid === undefined ? {} : { uid }),
+        ...(gid === undefined ? {} : { gid }),
+      });
       if (uid !== undefined) inode.uid = uid;
       if (gid !== undefined) inode.gid = gid;
     }
@@ -153,8 +153,9 @@ export function setProject(volume: Volume, inode: Inode, projectId: number, priv
     throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no room for a project`);
   }
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
+    handle.privileged = privileged;
     touchChanged(handle, inode);
-    transferQuota(handle, inode, { projectId }, privileged);
+    transferQuota(handle, inode, { projectId });
     inode.projectId = projectId;
   });
 }
@@ -170,8 +171,9 @@ export function changeXattr(
 ): void {
   checkChangeable(inode);
   transact(volume, xattrCredits(volume, value?.length ?? 0), (handle) => {
+    handle.privileged = privileged;
     if (value === undefined) removeXattr(handle, inode, name);
-    else if (!setXattr(handle, inode, name, value, flags, { privileged })) return;
+    else if (!setXattr(handle, inode, name, value, flags)) return;
     touchChanged(handle, inode);
   });
 }

@@ -98,7 +98,7 @@ export function beginWrite(
     }
     handle.privileged = privileged;
     spillToBlock(handle, inode);
-    mapBytesForWrite(handle, inode, pos, count, operation, dev, out, privileged);
+    mapBytesForWrite(handle, inode, pos, count, operation, dev, out);
   });
   transactions.hold();
 }
@@ -162,7 +162,7 @@ export function writeInline(
 export function spillToBlock(handle: Handle, inode: Inode): void {
   if (!inode.hasInlineData) return;
   const { device, geometry, handOver } = handle.volume;
-  const { block, bytes } = spillInlineData(handle, inode, handle.privileged);
+  const { block, bytes } = spillInlineData(handle, inode);
   if (block === 0) return;
   if (ownsData(handle.volume, inode)) {
     journalBlock(handle, block, bytes);

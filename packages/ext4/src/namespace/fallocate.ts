@@ -57,8 +57,8 @@ export function fallocate(
     if (mode & punchHole) punch(handle, inode, offset, length);
     else if (mode & collapseRange) collapse(handle, inode, offset, length);
     else if (mode & insertRange) insert(handle, inode, offset, length);
-    else if (mode & zeroRange) zero(handle, inode, offset, length, (mode & keepSize) !== 0, privileged);
-    else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0, privileged);
+    else if (mode & zeroRange) zero(handle, inode, offset, length, (mode & keepSize) !== 0);
+    else preallocate(handle, inode, offset, length, (mode & keepSize) !== 0);
     touchModified(handle, inode);
   });
 }
@@ -146,19 +146,12 @@ function insert(handle: Handle, inode: Inode, offset: number, length: number): v
 }
 
 /** What is mapped becomes unwritten, what is not is allocated so. */
-function zero(
-  handle: Handle,
-  inode: Inode,
-  offset: number,
-  length: number,
-  keepSize: boolean,
-  privileged: boolean,
-): void {
+function zero(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
   const { blockSize } = handle.volume.geometry;
   const first = Math.ceil(offset / blockSize);
   const stop = Math.floor((offset + length) / blockSize);
   // What may be refused comes first: then nothing is zeroed.
-  preallocate(handle, inode, offset, length, true, privileged);
+  preallocate(handle, inode, offset, length, true);
   if (stop > first) convertToUnwritten(handle, inode, first, stop - first);
   if (!keepSize) growTo(handle, inode, offset + length);
 }
@@ -169,14 +162,7 @@ const mapping = new BlockMapping();
  * Allocates what is a hole as unwritten. A part that was allocated before the space ran out stays, as in the kernel; the size
  * stays what it was then, because a kernel in front of us does not ask for it after a call that failed.
  */
-function preallocate(
-  handle: Handle,
-  inode: Inode,
-  offset: number,
-  length: number,
-  keepSize: boolean,
-  privileged: boolean,
-): void {
+function preallocate(handle: Handle, inode: Inode, offset: number, length: number, keepSize: boolean): void {
   const { volume } = handle;
   const { blockSize } = volume.geometry;
   handle.resumes = true;
@@ -186,7 +172,7 @@ function preallocate(
     const count = Math.min(mapping.length, stop - block);
     if (mapping.type === MappingType.hole) {
       room(handle);
-      allocateRange(handle, inode, block, count, { unwritten: true, privileged }, mapping);
+      allocateRange(handle, inode, block, count, true, mapping);
     }
     block += Math.min(mapping.length, stop - block);
   }

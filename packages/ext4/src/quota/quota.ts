@@ -99,12 +99,11 @@ export function projectUsage(volume: Volume, inode: Inode): QuotaUsage | undefin
  * Counts space that an inode's owners take or give back.
  *
  * @param bytes change, negative when space is freed: whole clusters
- * @param privileged whether limits do not bind who asks
  * @throws FileSystemError EDQUOT when limits are enforced; ENOSPC when a quota file has to grow and cannot
  * @throws CorruptionError quota-file
  */
-export function chargeBlocks(handle: Handle, inode: Inode, bytes: number, privileged = false): void {
-  charge(handle, inode, bytes, 0, privileged);
+export function chargeBlocks(handle: Handle, inode: Inode, bytes: number): void {
+  charge(handle, inode, bytes, 0);
 }
 
 /**
@@ -112,8 +111,8 @@ export function chargeBlocks(handle: Handle, inode: Inode, bytes: number, privil
  *
  * @throws as chargeBlocks
  */
-export function chargeInode(handle: Handle, inode: Inode, count: 1 | -1, privileged = false): void {
-  charge(handle, inode, 0, count, privileged);
+export function chargeInode(handle: Handle, inode: Inode, count: 1 | -1): void {
+  charge(handle, inode, 0, count);
 }
 
 /**
@@ -121,7 +120,7 @@ export function chargeInode(handle: Handle, inode: Inode, count: 1 | -1, privile
  *
  * @throws as chargeBlocks
  */
-export function transferQuota(handle: Handle, inode: Inode, owners: NewOwners, privileged = false): void {
+export function transferQuota(handle: Handle, inode: Inode, owners: NewOwners): void {
   const { trees, enforced } = accountsOf(handle.volume);
   const ids = [owners.uid, owners.gid, owners.projectId];
   let moved: { bytes: number; inodes: number } | undefined;
@@ -131,17 +130,17 @@ export function transferQuota(handle: Handle, inode: Inode, owners: NewOwners, p
     const to = ids[type];
     if (tree === undefined || to === undefined || to === from || !isCounted(handle.volume, inode)) continue;
     moved ??= { bytes: inode.blocks * 512, inodes: 1 + countValueInodes(handle.volume, inode) };
-    add(handle, tree, to, moved.bytes, moved.inodes, enforced[type]!, privileged);
-    add(handle, tree, from, -moved.bytes, -moved.inodes, false, true);
+    add(handle, tree, to, moved.bytes, moved.inodes, enforced[type]!);
+    add(handle, tree, from, -moved.bytes, -moved.inodes, false);
   }
 }
 
-function charge(handle: Handle, inode: Inode, bytes: number, inodes: number, privileged: boolean): void {
+function charge(handle: Handle, inode: Inode, bytes: number, inodes: number): void {
   const { trees, enforced } = accountsOf(handle.volume);
   for (const type of TYPES) {
     const tree = trees[type];
     if (tree === undefined || !isCounted(handle.volume, inode)) continue;
-    add(handle, tree, ownerOf(inode, type), bytes, inodes, enforced[type]!, privileged);
+    add(handle, tree, ownerOf(inode, type), bytes, inodes, enforced[type]!);
   }
 }
 
@@ -162,20 +161,12 @@ function isCounted({ geometry, superblock }: Volume, inode: Inode): boolean {
   );
 }
 
-function add(
-  handle: Handle,
-  tree: QuotaTree,
-  id: number,
-  bytes: number,
-  inodes: number,
-  enforce: boolean,
-  privileged: boolean,
-): void {
+function add(handle: Handle, tree: QuotaTree, id: number, bytes: number, inodes: number, enforce: boolean): void {
   if (bytes <= 0 && inodes <= 0 && tree.find(id) === undefined) return;
   const entry = tree.change(handle, id);
   if (enforce && (bytes > 0 || inodes > 0)) {
     const now = handle.volume.environment.clock.now().seconds;
-    checkLimits(entry, bytes, inodes, now, tree.grace(), privileged);
+    checkLimits(entry, bytes, inodes, now, tree.grace(), handle.privileged);
   }
   // More is given back than was counted only where the file was wrong before.
   entry.space = Math.max(0, entry.space + bytes);

@@ -14,5 +14,6 @@ import { storeAcl } from "./set-xattr.js";
 export function chmodAcl(handle: Handle, inode: Inode): void {
   if (inode.isSymlink) return;
   const acl = aclOf(handle.volume, inode, XattrIndex.posixAclAccess);
-  if (acl.length > 0) storeAcl(handle, inode, XattrIndex.posixAclAccess, withMode(acl, inode.mode), true);
+  if (acl.length === 0) return;
+  handle.asPrivileged(() => storeAcl(handle, inode, XattrIndex.posixAclAccess, withMode(acl, inode.mode)));
 }

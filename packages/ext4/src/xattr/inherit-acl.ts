@@ -21,9 +21,9 @@ export function inheritAcl(handle: Handle, parent: Inode, inode: Inode, mode: nu
   if (inherited.length === 0) return mode & ~(umask & 0o777);
   const access = maskForCreation(inherited, mode);
   if ((mode & FileType.mask) === FileType.directory) {
-    storeAcl(handle, inode, XattrIndex.posixAclDefault, inherited, handle.privileged);
+    storeAcl(handle, inode, XattrIndex.posixAclDefault, inherited);
   }
-  if (!isEquivalentToMode(access)) storeAcl(handle, inode, XattrIndex.posixAclAccess, access, handle.privileged);
+  if (!isEquivalentToMode(access)) storeAcl(handle, inode, XattrIndex.posixAclAccess, access);
   return (mode & ~0o777) | modeOfAcl(access);
 }
 

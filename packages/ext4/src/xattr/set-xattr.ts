@@ -18,8 +18,6 @@ const SET_GID = 0o2000;
 export interface SetXattrOptions {
   /** Whether an access ACL takes the set-group-id bit away: the caller is not in the group (FUSE_SETXATTR_ACL_KILL_SGID). */
   readonly clearSetGid?: boolean;
-  /** Whether reserved blocks may be used, and limits of quota do not count. */
-  readonly privileged?: boolean;
 }
 
 /**
@@ -55,16 +53,16 @@ export function setXattr(
   fullName: string,
   value: Uint8Array,
   flags = 0,
-  { clearSetGid = false, privileged = false }: SetXattrOptions = {},
+  { clearSetGid = false }: SetXattrOptions = {},
 ): boolean {
   const namespace = checkedNamespace(inode, fullName);
   checkChangeable(inode, namespace);
   if (namespace.whole) {
-    setAcl(handle, inode, namespace.index, parseUserAcl(value), clearSetGid, privileged);
+    setAcl(handle, inode, namespace.index, parseUserAcl(value), clearSetGid);
     return true;
   }
   if (value.length > VALUE_MAX) throw new FileSystemError("E2BIG", `a value of ${value.length} bytes`);
-  return storeXattr(handle, inode, namespace.index, nameAfter(namespace, fullName), value, flags, privileged);
+  return storeXattr(handle, inode, namespace.index, nameAfter(namespace, fullName), value, flags);
 }
 
 /**
@@ -77,7 +75,7 @@ export function removeXattr(handle: Handle, inode: Inode, fullName: string): voi
   const namespace = checkedNamespace(inode, fullName);
   checkChangeable(inode, namespace);
   const name = nameAfter(namespace, fullName);
-  storeXattr(handle, inode, namespace.index, name, undefined, namespace.whole ? 0 : XATTR_REPLACE, true);
+  storeXattr(handle, inode, namespace.index, name, undefined, namespace.whole ? 0 : XATTR_REPLACE);
 }
 
 function nameAfter({ prefix }: Namespace, fullName: string): Uint8Array {
@@ -93,42 +91,29 @@ function checkChangeable(inode: Inode, { index }: Namespace): void {
   }
 }
 
-function setAcl(
-  handle: Handle,
-  inode: Inode,
-  index: number,
-  acl: readonly AclEntry[],
-  clearSetGid: boolean,
-  privileged: boolean,
-): void {
+function setAcl(handle: Handle, inode: Inode, index: number, acl: readonly AclEntry[], clearSetGid: boolean): void {
   const isAccess = index === XattrIndex.posixAclAccess;
   if (!isAccess && !inode.isDirectory) {
     if (acl.length > 0) throw new FileSystemError("EACCES", "only directories have a default ACL");
     return;
   }
   if (acl.length === 0) {
-    storeAcl(handle, inode, index, undefined, privileged);
+    storeAcl(handle, inode, index, undefined);
     return;
   }
   if (!isAccess) {
-    storeAcl(handle, inode, index, acl, privileged);
+    storeAcl(handle, inode, index, acl);
     return;
   }
   const mode = (inode.mode & ~0o777) | modeOfAcl(acl);
-  storeAcl(handle, inode, index, isEquivalentToMode(acl) ? undefined : acl, privileged);
+  storeAcl(handle, inode, index, isEquivalentToMode(acl) ? undefined : acl);
   handle.modifyInode(inode);
   inode.mode = clearSetGid ? mode & ~SET_GID : mode;
 }
 
 /** Stores an ACL, or with undefined removes it. */
-export function storeAcl(
-  handle: Handle,
-  inode: Inode,
-  index: number,
-  acl: readonly AclEntry[] | undefined,
-  privileged: boolean,
-): void {
-  storeXattr(handle, inode, index, NO_NAME, acl && storedAcl(acl), 0, privileged);
+export function storeAcl(handle: Handle, inode: Inode, index: number, acl: readonly AclEntry[] | undefined): void {
+  storeXattr(handle, inode, index, NO_NAME, acl && storedAcl(acl), 0);
 }
 
 const NO_NAME = new Uint8Array(0);

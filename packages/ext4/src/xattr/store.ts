@@ -50,7 +50,6 @@ export function storeXattr(
   name: Uint8Array,
   value: Uint8Array | undefined,
   flags: number,
-  privileged: boolean,
 ): boolean {
   const { volume } = handle;
   const found = find(volume, inode, index, name);
@@ -62,8 +61,8 @@ export function storeXattr(
 
   handle.changes?.refuse();
   handle.modifyInode(inode);
-  if (value === undefined) remove(handle, inode, found);
-  else if (!place(handle, inode, found, value, privileged)) {
+  if (value === undefined) handle.asPrivileged(() => remove(handle, inode, found));
+  else if (!place(handle, inode, found, value)) {
     throw new FileSystemError("ENOSPC", `no room for an attribute of ${value.length} bytes in inode ${inode.ino}`);
   }
   if (old !== undefined && old.valueInode !== 0) chargeOwner(handle, inode, old.valueSize, -1);
@@ -82,17 +81,17 @@ function find(volume: Volume, inode: Inode, index: number, name: Uint8Array): Fo
 }
 
 /** Tries the places in turn; false when the attribute fits nowhere. */
-function place(handle: Handle, inode: Inode, found: Found, value: Uint8Array, privileged: boolean): boolean {
+function place(handle: Handle, inode: Inode, found: Found, value: Uint8Array): boolean {
   const { volume } = handle;
   const { eaInode } = volume.features;
   const inSpace = stored(found, value);
   if (!(eaInode && isLarge(volume, value))) {
     if (fitsInside(inode, found, inSpace)) {
-      putInside(handle, inode, found, inSpace, privileged);
+      putInside(handle, inode, found, inSpace);
       return true;
     }
     if (fitsBlock(volume, found, inSpace)) {
-      putInBlock(handle, inode, found, { ...inSpace, hash: hashBlockEntry(found.name, value) }, privileged);
+      putInBlock(handle, inode, found, { ...inSpace, hash: hashBlockEntry(found.name, value) });
       return true;
     }
   }
@@ -101,15 +100,15 @@ function place(handle: Handle, inode: Inode, found: Found, value: Uint8Array, pr
   // e2fsck takes a short link without a block of attributes for one with blocks of its own when i_blocks counts any.
   const inside = !inode.isSymlink && fitsInside(inode, found, elsewhere);
   if (!inside && !fitsBlock(volume, found, elsewhere)) return false;
-  const { ino, hash } = obtainValueInode(handle, inode, value, privileged);
+  const { ino, hash } = obtainValueInode(handle, inode, value);
   const xattr = {
     ...elsewhere,
     valueInode: ino,
     valueSize: value.length,
     hash: hashInodeEntry(found.name, hash),
   };
-  if (inside) putInside(handle, inode, found, xattr, privileged);
-  else putInBlock(handle, inode, found, xattr, privileged);
+  if (inside) putInside(handle, inode, found, xattr);
+  else putInBlock(handle, inode, found, xattr);
   return true;
 }
 
@@ -138,23 +137,23 @@ function fitsBlock(volume: Volume, { block, atBlock }: Found, xattr: StoredXattr
   return blockSize - valuesSize(list) >= Math.min(blockSize >> 3, 1024);
 }
 
-function putInside(handle: Handle, inode: Inode, found: Found, xattr: StoredXattr, privileged: boolean): void {
+function putInside(handle: Handle, inode: Inode, found: Found, xattr: StoredXattr): void {
   writeInInode(inode, withXattr(found.inside, xattr));
   if (found.atInside !== -1) releaseInside(handle, inode, found);
-  else removeFromBlock(handle, inode, found, privileged);
+  else removeFromBlock(handle, inode, found);
 }
 
-function putInBlock(handle: Handle, inode: Inode, found: Found, xattr: StoredXattr, privileged: boolean): void {
+function putInBlock(handle: Handle, inode: Inode, found: Found, xattr: StoredXattr): void {
   const { block, atBlock } = found;
   const list = withXattrSorted(block?.list ?? [], xattr);
   const dropped = block?.list[atBlock]?.valueInode ?? 0;
-  writeXattrBlock(handle, inode, block, list, xattr.valueInode, dropped, privileged);
+  writeXattrBlock(handle, inode, block, list, xattr.valueInode, dropped);
   removeFromInside(handle, inode, found);
 }
 
 function remove(handle: Handle, inode: Inode, found: Found): void {
   removeFromInside(handle, inode, found);
-  removeFromBlock(handle, inode, found, true);
+  removeFromBlock(handle, inode, found);
 }
 
 function removeFromInside(handle: Handle, inode: Inode, found: Found): void {
@@ -168,11 +167,11 @@ function releaseInside(handle: Handle, inode: Inode, { inside, atInside }: Found
   if (ino !== 0) releaseValueInode(handle, ino, { inode: inode.ino });
 }
 
-function removeFromBlock(handle: Handle, inode: Inode, found: Found, privileged: boolean): void {
+function removeFromBlock(handle: Handle, inode: Inode, found: Found): void {
   const { block, atBlock, index, name } = found;
   if (block === undefined || atBlock === -1) return;
   const dropped = block.list[atBlock]?.valueInode ?? 0;
-  writeXattrBlock(handle, inode, block, withoutXattr(block.list, index, name), 0, dropped, privileged);
+  writeXattrBlock(handle, inode, block, withoutXattr(block.list, index, name), 0, dropped);
 }
 
 /** Says in the superblock that there are attributes, once. */

@@ -71,7 +71,6 @@ export function writeXattrBlock(
   list: readonly StoredXattr[],
   obtained: number,
   dropped: number,
-  privileged: boolean,
 ): void {
   if (list.length === 0) {
     inode.fileAcl = 0;
@@ -82,7 +81,7 @@ export function writeXattrBlock(
   const hash = hashBlock(list.map((stored) => stored.hash));
   const twin = hash === 0 ? undefined : findTwin(handle, inode, list, hash);
   if (twin !== undefined && twin.block !== old?.block) {
-    share(handle, inode, twin, privileged);
+    share(handle, inode, twin);
     // The block that is shared has its own reference to the value inode.
     if (obtained !== 0) releaseValueInode(handle, obtained, twin.location);
     if (old !== undefined) releaseXattrBlock(handle, inode, old);
@@ -95,7 +94,7 @@ export function writeXattrBlock(
     if (hash !== 0) sharedXattrs(volume).blocks.remember(hash, old.block.block);
     return;
   }
-  const block = createBlock(handle, inode, privileged);
+  const block = createBlock(handle, inode);
   fill(block, list, hash, 1);
   // The caller's reference is for one entry; another one may have the same value.
   let counted = obtained === 0;
@@ -131,10 +130,10 @@ export function releaseXattrBlock(
   freeBlocks(handle, inode, block.block, 1, FreeFlag.metadata);
 }
 
-function share(handle: Handle, inode: Inode, { block, references }: XattrBlock, privileged: boolean): void {
+function share(handle: Handle, inode: Inode, { block, references }: XattrBlock): void {
   const { volume } = handle;
   const { clusterSize } = volume.geometry;
-  chargeBlocks(handle, inode, clusterSize, privileged);
+  chargeBlocks(handle, inode, clusterSize);
   inode.blocks += clusterSize / 512;
   handle.modify(block, sealXattrBlock);
   block.view.setUint32(at.refcount, references + 1, true);
@@ -155,11 +154,11 @@ function findTwin(handle: Handle, inode: Inode, list: readonly StoredXattr[], ha
 
 const run: BlockRun = { block: 0, count: 0 };
 
-function createBlock(handle: Handle, inode: Inode, privileged: boolean): CachedBlock {
+function createBlock(handle: Handle, inode: Inode): CachedBlock {
   const { geometry } = handle.volume;
   const group = Math.floor((inode.ino - 1) / geometry.inodesPerGroup);
   const goal = geometry.firstDataBlock + group * geometry.blocksPerGroup;
-  allocateBlocks(handle, { goal, count: 1, inode, metadata: true, privileged }, run);
+  allocateBlocks(handle, { goal, count: 1, inode, metadata: true }, run);
   inode.blocks += geometry.clusterSize / 512;
   const block = handle.create(run.block, sealXattrBlock);
   block.verifiedAs = Verified.xattrs;

@@ -32,23 +32,23 @@ export interface ValueInode {
  *
  * @throws FileSystemError ENOSPC, EDQUOT
  */
-export function obtainValueInode(handle: Handle, owner: Inode, value: Uint8Array, privileged: boolean): ValueInode {
+export function obtainValueInode(handle: Handle, owner: Inode, value: Uint8Array): ValueInode {
   const hash = valueHash(handle.volume, value);
-  chargeOwner(handle, owner, value.length, 1, privileged);
+  chargeOwner(handle, owner, value.length, 1);
   const known = findValueInode(handle, value, hash);
   if (known !== undefined) {
     changeReferences(handle, known, 1);
     return { ino: known.ino, hash };
   }
-  return { ino: createValueInode(handle, owner, value, hash, privileged).ino, hash };
+  return { ino: createValueInode(handle, owner, value, hash).ino, hash };
 }
 
 /** Counts a value in an inode of its own with an owner's blocks and quota, or no longer (-1). */
-export function chargeOwner(handle: Handle, owner: Inode, size: number, sign: 1 | -1, privileged = false): void {
+export function chargeOwner(handle: Handle, owner: Inode, size: number, sign: 1 | -1): void {
   const { clusterSize } = handle.volume.geometry;
   const bytes = Math.ceil(size / clusterSize) * clusterSize;
-  chargeBlocks(handle, owner, sign * bytes, privileged);
-  chargeInode(handle, owner, sign, privileged);
+  chargeBlocks(handle, owner, sign * bytes);
+  chargeInode(handle, owner, sign);
   owner.blocks = Math.max(0, owner.blocks + (sign * bytes) / 512);
 }
 
@@ -116,7 +116,7 @@ function findValueInode(handle: Handle, value: Uint8Array, hash: number): Inode 
   return equalBytes(readValue(volume, inode, location), value) ? inode : undefined;
 }
 
-function createValueInode(handle: Handle, owner: Inode, value: Uint8Array, hash: number, privileged: boolean): Inode {
+function createValueInode(handle: Handle, owner: Inode, value: Uint8Array, hash: number): Inode {
   const { volume } = handle;
   const inode = allocateInode(handle, {
     parent: cachedInode(volume, ReservedInode.root),
@@ -132,17 +132,17 @@ function createValueInode(handle: Handle, owner: Inode, value: Uint8Array, hash:
   inode.atimeNanoseconds = 0;
   volume.inodes.add(inode);
   handle.onUndo(() => volume.inodes.delete(inode.ino));
-  writeValue(handle, inode, value, privileged);
+  writeValue(handle, inode, value);
   sharedXattrs(volume).valueInodes.rememberNew(handle, hash, inode.ino);
   return inode;
 }
 
 /** The value goes through the journal: no host writes it. */
-function writeValue(handle: Handle, inode: Inode, value: Uint8Array, privileged: boolean): void {
+function writeValue(handle: Handle, inode: Inode, value: Uint8Array): void {
   const { blockSize } = handle.volume.geometry;
   const count = Math.ceil(value.length / blockSize);
   for (let fileBlock = 0; fileBlock < count; fileBlock += mapping.length) {
-    allocateRange(handle, inode, fileBlock, count - fileBlock, { unwritten: false, privileged }, mapping);
+    allocateRange(handle, inode, fileBlock, count - fileBlock, false, mapping);
     for (let n = 0; n < mapping.length && fileBlock + n < count; n++) {
       const block = handle.create(mapping.block + n);
       const at = (fileBlock + n) * blockSize;

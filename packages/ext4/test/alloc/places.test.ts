@@ -36,7 +36,7 @@ class Writer {
     for (let left = blocks; left > 0; ) {
       const run = { block: 0, count: 0 };
       transact(this.#volume, 16, (handle) => {
-        const request = { goal: this.#goal, count: left, metadata: false, privileged: false };
+        const request = { goal: this.#goal, count: left, metadata: false };
         allocateBlocks(handle, { ...request, inode: this.inode }, run);
         handle.modifyInode(this.inode);
         this.inode.blocks += run.count * 8;
@@ -124,7 +124,7 @@ describe("blocks are placed", { skip }, () => {
       const writers = [1, 2, 3].map(() => new Writer(volume, root));
       for (let n = 0; n < 20; n++) for (const writer of writers) writer.append(20);
       const run = { block: 0, count: 0 };
-      const request = { goal: 0, count: 7, inode: undefined, metadata: false, privileged: false };
+      const request = { goal: 0, count: 7, inode: undefined, metadata: false };
       while (freeBlockCount(volume) > 0) transact(volume, 16, (handle) => allocateBlocks(handle, request, run));
     });
   });
@@ -151,7 +151,7 @@ describe("blocks are placed", { skip }, () => {
       "0",
     ]);
     withVolume(small, (volume) => {
-      const request = { inode: undefined, metadata: false, privileged: false };
+      const request = { inode: undefined, metadata: false };
       const run = { block: 0, count: 0 };
       const take = (goal: number, count: number, minimum: number) =>
         transact(volume, 16, (handle) => allocateBlocks(handle, { ...request, goal, count, minimum }, run));
@@ -182,8 +182,11 @@ describe("reserved blocks", { skip }, () => {
       assert.ok(reserved > 1000);
       const run = { block: 0, count: 0 };
       const take = (privileged: boolean) => {
-        const request = { goal: 0, count: 9000, inode: undefined, metadata: false, privileged };
-        transact(volume, 16, (handle) => allocateBlocks(handle, request, run));
+        const request = { goal: 0, count: 9000, inode: undefined, metadata: false };
+        transact(volume, 16, (handle) => {
+          handle.privileged = privileged;
+          allocateBlocks(handle, request, run);
+        });
       };
       assert.throws(() => {
         for (;;) take(false);
@@ -274,8 +277,8 @@ describe("trim", { skip }, () => {
       const image = images.make("image", "40M", ["-t", "ext4", ...options]);
       withVolume(image, (volume) => {
         const run = { block: 0, count: 0 };
-        const request = { goal: 9000, count: 64, inode: undefined, metadata: false, privileged: true };
-        transact(volume, 16, (handle) => allocateBlocks(handle, request, run));
+        const request = { goal: 9000, count: 64, inode: undefined, metadata: false };
+        transact(volume, 16, (handle) => handle.asPrivileged(() => allocateBlocks(handle, request, run)));
         transact(volume, 16, (handle) => freeBlocks(handle, undefined, run.block, run.count));
         const { blockCount } = volume.geometry;
         const discarded = (minimum = 1, start = 0, length = blockCount) => {

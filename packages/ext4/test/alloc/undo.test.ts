@@ -21,11 +21,11 @@ import { withVolume } from "./images.js";
 
 const skip = missingTool("mke2fs", "e2fsck") ?? false;
 
-const request = { goal: 0, inode: undefined, metadata: false, privileged: true };
+const request = { goal: 0, inode: undefined, metadata: false };
 
 function take(handle: Handle, count: number, goal = 0): BlockRun {
   const run = { block: 0, count: 0 };
-  allocateBlocks(handle, { ...request, goal, count }, run);
+  handle.asPrivileged(() => allocateBlocks(handle, { ...request, goal, count }, run));
   return run;
 }
 

@@ -105,7 +105,7 @@ describe("mappings to write to", { skip: noTools }, () => {
   it("stay unwritten until the data is there", () => {
     withFile(["-t", "ext4"], (volume, inode) => {
       transact(volume, 100, (handle) => {
-        allocateRange(handle, inode, 0, 8, { unwritten: true }, new BlockMapping());
+        allocateRange(handle, inode, 0, 8, true, new BlockMapping());
       });
       setSize(volume, inode, 8 * KIB);
       const mapping = begin(volume, inode, 2500, 1000);
@@ -131,7 +131,7 @@ describe("mappings to write to", { skip: noTools }, () => {
       let types: number[] = [];
       withFile(["-t", "ext4"], (volume, inode) => {
         const space = new BlockMapping();
-        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, { unwritten: true }, space));
+        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, true, space));
         assert.equal(space.length, BLOCKS);
         volume.device.write(space.block * KIB, Buffer.alloc(BLOCKS * KIB, 0xaa));
         setSize(volume, inode, size);
@@ -171,7 +171,7 @@ describe("mappings to write to", { skip: noTools }, () => {
     it("are written where the device takes no zeros behind them", () => {
       withFile(["-t", "ext4"], (volume, inode) => {
         const space = new BlockMapping();
-        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, { unwritten: true }, space));
+        transact(volume, 100, (handle) => allocateRange(handle, inode, 0, BLOCKS, true, space));
         setSize(volume, inode, BLOCKS * KIB);
         const { device } = volume;
         const write = device.write.bind(device);

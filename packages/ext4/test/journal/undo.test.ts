@@ -21,16 +21,18 @@ describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") 
     const image = images.make("undo.img", "8M", ["-t", "ext4", "-b", "1024"]);
     changeImage(image, (volume) => {
       const run = { block: 0, count: 0 };
-      const request = { goal: 4000, count: 1, inode: undefined, metadata: true, privileged: true };
+      const request = { goal: 4000, count: 1, inode: undefined, metadata: true };
       assert.throws(() =>
         transact(volume, 10, (handle) => {
-          allocateBlocks(handle, request, run);
+          handle.asPrivileged(() => allocateBlocks(handle, request, run));
           handle.create(run.block).data.fill(0xaa);
           throw new Error("undo");
         }),
       );
       const { block } = run;
-      transact(volume, 10, (handle) => allocateBlocks(handle, { ...request, metadata: false }, run));
+      transact(volume, 10, (handle) =>
+        handle.asPrivileged(() => allocateBlocks(handle, { ...request, metadata: false }, run)),
+      );
       assert.equal(run.block, block, "the same block");
       const data = new Uint8Array(1024).fill(0x55);
       volume.device.write(block * 1024, data);

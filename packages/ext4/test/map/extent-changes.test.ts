@@ -96,7 +96,7 @@ describe("changes of extent trees", { skip: noTools }, () => {
   it("are undone whole when any step fails", () => {
     const operations: Record<string, (handle: Handle, file: FileModel) => void> = {
       "allocate until a node is split": (handle, { inode }) => {
-        for (let at = 401; at < 413; at += 2) allocateRange(handle, inode, at, 1, { unwritten: false }, mapping);
+        for (let at = 401; at < 413; at += 2) allocateRange(handle, inode, at, 1, false, mapping);
       },
       convert: (handle, { inode }) => convertUnwritten(handle, inode, 2010, 5),
       punch: (handle, { inode }) => removeRange(handle, inode, 100, 600),
@@ -151,7 +151,7 @@ describe("changes of extent trees", { skip: noTools }, () => {
           for (let at = 300; at < 6000; at += wanted) {
             transact(volume, 200, (handle) => {
               handle.modifyInode(file.inode);
-              allocateRange(handle, file.inode, at, wanted, { unwritten: true }, mapping);
+              allocateRange(handle, file.inode, at, wanted, true, mapping);
             });
           }
         } catch (error) {
@@ -201,9 +201,9 @@ describe("changes of extent trees", { skip: noTools }, () => {
     withFile("16M", ["-b", "1024"], 10, (file, volume) => {
       transact(volume, 100, (handle) => {
         handle.modifyInode(file.inode);
-        allocateRange(handle, file.inode, MAX_FILE_BLOCKS - 1, 9, { unwritten: true }, mapping);
+        allocateRange(handle, file.inode, MAX_FILE_BLOCKS - 1, 9, true, mapping);
         assert.equal(mapping.length, 1);
-        assert.throws(() => allocateRange(handle, file.inode, MAX_FILE_BLOCKS, 1, { unwritten: true }, mapping), {
+        assert.throws(() => allocateRange(handle, file.inode, MAX_FILE_BLOCKS, 1, true, mapping), {
           code: "EFBIG",
         });
         assert.throws(() => shiftRange(handle, file.inode, 5, 1), { code: "EINVAL" });
@@ -216,7 +216,7 @@ describe("changes of extent trees", { skip: noTools }, () => {
     withFile("16M", ["-b", "1024"], 10, (file, volume) => {
       transact(volume, 100, (handle) => {
         handle.modifyInode(file.inode);
-        allocateRange(handle, file.inode, 0, 3, { unwritten: true }, mapping);
+        allocateRange(handle, file.inode, 0, 3, true, mapping);
         const first = getFileBlockForWrite(handle, file.inode, 1);
         assert.ok(first.data.every((byte) => byte === 0));
         first.data.fill(1);

@@ -48,7 +48,7 @@ export class FileModel {
     this.change((handle) => {
       for (let at = first; at < first + count; ) {
         const wanted = first + count - at;
-        allocateRange(handle, this.inode, this.base + at, wanted, { unwritten: false }, mapping);
+        allocateRange(handle, this.inode, this.base + at, wanted, false, mapping);
         const { type, block, length, isNew } = mapping;
         assert.equal(mapping.fileBlock, this.base + at);
         assert.ok(length >= 1 && length <= wanted, `${length} blocks of ${wanted}`);
@@ -69,7 +69,7 @@ export class FileModel {
   preallocate(first: number, count: number): void {
     this.change((handle) => {
       for (let at = first; at < first + count; at += mapping.length) {
-        allocateRange(handle, this.inode, this.base + at, first + count - at, { unwritten: true }, mapping);
+        allocateRange(handle, this.inode, this.base + at, first + count - at, true, mapping);
         for (let n = at; n < at + mapping.length; n++) {
           if (this.state[n] === MappingType.hole) this.state[n] = MappingType.unwritten;
         }

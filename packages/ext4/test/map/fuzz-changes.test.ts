@@ -63,7 +63,7 @@ function fuzz(type: readonly string[], extents: boolean): void {
           transact(volume, 300, (handle) => {
             handle.modifyInode(inode);
             const kind = random(extents ? 6 : 2);
-            if (kind === 0) allocateRange(handle, inode, first, count, { unwritten: false }, mapping);
+            if (kind === 0) allocateRange(handle, inode, first, count, false, mapping);
             else if (kind === 1) removeRange(handle, inode, first, n === 11 ? MAX_FILE_BLOCKS : first + count);
             else if (kind === 2) convertUnwritten(handle, inode, first, count);
             else if (kind === 3) convertToUnwritten(handle, inode, first, count);

@@ -165,7 +165,10 @@ describe("quota files", { skip: missingTool("mke2fs", "e2fsck", "debugfs") ?? fa
       let seconds = 1000;
       volume.environment.clock.now = () => ({ seconds, nanoseconds: 0 });
       const charge = (bytes: number, privileged = false) =>
-        transact(volume, 10, (handle) => chargeBlocks(handle, mine[0]!, bytes, privileged));
+        transact(volume, 10, (handle) => {
+          handle.privileged = privileged;
+          chargeBlocks(handle, mine[0]!, bytes);
+        });
       const count = (n: 1 | -1) => transact(volume, 10, (handle) => chargeInode(handle, mine[0]!, n));
       const refused = (body: () => void) =>
         assert.throws(body, (error) => error instanceof FileSystemError && error.code === "EDQUOT");
