@@ -11,7 +11,7 @@ import { mustPlay } from "./referee.js";
 import { playable, READY } from "./variants.js";
 
 /** What a few seconds allow of each image with every subject; thousands are for model.long.test.ts. */
-const OPERATIONS: Readonly<Record<SubjectName, number>> = { kernel: 1000, engine: 800, served: 400, image: 400 };
+const OPERATIONS: Readonly<Record<SubjectName, number>> = { kernel: 700, engine: 600, served: 400, image: 400 };
 /** The others have their turn in model.long.test.ts: behind the host is the engine, which plays on all of them. */
 const WITHOUT_MOUNT = ["ext3", "inline-data", "tiny-1k"];
 const TIMEOUT = 60_000;

@@ -41,16 +41,10 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     long: true,
   },
   {
-    name: "quota-project",
-    features: [...EXT4, "quota", "project"],
-    arguments: ["-b", "4096", "-I", "256", "-E", "quotatype=usrquota:grpquota:prjquota"],
-    unproved: "the kernel's ext4 mounts it for writing only if it was built with CONFIG_QFMT_V2",
-  },
-  {
-    name: "casefold",
-    features: [...EXT4, "casefold"],
-    arguments: ["-b", "4096", "-I", "256", "-E", "encoding=utf8"],
-    unproved: "the kernel's ext4 mounts it only if it was built with CONFIG_UNICODE",
+    name: "quota-project-casefold",
+    features: [...EXT4, "quota", "project", "casefold"],
+    arguments: ["-b", "4096", "-I", "256", "-E", "quotatype=usrquota:grpquota:prjquota,encoding=utf8"],
+    unproved: "the kernel's ext4 mounts it for writing only if it was built with CONFIG_QFMT_V2 and CONFIG_UNICODE",
   },
 ];
 
