@@ -19,7 +19,7 @@ const SUPERBLOCK_SIZE = 1024;
 
 /** Images, and the 1 KiB unit in which a backup of their superblock begins. */
 const BACKUPS: readonly (readonly [variant: string, unit: number])[] = [
-  ["ext4-1k", 8193],
+  ["ext3-1k", 8193],
   ["no-csum", 131_072],
   ["meta-bg", 8193],
 ];
