@@ -107,6 +107,33 @@ function refused(): void {
   assert.equal(findMount(mountPoint), undefined);
 }
 
+/** Whose server does not come, or does not mount: whoever wanted a mount hears that, and where more is to be read. */
+async function byFailingService(): Promise<void> {
+  const bad = join(folder, "bad");
+  for (const [type, said] of [
+    ["bulkhead", /cannot mount .*bad: the server .*ended.*journalctl/],
+    ["safe.ext4", /mount\.safe: .*the server .*ended/],
+  ] as const) {
+    mkdirSync(services, { recursive: true });
+    const activation = await Activation.listen(services, type.replace("safe.", ""), ["false"]);
+    try {
+      const { code, stderr } = mount("-t", type, bad, mountPoint);
+      assert.equal(code, 32);
+      assert.match(stderr, said);
+    } finally {
+      await activation.stop();
+    }
+  }
+  mkdirSync(services, { recursive: true });
+  const activation = await Activation.listen(services, "ext4", [...NOBODY, process.execPath, serverProgram()]);
+  try {
+    assert.match(mount("-t", "safe.ext4", bad, mountPoint).stderr, /bad: the service for ext4 has not mounted it/);
+  } finally {
+    await activation.stop();
+  }
+  assert.equal(findMount(mountPoint), undefined);
+}
+
 /** With -N: there, and not here. */
 async function inAnotherNamespace(): Promise<void> {
   const other: ChildProcess = spawn("unshare", ["--mount", "--propagation", "private", "sleep", "60"]);
@@ -132,6 +159,7 @@ try {
   await byService("bulkhead", []);
   await byService("safe.ext4", JITLESS);
   refused();
+  await byFailingService();
   await inAnotherNamespace();
 } finally {
   ask("umount", ["-l", mountPoint]);

@@ -16,7 +16,7 @@ export async function run(given: GivenArguments): Promise<number> {
   if (given.flag("check")) return hasService(type, socketDirectory().socketDirectory) ? 0 : 1;
   const call = readCall(given);
   if (call.fake) return HelperExit.mounted;
-  const { exitCode } = await runHelper({
+  const { exitCode, goodbye } = await runHelper({
     arguments: [
       ...[stringToName(call.source), stringToName(call.directory), "-t", type],
       ...(call.words.length === 0 ? [] : ["-o", stringToName(call.words.join(","))]),
@@ -25,6 +25,9 @@ export async function run(given: GivenArguments): Promise<number> {
     ...socketDirectory(),
     log: (message) => complain(`mount.safe: ${printable(message)}\n`),
   });
+  // What it has to say goes to its own log.
+  if (goodbye !== undefined && goodbye !== 0)
+    complain(`mount.safe: ${printable(call.source)}: the service for ${type} has not mounted it; its log may say why\n`);
   if (exitCode === 0 && call.verbose) print(`mount.safe: mounted by the service for ${type}\n`);
   return exitCode === 1 ? HelperExit.failed : exitCode;
 }

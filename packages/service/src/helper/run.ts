@@ -13,6 +13,7 @@ import {
   KeeperFile,
   magicAt,
   PacketChannel,
+  PEER,
   PROTOCOL_VERSION,
   packets,
   SMALLEST_PACKET,
@@ -155,7 +156,7 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     if (exitCode === HelperExit.MOUNTED) kill = undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    log(error.message);
+    log(inWords(error));
     // The server hears no more than that the conversation is over.
     if (error instanceof LinuxError && error.syscall === "open") refusal ??= error;
     if (error instanceof NoServiceError) exitCode = HelperExit.NO_SERVICE;
@@ -165,6 +166,13 @@ export async function runHelper(options: HelperOptions): Promise<HelperResult> {
     kill?.();
   }
   return { exitCode, mounted, goodbye, refusal, answers, held, isKept, serverPid };
+}
+
+/** A server that is gone, or says nothing, in words for who only wanted to mount. */
+function inWords(error: Error): string {
+  const code = error instanceof LinuxError && error.subject === PEER ? error.code : undefined;
+  if (code === "EPIPE" || code === "ECONNRESET") return "the server has ended";
+  return code === "ETIMEDOUT" ? "the server does not answer" : error.message;
 }
 
 /** Nobody may send us descriptors (they would be dropped anyway), packets must fit, and we want to know who sends them. */
@@ -263,12 +271,12 @@ function shakeHands(channel: PacketChannel, flags: number, timeout: number): num
   channel.send(encode(packets.HELLO, { minVersion: version, maxVersion: version, flags }), [], SEND_TIMEOUT);
   const sender = channel.sender(timeout);
   const packet = channel.receive(timeout);
-  if (packet === undefined) throw new LinuxError("recv", Errno.EBADMSG, "the server ended instead of answering");
+  if (packet === undefined) throw new Error("the server ended before it answered");
   const isReply = packet.length >= SMALLEST_PACKET && magicAt(packet) === packets.HELLO_REPLY.magic;
   const reply = isReply ? decode(packets.HELLO_REPLY, packet) : undefined;
-  if (reply === undefined) throw new LinuxError("recv", Errno.EBADMSG, "no answer to HELLO");
+  if (reply === undefined) throw new Error("what answers is no server of mounts: no answer to HELLO");
   if (reply.values.version !== version) {
-    throw new LinuxError("recv", Errno.EPROTO, `the server speaks version ${reply.values.version}`);
+    throw new Error(`the server speaks version ${reply.values.version} of the protocol, and not ${version}`);
   }
   return sender;
 }
@@ -278,7 +286,7 @@ interface Farewell {
   readonly goodbye: number | undefined;
 }
 
-/** Answers the server until it ends. @throws {LinuxError} ETIMEDOUT, EPIPE */
+/** Answers the server until it ends. @throws {LinuxError} ETIMEDOUT; Error when it ends without a goodbye */
 function serve(
   channel: PacketChannel,
   session: HelperSession,
@@ -288,7 +296,7 @@ function serve(
 ): Farewell {
   for (;;) {
     const packet = channel.receive(Math.min(timeout, until - performance.now()));
-    if (packet === undefined) throw new LinuxError("recv", Errno.EPIPE, "the server ended without a goodbye");
+    if (packet === undefined) throw new Error("the server ended without a goodbye");
     const outcome = session.handle(packet);
     const fd = outcome.kind === "reply" ? outcome.fd : undefined;
     try {

@@ -15,6 +15,9 @@ import {
 } from "@bulkhead/linux";
 import { LARGEST_PACKET, SMALLEST_SEND_BUFFER } from "./packets.js";
 
+/** What errors of a connection name as their subject. */
+export const PEER = "mount service";
+
 /** One end of a connection: packets over a SOCK_SEQPACKET socket, each with a deadline. Blocks its thread. */
 export class PacketChannel {
   readonly fd: number;
@@ -39,7 +42,7 @@ export class PacketChannel {
       if (sent === packet.length) return;
       if (sent === -Errno.EAGAIN) this.#wait(Poll.OUT, until, "sendmsg");
       else if (sent !== -Errno.EINTR)
-        throw new LinuxError("sendmsg", sent < 0 ? sent : Errno.EMSGSIZE, "mount service");
+        throw new LinuxError("sendmsg", sent < 0 ? sent : Errno.EMSGSIZE, PEER);
     }
   }
 
@@ -58,7 +61,7 @@ export class PacketChannel {
       if (length > LARGEST_PACKET) throw new LinuxError("recv", Errno.EMSGSIZE, `a packet of ${length} bytes`);
       if (length > 0) return this.#buffer.subarray(0, length);
       if (length === -Errno.EAGAIN) this.#wait(Poll.IN, until, "recv");
-      else if (length !== -Errno.EINTR) throw new LinuxError("recv", length, "mount service");
+      else if (length !== -Errno.EINTR) throw new LinuxError("recv", length, PEER);
     }
   }
 
@@ -79,7 +82,7 @@ export class PacketChannel {
     for (;;) {
       const { length, descriptors, flags } = receiveMessage(this.fd, this.#buffer, 1, MessageFlag.DONTWAIT);
       if (length === -Errno.EAGAIN) this.#wait(Poll.IN, until, "recvmsg");
-      else if (length < 0 && length !== -Errno.EINTR) throw new LinuxError("recvmsg", length, "mount service");
+      else if (length < 0 && length !== -Errno.EINTR) throw new LinuxError("recvmsg", length, PEER);
       else if (length >= 0) {
         const whole = (flags & (MessageFlag.TRUNC | MessageFlag.CTRUNC)) === 0 && length <= LARGEST_PACKET;
         if (!whole || descriptors.length > 1 || length === 0) {
@@ -109,10 +112,10 @@ export class PacketChannel {
     this.#poll.set(0, this.fd, events);
     for (;;) {
       const left = until - performance.now();
-      if (left <= 0) throw new LinuxError(call, Errno.ETIMEDOUT, "mount service");
+      if (left <= 0) throw new LinuxError(call, Errno.ETIMEDOUT, PEER);
       const ready = this.#poll.poll(left === Number.POSITIVE_INFINITY ? -1 : Math.ceil(Math.min(left, 2 ** 30)));
       if (ready > 0) return;
-      if (ready < 0 && ready !== -Errno.EINTR) throw new LinuxError("poll", ready, "mount service");
+      if (ready < 0 && ready !== -Errno.EINTR) throw new LinuxError("poll", ready, PEER);
     }
   }
 }

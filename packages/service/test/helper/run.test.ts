@@ -194,7 +194,7 @@ describe("a helper", { skip: cannotMount }, () => {
     assert.equal((await bench.run({ timeouts: { session: 60 } })).exitCode, 1);
     drop(bench.peer.hear());
     assert.ok(performance.now() - started < 5000);
-    assert.equal(bench.log.filter((line) => line.includes("ETIMEDOUT")).length, 3);
+    assert.equal(bench.log.filter((line) => line === "the server does not answer").length, 3);
   });
 
   test("hangs up without a word on packets that are too large or too small, or an answer to HELLO that is none", async () => {

@@ -38,7 +38,7 @@ export interface Server {
 }
 
 /** Where the words of a service's servers go. */
-const IN_THE_JOURNAL = "the service has logged why: journalctl -t bulkhead";
+const IN_THE_JOURNAL = "the system log may say why: journalctl -u 'bulkhead@*'";
 /** Milliseconds that a process may take to end when its line has, and when it is killed; a service's wait for the journal. */
 const LAST_BREATH = 5_000;
 const LOOK = 10;
@@ -99,8 +99,8 @@ async function speakWithService(socket: number, conversation: Conversation): Pro
   if (!serves) kill();
   // One that says no goodbye has died, and may be followed by another.
   const refused = result.goodbye !== undefined && result.goodbye !== 0;
-  const reason = refused ? [...notes, IN_THE_JOURNAL].join("; ") : undefined;
-  return { result, notes, line, ended, reason, kill };
+  const why = serves ? undefined : [...notes, IN_THE_JOURNAL].join("; ");
+  return { result, notes: why === undefined ? notes : [why], line, ended, reason: refused ? why : undefined, kill };
 }
 
 async function converse(
