@@ -87,6 +87,7 @@ describe("install-service", () => {
     const again = run(process.execPath, [COMMAND, "install-service", "--root", root], { accept: [1] });
     assert.match(again.stderr, /mount\.safe is there already, and not ours/);
     assert.equal(read("usr/sbin/mount.safe"), "libfuse's\n");
+    assert.deepEqual([...readdirSync(join(root, UNITS)), ...readdirSync(join(root, "usr/sbin"))], ["mount.safe"]);
   });
 
   test("writes what was asked for", () => {
@@ -95,6 +96,16 @@ describe("install-service", () => {
     assert.deepEqual(values(socket, "SocketGroup"), ["disk"]);
     assert.deepEqual(values(socket, "ListenSequentialPacket")[0], "/run/elsewhere/bulkhead");
     assert.match(values(read(`${UNITS}/bulkhead@.service`), "ExecStart")[0] ?? "", /^\/usr\/bin\/env /);
+    // The helpers look where it listens, unless they are told otherwise.
+    const helper = join(root, "usr/sbin/mount.bulkhead");
+    writeFileSync(helper, read("usr/sbin/mount.bulkhead").replace(/^exec .*$/m, 'env | grep "^BULKHEAD_SOCKET"'));
+    for (const [environment, directory] of [
+      [[], "/run/elsewhere"],
+      [["BULKHEAD_SOCKET_DIRECTORY=/run/else"], "/run/else"],
+    ] as const) {
+      const said = run("env", ["-u", "BULKHEAD_SOCKET_DIRECTORY", ...environment, "sh", helper]).stdout.toString();
+      assert.equal(said, `BULKHEAD_SOCKET_DIRECTORY=${directory}\n`);
+    }
     const wrong = run(process.execPath, [COMMAND, "install-service", "--root", root, "--group", "no group"], {
       accept: [1],
     });

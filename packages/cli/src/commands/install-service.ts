@@ -32,20 +32,23 @@ export function run(given: GivenArguments): number {
 
 function install(layout: Layout, given: GivenArguments): number {
   const installation = installationOf(layout, given);
-  const bin = asInstalled(join(packageOf(fileURLToPath(import.meta.url)), "bin"), layout.root);
-  const made: string[] = [];
-  const write = (path: string, text: string, mode?: number) => {
-    writeOwned(path, text, mode);
-    made.push(path);
-  };
-  for (const unit of [socketUnit(installation), serviceUnit(installation)]) {
-    write(join(layout.units, unit.name), renderUnit(unit, HEADING));
-  }
-  for (const { name } of mountHelpers) {
-    // Not a link to the program: what runs mount(8) may have no PATH on which env finds this Node.
-    const script = `#!/bin/sh\n# ${HEADING}\nexec ${installation.node} ${plainPath(bin)}/${name}.js "$@"\n`;
-    write(join(layout.helpers, name), script, 0o755);
-  }
+  const bin = plainPath(asInstalled(join(packageOf(fileURLToPath(import.meta.url)), "bin"), layout.root));
+  const units = [socketUnit(installation), serviceUnit(installation)].map((unit) => ({
+    path: join(layout.units, unit.name),
+    text: renderUnit(unit, HEADING),
+    mode: 0o644,
+  }));
+  // Not links to the program: what runs mount(8) may have no PATH on which env finds this Node, nor know where the sockets are.
+  const { node, socketDirectory } = installation;
+  const where =
+    socketDirectory === undefined ? "" : `: "\${BULKHEAD_SOCKET_DIRECTORY=${socketDirectory}}"\nexport BULKHEAD_SOCKET_DIRECTORY\n`;
+  const helpers = mountHelpers.map(({ name }) => ({
+    path: join(layout.helpers, name),
+    text: `#!/bin/sh\n# ${HEADING}\n${where}exec ${node} ${bin}/${name}.js "$@"\n`,
+    mode: 0o755,
+  }));
+  const files = [...units, ...helpers];
+  writeOwned(files);
   const starts = layout.root === "" && systemdRuns();
   // What is printed comes last: whether somebody reads it decides nothing.
   try {
@@ -55,7 +58,7 @@ function install(layout: Layout, given: GivenArguments): number {
       systemctl("restart", SOCKET_UNIT);
     }
   } finally {
-    print(made.map((path) => `${path}\n`).join(""));
+    print(files.map(({ path }) => `${path}\n`).join(""));
   }
   if (layout.root === "" && !starts)
     print(`systemd does not run here; where it does: systemctl enable --now ${SOCKET_UNIT}\n`);

@@ -18,7 +18,7 @@ export const installService: CommandDeclaration = {
     {
       name: "socket-directory",
       value: "DIR",
-      description: "Where the sockets are; default /run/filesystems, where all that speak the protocol look.",
+      description: "Where the sockets are, and where the installed mount helpers look; default /run/filesystems, where all that speak the protocol look.",
     },
     {
       name: "root",
@@ -36,7 +36,7 @@ export const installService: CommandDeclaration = {
   description: [
     "Installs a socket unit and a service template, bulkhead.socket and bulkhead@.service, and mount.bulkhead and mount.safe in /sbin. From then on `mount -t bulkhead` and `mount -t safe.ext4` have systemd start a server for each mount: under a user that exists for as long as the mount, without capabilities, network and devices, that sees Node, its libraries and this package and can write to nothing, with a short list of system calls. docs/systemd.md says what each line is for.",
     "It is installed for the Node and the package that run this command, where they are. Since root will run both, nobody else may be able to change them: a checkout in a user's home directory will not do.",
-    "Run it again for other options, and after Node or the package has moved. Changes of your own belong into drop-ins (`systemctl edit bulkhead@.service`); these stay.",
+    "Run it again for other options, and after Node or the package was upgraded or has moved. Before the package is uninstalled, run it with --remove. Changes of your own belong into drop-ins (`systemctl edit bulkhead@.service`); these stay.",
   ],
   examples: [
     { command: "bulkhead install-service", does: "Install it and start the socket." },

@@ -5,15 +5,25 @@ import { CommandError } from "../../command-line/errors.js";
 /** In the first lines of what is installed: what is without it is somebody else's. */
 export const HEADING = "Written by `bulkhead install-service`, which also removes it.";
 
-/** @throws CommandError if another's file is there */
-export function writeOwned(path: string, text: string, mode = 0o644): void {
-  if (existsSync(path) && !isOurs(path))
-    throw new CommandError(`${path} is there already, and not ours: nothing was done to it`);
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, text);
-  chmodSync(temporary, mode); // whatever the umask
-  renameSync(temporary, path);
+export interface OwnedFile {
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** Writes all of them, or none. @throws CommandError if another's file is in the place of one */
+export function writeOwned(files: readonly OwnedFile[]): void {
+  for (const { path } of files) {
+    if (existsSync(path) && !isOurs(path))
+      throw new CommandError(`${path} is there already, and not ours: nothing was installed`);
+  }
+  for (const { path, text, mode } of files) {
+    mkdirSync(dirname(path), { recursive: true });
+    const temporary = `${path}.new`;
+    writeFileSync(temporary, text);
+    chmodSync(temporary, mode); // whatever the umask
+    renameSync(temporary, path);
+  }
 }
 
 /** Whether there was anything of ours. */
