@@ -41,7 +41,9 @@ function install(layout: Layout, given: GivenArguments): number {
   // Not links to the program: what runs mount(8) may have no PATH on which env finds this Node, nor know where the sockets are.
   const { node, socketDirectory } = installation;
   const where =
-    socketDirectory === undefined ? "" : `: "\${BULKHEAD_SOCKET_DIRECTORY=${socketDirectory}}"\nexport BULKHEAD_SOCKET_DIRECTORY\n`;
+    socketDirectory === undefined
+      ? ""
+      : `: "\${BULKHEAD_SOCKET_DIRECTORY=${socketDirectory}}"\nexport BULKHEAD_SOCKET_DIRECTORY\n`;
   const helpers = mountHelpers.map(({ name }) => ({
     path: join(layout.helpers, name),
     text: `#!/bin/sh\n# ${HEADING}\n${where}exec ${node} ${bin}/${name}.js "$@"\n`,

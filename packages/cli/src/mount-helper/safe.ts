@@ -27,7 +27,9 @@ export async function run(given: GivenArguments): Promise<number> {
   });
   // What it has to say goes to its own log.
   if (goodbye !== undefined && goodbye !== 0)
-    complain(`mount.safe: ${printable(call.source)}: the service for ${type} has not mounted it; its log may say why\n`);
+    complain(
+      `mount.safe: ${printable(call.source)}: the service for ${type} has not mounted it; its log may say why\n`,
+    );
   if (exitCode === 0 && call.verbose) print(`mount.safe: mounted by the service for ${type}\n`);
   return exitCode === 1 ? HelperExit.failed : exitCode;
 }

@@ -28,9 +28,11 @@ export class KeptState {
     this.notes = this.#readNotes();
   }
 
-  /** What a region holds; undefined when nobody has kept anything in it. */
+  /** What a region holds; undefined when nobody has kept anything in it. @throws Error when it is of another version */
   static of(region: SurvivalRegion): KeptState | undefined {
-    return region.number(Header.magic) === MAGIC ? new KeptState(region) : undefined;
+    const magic = region.number(Header.magic);
+    if (magic !== 0 && magic !== MAGIC) throw new Error("what the process before has kept is of another version");
+    return magic === MAGIC ? new KeptState(region) : undefined;
   }
 
   /**

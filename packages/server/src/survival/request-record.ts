@@ -14,7 +14,14 @@ const At = {
   begunIn: 6,
   /** 1 when the mount has been ended. */
   ended: 7,
+  /** FORMAT, from INIT on. In this place for ever. */
+  format: 8,
 } as const;
+/**
+ * Of what is in a survival memory, the engine's part aside, and of what INIT is answered: a server that would find or answer something else
+ * has another one. After an upgrade, two versions may meet here.
+ */
+const FORMAT = 1;
 const INIT = 4096;
 const MOST_INIT = 4096;
 const ADDED = INIT + MOST_INIT;
@@ -49,6 +56,11 @@ export class RequestRecord {
     return length > 0 && length <= MOST_INIT ? this.#bytes.slice(INIT, INIT + length) : undefined;
   }
 
+  /** Whether the server that kept INIT would have answered, and kept, the same as this one. */
+  get isUnderstood(): boolean {
+    return this.#numbers[At.format] === FORMAT;
+  }
+
   /** Whether a server has ended the mount: nobody is to go on with it. */
   get isEnded(): boolean {
     return this.#numbers[At.ended] === 1;
@@ -61,6 +73,7 @@ export class RequestRecord {
   keepInit(request: Uint8Array): void {
     if (request.length > MOST_INIT) throw new RangeError(`an INIT request of ${request.length} bytes`);
     this.#bytes.set(request, INIT);
+    this.#numbers[At.format] = FORMAT;
     this.#numbers[At.initLength] = request.length;
   }
 

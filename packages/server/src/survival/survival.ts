@@ -23,7 +23,7 @@ export class Survival {
   /**
    * @param descriptor a survival memory, see createSurvivalMemory
    * @throws LinuxError when it cannot be mapped
-   * @throws Error when the server before has ended the mount
+   * @throws Error when the server before has ended the mount, or was of another version
    */
   constructor(descriptor: number) {
     const { requests, lookups, changes } = new SurvivalMemory(descriptor);
@@ -34,6 +34,7 @@ export class Survival {
     this.options = { region: changes, isInUse: (ino) => counts.mayBeKnown(ino) };
     if (record.isEnded) throw new Error("the server that had the mount before has ended it");
     if (record.init === undefined) return;
+    if (!record.isUnderstood) throw new Error("the server that had the mount before was of another version");
     const notes = readNotes(KeptState.of(changes)?.notes ?? []);
     this.#legacy = { notes, last: record.last, deaths: record.countDeath() };
   }

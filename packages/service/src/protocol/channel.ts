@@ -41,8 +41,7 @@ export class PacketChannel {
       const sent = sendMessage(this.fd, packet, descriptors, MessageFlag.EOR | MessageFlag.DONTWAIT);
       if (sent === packet.length) return;
       if (sent === -Errno.EAGAIN) this.#wait(Poll.OUT, until, "sendmsg");
-      else if (sent !== -Errno.EINTR)
-        throw new LinuxError("sendmsg", sent < 0 ? sent : Errno.EMSGSIZE, PEER);
+      else if (sent !== -Errno.EINTR) throw new LinuxError("sendmsg", sent < 0 ? sent : Errno.EMSGSIZE, PEER);
     }
   }
 

@@ -18,7 +18,8 @@ export const installService: CommandDeclaration = {
     {
       name: "socket-directory",
       value: "DIR",
-      description: "Where the sockets are, and where the installed mount helpers look; default /run/filesystems, where all that speak the protocol look.",
+      description:
+        "Where the sockets are, and where the installed mount helpers look; default /run/filesystems, where all that speak the protocol look.",
     },
     {
       name: "root",
