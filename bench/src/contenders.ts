@@ -2,12 +2,13 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** Where a checkout has the command. */
 export const COMMAND = "packages/cli/bin/bulkhead.js";
+const HERE = fileURLToPath(new URL("../..", import.meta.url));
 /** The command of this checkout. */
-export const OURS = fileURLToPath(new URL(`../../${COMMAND}`, import.meta.url));
+export const OURS = join(HERE, COMMAND);
 
 const CONTENDERS = [
   "kernel",
@@ -24,11 +25,29 @@ const CONTENDERS = [
 
 export type ContenderName = (typeof CONTENDERS)[number];
 
+/** Whether it is what this checkout has made: its mistakes are failures. */
+export function isOurs(name: ContenderName): boolean {
+  return name === "bulkhead" || name === "uncontained" || name === "norestart";
+}
+
 /** @throws Error when there is none of that name */
 export function contenderNamed(name: string): ContenderName {
   const found = CONTENDERS.find((one) => one === name);
   if (found === undefined) throw new Error(`no contender ${name}; there are: ${CONTENDERS.join(", ")}`);
   return found;
+}
+
+/**
+ * That this checkout, and another one if there is one, are built as they are shipped: what was compiled alone starts three times as slowly.
+ *
+ * @throws Error when one is not
+ */
+export async function checkBuilt(other: string | undefined): Promise<void> {
+  for (const checkout of other === undefined ? [HERE] : [HERE, other]) {
+    const module = pathToFileURL(join(checkout, "packages/cli/bin/built.js")).href;
+    const { built } = (await import(module)) as { built(): URL };
+    if (!built().pathname.endsWith("/bundle/")) throw new Error(`${checkout} is not built: npm run build`);
+  }
 }
 
 /** A mounted image. */
@@ -61,6 +80,11 @@ function findProcesses(word: string): number[] {
     } catch {} // the process ended meanwhile
   }
   return found;
+}
+
+/** Takes back what `mount` has done. No signal of a terminal ends it half-way. */
+function undo(command: string, args: string[]): void {
+  run("sh", ["-c", 'trap "" INT TERM HUP; exec "$0" "$@"', command, ...args]);
 }
 
 /** Highest resident memory of the largest of some processes, in KiB. */
@@ -133,15 +157,28 @@ export function mount(name: ContenderName, image: string, writable: boolean, oth
       return servers.length === 0 ? undefined : peakOf(servers);
     },
     unmount() {
-      run("umount", [directory]);
-      if (loop !== undefined) run("losetup", ["--detach", loop]);
-      rmdirSync(directory);
+      try {
+        undo("umount", [directory]);
+      } catch (error) {
+        undo("umount", ["--lazy", directory]);
+        throw error;
+      } finally {
+        if (loop !== undefined) undo("losetup", ["--detach", loop]);
+        rmdirSync(directory);
+      }
       // The image may be checked and mounted again only when its server is gone.
-      for (let i = 0; i < 6000 && servers.some(isAlive); i++) Atomics.wait(pause, 0, 0, 10);
+      for (let i = 0; servers.some(isAlive); i++) {
+        if (i === MOST_PAUSES)
+          throw new Error(`${name}: its server is still there ${(MOST_PAUSES * PAUSE) / 1000} s after umount`);
+        Atomics.wait(pause, 0, 0, PAUSE);
+      }
     },
   };
 }
 
+/** Milliseconds, and how many of them a server may take to write what it has. */
+const PAUSE = 10;
+const MOST_PAUSES = 6000;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 function isAlive(pid: number): boolean {

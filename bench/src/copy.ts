@@ -13,9 +13,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { COMMAND, type ContenderName, mount, OURS } from "./contenders.js";
+import { COMMAND, type ContenderName, checkBuilt, mount, OURS } from "./contenders.js";
 import { countOf } from "./count.js";
-import { emptyImage, makeImages } from "./images.js";
+import { makeImages, withEmptyImage } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
@@ -53,6 +53,7 @@ function copy(contender: string, image: string, tree: string, isInto: boolean): 
   }
 }
 
+await checkBuilt(values.before);
 catchSignals();
 const images = makeImages(values.images);
 const scratch = mkdtempSync(join(values.images, "copy-"));
@@ -63,14 +64,23 @@ function cleanUp(): void {
 
 /** One contender, one pass. @returns seconds */
 function measure(contender: string, tree: string, isInto: boolean): number {
-  const image = isInto ? emptyImage(values.images) : images.main;
+  if (isInto) {
+    return withEmptyImage(values.images, (image) => {
+      const seconds = timed(() => copy(contender, image, tree, isInto));
+      if (contender !== "fuse2fs") run("e2fsck", "-fn", image);
+      return seconds;
+    });
+  }
+  const seconds = timed(() => copy(contender, images.main, tree, isInto));
+  rmSync(tree, { recursive: true });
+  return seconds;
+}
+
+function timed(work: () => void): number {
   run("sync");
   const start = performance.now();
-  copy(contender, image, tree, isInto);
-  const seconds = (performance.now() - start) / 1000;
-  if (isInto && contender !== "fuse2fs") run("e2fsck", "-fn", image);
-  rmSync(isInto ? image : tree, { recursive: true });
-  return seconds;
+  work();
+  return (performance.now() - start) / 1000;
 }
 
 try {

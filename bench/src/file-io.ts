@@ -10,17 +10,18 @@
  * of the thread that serves the mount, or of the program that needs none.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
-import { type ContenderName, mount } from "./contenders.js";
+import { type ContenderName, checkBuilt, contenderNamed, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
+import { chosenOf } from "./selection.js";
 
 const { values } = parseArgs({
   options: {
@@ -56,6 +57,15 @@ function makeImage(): void {
   mkdirSync(values.directory, { recursive: true });
   if (existsSync(IMAGE)) return;
   const partial = `${IMAGE}.partial`;
+  try {
+    fillImage(partial);
+    renameSync(partial, IMAGE);
+  } finally {
+    rmSync(partial, { force: true });
+  }
+}
+
+function fillImage(partial: string): void {
   run("dd", "if=/dev/zero", `of=${partial}`, "bs=1M", `count=${IMAGE_MIB}`, "conv=fsync", "status=none");
   run("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=0,nodiscard", partial);
   withLoop(partial, "memory", (device) =>
@@ -63,7 +73,6 @@ function makeImage(): void {
       run("dd", "if=/dev/urandom", `of=${directory}/written`, "bs=1M", `count=${FILE_SIZE / 2 ** 20}`, "status=none");
     }),
   );
-  run("mv", partial, IMAGE);
 }
 
 function withLoop<T>(image: string, medium: Medium, work: (device: string) => T): T {
@@ -178,9 +187,11 @@ function check(one: FileIoCase, contender: FileIoContender, device: string): voi
   spawnSync("e2fsck", ["-fy", device]);
 }
 
+const chosen = chosenOf(FILE_IO_CASES, values.only, "every");
+for (const name of values.contenders) if (name !== "image") contenderNamed(name);
+await checkBuilt(undefined);
 catchSignals();
-makeImage();
-const chosen = FILE_IO_CASES.filter(({ name }) => values.only.every((word) => name.includes(word)));
+await interruptible(makeImage);
 const report = [];
 for (const one of chosen) {
   const contenders = (values.contenders as FileIoContender[]).filter((name) => name !== "image" || one.direct);
@@ -188,7 +199,9 @@ for (const one of chosen) {
   const profiles: Partial<Record<FileIoContender, string>> = {};
   const measureAll = (device: string) => {
     for (let round = 0; round < rounds; round++) {
-      for (const contender of contenders) {
+      // Another one begins each round.
+      for (const [n] of contenders.entries()) {
+        const contender = contenders[(n + round) % contenders.length]!;
         samples.get(contender)!.push(measure(one, contender, device));
         check(one, contender, device);
       }

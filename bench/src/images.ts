@@ -110,10 +110,14 @@ END`,
   return { main, inodes, pieces, archive };
 }
 
-/** A fresh, empty file system of 4 GiB. */
-export function emptyImage(directory: string): string {
+/** Does something with a fresh, empty file system of 4 GiB, which is gone afterwards whatever happens. */
+export function withEmptyImage<T>(directory: string, work: (image: string) => T): T {
   const image = join(directory, "empty.img");
-  rmSync(image, { force: true });
-  shell(`truncate -s 4G '${image}'; mke2fs -q -F -t ext4 -E lazy_itable_init=0 '${image}'`);
-  return image;
+  try {
+    rmSync(image, { force: true });
+    shell(`truncate -s 4G '${image}'; mke2fs -q -F -t ext4 -E lazy_itable_init=0 '${image}'`);
+    return work(image);
+  } finally {
+    rmSync(image, { force: true });
+  }
 }

@@ -12,22 +12,23 @@ export function catchSignals(): void {
 }
 
 /**
- * Does a part of a benchmark, and ends the process, instead or afterwards, if a signal has asked for that. The part blocks, and so do the
- * signals; the programs that it starts get those of a terminal as well, and fail.
+ * Does a part of a benchmark, and ends the process, instead or afterwards, if a signal has asked for that: what came of the part counts
+ * for nothing then, because the programs that it starts get the signals of a terminal as well.
  *
  * @param cleanUp what is to be done before the end
  */
-export async function interruptible<T>(part: () => T, cleanUp: () => void = () => {}): Promise<T> {
+export async function interruptible<T>(part: () => T | Promise<T>, cleanUp: () => void = () => {}): Promise<T> {
   await hearSignals(cleanUp);
   try {
-    return part();
-  } catch (error) {
+    return await part();
+  } finally {
     await hearSignals(cleanUp);
-    throw error;
   }
 }
 
 async function hearSignals(cleanUp: () => void): Promise<void> {
+  // A signal is heard where the event loop polls: between the first of these, which may come right after that, and the second.
+  await setImmediate();
   await setImmediate();
   if (interruption === undefined) return;
   cleanUp();

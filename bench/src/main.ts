@@ -4,17 +4,18 @@
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
 // never fail anything; a damaged image does.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
-import { type ContenderName, contenderNamed, mount } from "./contenders.js";
+import { type ContenderName, checkBuilt, contenderNamed, isOurs, mount } from "./contenders.js";
 import { countOf } from "./count.js";
-import { type BenchImages, emptyImage, makeImages } from "./images.js";
+import { type BenchImages, makeImages, withEmptyImage } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { geometricMean, median, quantile } from "./median.js";
+import { chosenOf } from "./selection.js";
 
 const { values } = parseArgs({
   options: {
@@ -59,11 +60,18 @@ interface Sample {
 
 /** One contender, one pass. */
 function measure(benchmark: Benchmark, contender: ContenderName, images: BenchImages): Sample {
-  const image = benchmark.image === undefined ? emptyImage(values.images) : images[benchmark.image];
+  if (benchmark.image !== undefined) return measureOn(benchmark, contender, images[benchmark.image], images);
+  return withEmptyImage(values.images, (image) => {
+    const sample = measureOn(benchmark, contender, image, images);
+    checkWritten(benchmark, contender, image);
+    return sample;
+  });
+}
+
+function measureOn(benchmark: Benchmark, contender: ContenderName, image: string, images: BenchImages): Sample {
   dropCaches();
   if (benchmark.state === "cached") execFileSync("cat", [image], { stdio: ["ignore", "ignore", "inherit"] });
   const mounted = mount(contender, image, benchmark.image === undefined, values.before);
-  let sample: Sample;
   try {
     if (benchmark.workload === undefined)
       return { seconds: mounted.mountMilliseconds / 1000, memory: mounted.peakMemory() };
@@ -77,12 +85,10 @@ function measure(benchmark: Benchmark, contender: ContenderName, images: BenchIm
     if (result.status !== 0)
       throw new Error(`${benchmark.name} on ${contender}: ${result.stderr || result.error?.message}`);
     const { seconds } = JSON.parse(result.stdout) as { seconds: number };
-    sample = { seconds, memory: mounted.peakMemory() };
+    return { seconds, memory: mounted.peakMemory() };
   } finally {
     mounted.unmount();
   }
-  if (benchmark.image === undefined) checkWritten(benchmark, contender, image);
-  return sample;
 }
 
 /** A contender that leaves a damaged image is named; only of ours it is a failure. */
@@ -90,12 +96,11 @@ function checkWritten(benchmark: Benchmark, contender: ContenderName, image: str
   const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
   if (check.status !== 0) {
     console.error(`${benchmark.name}: ${contender} leaves an image in which e2fsck finds errors`);
-    if (contender === ourselves) {
+    if (isOurs(contender)) {
       console.error(check.stdout);
       process.exitCode = 1;
     }
   }
-  rmSync(image);
 }
 
 /** The middle half of the rounds' ratios, where there are enough of them. */
@@ -104,12 +109,28 @@ function spread(ratios: readonly number[]): string {
   return ` (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`;
 }
 
+const chosen = chosenOf([...readBenchmarks, ...writeBenchmarks], values.only, "some");
+const results = fileURLToPath(new URL("../results/", import.meta.url));
+const file = join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`);
+const machine = {
+  cpus: cpus().length,
+  model: cpus()[0]?.model,
+  kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
+  node: process.version,
+};
+
+/** After each benchmark: what is interrupted has its results up to there. */
+function save(): void {
+  const { measure: measured, before } = values;
+  const all = { machine, measured, before, rounds, passes, peakMemoryKiB: peak, benchmarks: report };
+  mkdirSync(results, { recursive: true });
+  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+}
+
+await checkBuilt(values.before);
 catchSignals();
 const images = makeImages(values.images);
-const chosen = [...readBenchmarks, ...writeBenchmarks].filter(
-  ({ name }) => values.only.length === 0 || values.only.some((word) => name.includes(word)),
-);
-const report = [];
+const report: object[] = [];
 const all = new Map<ContenderName, { ratio: number; ofRounds: number[] }[]>();
 /** KiB, of ours. */
 const peak = { reading: 0, writing: 0 };
@@ -143,6 +164,7 @@ for (const benchmark of chosen) {
   }
   console.log(line.join("   "));
   report.push({ name: benchmark.name, ratios, goals: benchmark.goals, seconds: Object.fromEntries(samples) });
+  save();
 }
 if (against !== undefined) {
   for (const [contender, ratios] of all) {
@@ -153,24 +175,11 @@ if (against !== undefined) {
     console.log(`all of these: ${mean.toFixed(3)}x${spread(means)} ${contender}`);
   }
 }
-const mebibytes = (kibibytes: number) => (kibibytes / 1024).toFixed(0);
-console.log(
-  `peak memory of the server: ${mebibytes(peak.reading)} MiB reading (goal 150), ${mebibytes(peak.writing)} writing (goal 150 and cache_size, 64)`,
-);
-
-const results = fileURLToPath(new URL("../results/", import.meta.url));
-mkdirSync(results, { recursive: true });
-const file = join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`);
-const machine = {
-  cpus: cpus().length,
-  model: cpus()[0]?.model,
-  kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
-  node: process.version,
-};
-writeFileSync(
-  file,
-  `${JSON.stringify({ machine, rounds, passes, peakMemoryKiB: peak, benchmarks: report }, null, 2)}\n`,
-);
+const goals = { reading: "150", writing: "150 and cache_size, 64" };
+for (const kind of ["reading", "writing"] as const) {
+  if (peak[kind] > 0)
+    console.log(`peak memory of the server, ${kind}: ${(peak[kind] / 1024).toFixed(0)} MiB (goal ${goals[kind]})`);
+}
 console.log(`written to ${file}`);
 
 for (const image of [images.main, images.inodes, images.pieces]) {

@@ -16,6 +16,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unmount } from "@bulkhead/fuse";
 import { countOf } from "./count.js";
+import { catchSignals, interruptible } from "./interruption.js";
+import { chosenOf } from "./selection.js";
 
 const SIZE = "256M";
 const GOAL = 0.95;
@@ -63,9 +65,10 @@ const WORKLOADS: readonly Workload[] = [
 
 /** What fio did in `directory`. */
 function measure(directory: string, { name, fio }: Workload, milliseconds: string): Speed {
-  const common = ["--name=pair", "--filename=data", `--size=${SIZE}`, "--invalidate=0", "--randrepeat=1"];
+  const file = `--filename=${join(directory, "data")}`;
+  const common = ["--name=pair", file, `--size=${SIZE}`, "--invalidate=0", "--randrepeat=1"];
   const timed = ["--time_based=1", `--runtime=${milliseconds}ms`, "--output-format=json"];
-  const { stdout, stderr, status } = spawnSync("fio", [...common, `--directory=${directory}`, ...fio, ...timed], {
+  const { stdout, stderr, status } = spawnSync("fio", [...common, ...timed, ...fio], {
     encoding: "utf8",
     timeout: 120_000,
   });
@@ -123,22 +126,34 @@ async function main(): Promise<void> {
     },
   });
   const rounds = countOf("rounds", values.rounds);
-  const chosen = WORKLOADS.filter(({ name }) => values.only.every((word) => name.includes(word)));
+  const chosen = chosenOf(WORKLOADS, values.only, "every");
+  catchSignals();
   const folder = mkdtempSync(join(values.directory, "passthrough-"));
   const [below, above] = [join(folder, "below"), join(folder, "above")];
   for (const directory of [below, above]) mkdirSync(directory);
   const options = values["no-passthrough"] ? ["--no-passthrough"] : [];
   const server = spawn(process.execPath, [mirror, ...options, below, above], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(server, "exit");
+  function cleanUp(): void {
+    try {
+      unmount(above, { lazy: true });
+    } catch {} // unmounted already, as it should be
+    rmSync(folder, { recursive: true });
+  }
   try {
-    await once(server.stdout, "data");
-    measure(below, { name: "laying out", fio: ["--rw=write", "--bs=1M"] }, "2000");
+    await Promise.race([
+      once(server.stdout, "data"),
+      exited.then(() => Promise.reject(new Error("the mirror has ended"))),
+    ]);
+    const layOut = { name: "laying out", fio: ["--rw=write", "--bs=1M", "--time_based=0"] };
+    await interruptible(() => measure(below, layOut, "0"), cleanUp);
     for (const workload of chosen) {
       const pairs: { below: Speed; above: Speed }[] = [];
       for (let round = 0; round < rounds; round++) {
         const pair = new Map<string, Speed>();
         for (const directory of round % 2 === 0 ? [below, above] : [above, below]) {
-          pair.set(directory, measure(directory, workload, values.milliseconds));
+          const part = () => measure(directory, workload, values.milliseconds);
+          pair.set(directory, await interruptible(part, cleanUp));
         }
         pairs.push({ below: pair.get(below)!, above: pair.get(above)! });
       }
@@ -149,10 +164,7 @@ async function main(): Promise<void> {
     const forced = setTimeout(() => server.kill("SIGKILL"), 10_000);
     await exited;
     clearTimeout(forced);
-    try {
-      unmount(above, { lazy: true });
-    } catch {} // unmounted already, as it should be
-    rmSync(folder, { recursive: true });
+    cleanUp();
   }
 }
 

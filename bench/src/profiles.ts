@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { JITLESS } from "@bulkhead/service";
 import { countOf } from "./count.js";
+import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
@@ -52,16 +53,22 @@ const folder = mkdtempSync(join(tmpdir(), "bulkhead-profiles-"));
 const mountPoint = join(folder, "mount");
 const image = join(folder, "image");
 mkdirSync(mountPoint);
+catchSignals();
 let listener = 0;
 const samples = new Map<string, Record<Profile, { wall: number; cpu: number }[]>>();
 try {
   for (let round = 0; round < rounds; round++) {
-    for (const profile of Object.keys(profiles) as Profile[]) await oneRound(profile);
+    for (const profile of Object.keys(profiles) as Profile[]) await interruptible(() => oneRound(profile), cleanUp);
   }
 } finally {
+  cleanUp();
+}
+
+function cleanUp(): void {
   spawnSync("umount", ["-l", mountPoint], { stdio: "ignore" });
   rmSync(folder, { recursive: true, force: true });
 }
+
 const ratio = (of: Record<Profile, { wall: number; cpu: number }[]>, what: "wall" | "cpu") => {
   const middle = (profile: Profile) => median(of[profile].map((sample) => sample[what]));
   const [fast, slow] = [middle("default"), middle("paranoid")];

@@ -22,6 +22,8 @@ import {
   unmount,
 } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
+import { countOf } from "./count.js";
+import { catchSignals, interruptible } from "./interruption.js";
 
 const WAYS = ["float", "spin", "follow"] as const;
 const WORKLOADS = ["stat", "stat by two", "read"] as const;
@@ -97,10 +99,13 @@ async function measure(folder: string, way: Way): Promise<number[]> {
   const server = spawn(process.execPath, [import.meta.filename, "serve", way], {
     stdio: ["ignore", "pipe", "inherit", fd],
   });
+  // It alone has it from here on: without it, nobody waits for an answer any more.
+  close(fd);
   const exited = once(server, "exit");
   try {
     // The mount is not touched before INIT was answered; the first request comes from the kernel itself.
-    if (server.stdout !== null) await once(server.stdout, "data");
+    const ended = exited.then(() => Promise.reject(new Error("the server has ended")));
+    await Promise.race([server.stdout === null ? ended : once(server.stdout, "data"), ended]);
     setReadAhead(info, READ_AHEAD_KB);
     const results: number[] = [];
     for (const workload of WORKLOADS) {
@@ -112,7 +117,6 @@ async function measure(folder: string, way: Way): Promise<number[]> {
   } finally {
     unmount(folder, { lazy: true });
     server.kill("SIGKILL");
-    close(fd);
     await exited;
   }
 }
@@ -121,13 +125,15 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.len
 
 async function main(rounds: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "round-trip-"));
+  const cleanUp = () => rmdirSync(folder);
+  catchSignals();
   const all = new Map<Way, number[][]>(WAYS.map((way) => [way, []]));
   try {
     for (let round = 0; round < rounds; round++) {
-      for (const way of WAYS) all.get(way)?.push(await measure(folder, way));
+      for (const way of WAYS) all.get(way)?.push(await interruptible(() => measure(folder, way), cleanUp));
     }
   } finally {
-    rmdirSync(folder);
+    cleanUp();
   }
   const medians = (way: Way) =>
     WORKLOADS.map((_, i) => median((all.get(way) ?? []).map((row) => row[i] ?? Number.NaN)));
@@ -146,4 +152,4 @@ async function main(rounds: number): Promise<void> {
 const [role, first = "", second = ""] = process.argv.slice(2);
 if (role === "serve") serve(first as Way);
 else if (role === "work") process.stdout.write(String(work(first, second as Workload)));
-else await main(Number(role ?? 5));
+else await main(countOf("rounds", role ?? "5"));

@@ -1,0 +1,71 @@
+/** The programs themselves. Oracles: the file system and the kernel's mount table, for where they work and what they leave behind. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { listMounts } from "@bulkhead/fuse";
+
+const program = (name: string) => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+const cannotMount =
+  process.getuid?.() !== 0 ? "mounting takes root" : existsSync("/dev/fuse") ? false : "there is no /dev/fuse";
+const cannotAskFio = spawnSync("fio", ["--version"]).status === 0 ? false : "fio is not installed";
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bench-programs-"));
+  env = { ...process.env, TMPDIR: folder };
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const mountsBelow = () => listMounts().filter(({ mountpoint }) => mountpoint.startsWith(folder));
+
+test("a word that is in no benchmark's name is an error, before anything is made", () => {
+  for (const name of ["main", "file-io", "passthrough"]) {
+    const args = [program(name), "--only", "write", "--only", "wirte"];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
+    assert.equal(status, 1);
+    assert.match(stderr, /--only wirte: no benchmark has that in its name; there are:\n {2}\S/);
+  }
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+/** Starts a program, and interrupts it some time after there is what shows that it is at work. As a terminal does: all that it has started, too. */
+async function interrupt(args: readonly string[], isAtWork: () => boolean, later: number): Promise<unknown> {
+  const cwd = join(folder, "elsewhere");
+  mkdirSync(cwd);
+  const child = spawn(process.execPath, args, { cwd, stdio: "ignore", detached: true, env });
+  const ended = once(child, "exit");
+  try {
+    for (let waited = 0; !isAtWork(); waited += 10) {
+      assert.ok(waited < 10_000, "it is not at work");
+      await sleep(10);
+    }
+    await sleep(later);
+  } finally {
+    process.kill(-child.pid!, "SIGINT");
+    await ended;
+  }
+  assert.deepEqual([mountsBelow(), readdirSync(cwd), readdirSync(folder)], [[], [], ["elsewhere"]]);
+  return ended;
+}
+
+test("interrupted, the benchmark of round trips ends by the signal, and leaves nothing", {
+  skip: cannotMount,
+}, async () => {
+  // By then, a client may wait for an answer.
+  const how = await interrupt([program("round-trip"), "2"], () => mountsBelow().length > 0, 300);
+  assert.deepEqual(how, [null, "SIGINT"]);
+});
+
+test("the mirror's benchmark works where it is to, and interrupted, leaves nothing", {
+  skip: cannotMount || cannotAskFio,
+}, async () => {
+  const isThere = () => readdirSync(folder).some((name) => existsSync(join(folder, name, "below", "data")));
+  assert.deepEqual(await interrupt([program("passthrough")], isThere, 0), [null, "SIGINT"]);
+});
