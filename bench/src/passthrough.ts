@@ -4,9 +4,9 @@
  *     node bench/dist/passthrough.js [--rounds N] [--only WORD …] [--directory DIR] [--milliseconds MS] [--no-passthrough]
  *
  * Both read and write the same file, one right after the other, first the one and in the next round first the other. Printed are
- * the medians of the ratios of such pairs, and their quartiles; 1 is as fast as without the mirror. The same of the processor's
- * time per byte ("by CPU"), which on a machine that has other work to do is the better word on what memory limits. Timings fail
- * nothing.
+ * the medians of the ratios of such pairs, and their quartiles; 1 is as fast as without the mirror. The same of the processor time
+ * per byte that fio takes ("by CPU"), which on a machine that has other work to do is the better word on what memory limits; what the
+ * mirror itself takes, where it is asked, is not in it. Timings fail nothing.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
