@@ -58,6 +58,17 @@ describe("the bundle", () => {
     assert.deepEqual(modulesBehind(files, "linux"), []);
   });
 
+  it("has no library from elsewhere but those that the package depends on: others are not found with every package manager", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(directory, "../../package.json"), "utf8"));
+    const imports = /^(?:import|export)\b[^;"]*"([^."][^"]*)";|\bimport\("([^."][^"]*)"\)/gm;
+    for (const name of readdirSync(directory)) {
+      for (const [, named, loaded] of readFileSync(join(directory, name), "utf8").matchAll(imports)) {
+        const library = named ?? loaded!;
+        assert.ok(library.startsWith("node:") || library in dependencies, `${name} imports ${library}`);
+      }
+    }
+  });
+
   it("has it in those who serve", () => {
     assert.ok(engineBehind("file-system").includes("filesystem"));
     assert.ok(engineBehind("serve-").includes("filesystem"));
