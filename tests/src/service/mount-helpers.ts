@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findMount } from "@bulkhead/fuse";
 import { serverProgram } from "@bulkhead/server/contained";
@@ -32,7 +32,8 @@ for (const name of ["mount.bulkhead", "mount.safe"]) {
   symlinkSync(join(dirname(COMMAND), `${name}.js`), join(sbin, name));
 }
 run("mount", ["--bind", sbin, realpathSync("/sbin")]);
-Object.assign(process.env, { BULKHEAD_SOCKET_DIRECTORY: services });
+// As a caller may have it: who mounts in the background has another working directory.
+Object.assign(process.env, { BULKHEAD_SOCKET_DIRECTORY: relative(folder, services) });
 
 /** As whom service managers start servers. */
 const NOBODY = [
@@ -44,7 +45,7 @@ const NOBODY = [
   "--inh-caps=-all",
 ];
 
-const mount = (...args: string[]) => ask("mount", args);
+const mount = (...args: string[]) => ask("mount", args, folder);
 /** Mounts, and says by whom. */
 function mounted(...args: string[]): string {
   const { code, stdout, stderr } = mount("-v", ...args);

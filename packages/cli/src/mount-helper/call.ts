@@ -58,5 +58,5 @@ export function readCall(given: GivenArguments): MountCall {
 /** Where services are looked for, if not at the usual place. */
 export function socketDirectory(): { readonly socketDirectory?: string } {
   const { BULKHEAD_SOCKET_DIRECTORY } = process.env;
-  return BULKHEAD_SOCKET_DIRECTORY === undefined ? {} : { socketDirectory: BULKHEAD_SOCKET_DIRECTORY };
+  return BULKHEAD_SOCKET_DIRECTORY ? { socketDirectory: resolve(BULKHEAD_SOCKET_DIRECTORY) } : {};
 }
