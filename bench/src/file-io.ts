@@ -21,6 +21,7 @@ import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
+import { Results } from "./results.js";
 import { chosenOf } from "./selection.js";
 
 const { values } = parseArgs({
@@ -192,6 +193,7 @@ for (const name of values.contenders) if (name !== "image") contenderNamed(name)
 await checkBuilt(undefined);
 catchSignals();
 await interruptible(makeImage);
+const results = new Results("file-io-");
 const report = [];
 for (const one of chosen) {
   const contenders = (values.contenders as FileIoContender[]).filter((name) => name !== "image" || one.direct);
@@ -233,9 +235,6 @@ for (const one of chosen) {
   console.log(`${one.name}\n    ${shown.join("   ")}\n    ${judged.join("   ")}`);
   for (const [contender, found] of Object.entries(profiles)) console.log(`    ${contender}: ${found}`);
   report.push({ name: one.name, ratios, profiles, seconds: Object.fromEntries(samples) });
+  results.save({ rounds, cases: report });
 }
-const results = fileURLToPath(new URL("../results/", import.meta.url));
-mkdirSync(results, { recursive: true });
-const path = join(results, `file-io-${new Date().toISOString().replaceAll(":", "-")}.json`);
-writeFileSync(path, `${JSON.stringify({ rounds, cases: report }, null, 2)}\n`);
-console.log(`written to ${path}`);
+console.log(`written to ${results.path}`);

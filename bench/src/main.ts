@@ -4,8 +4,8 @@
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
 // never fail anything; a damaged image does.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import { countOf } from "./count.js";
 import { type BenchImages, makeImages, withEmptyImage } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { geometricMean, median, quantile } from "./median.js";
+import { Results } from "./results.js";
 import { chosenOf } from "./selection.js";
 
 const { values } = parseArgs({
@@ -110,23 +111,7 @@ function spread(ratios: readonly number[]): string {
 }
 
 const chosen = chosenOf([...readBenchmarks, ...writeBenchmarks], values.only, "some");
-const results = fileURLToPath(new URL("../results/", import.meta.url));
-const file = join(results, `${new Date().toISOString().replaceAll(":", "-")}.json`);
-const machine = {
-  cpus: cpus().length,
-  model: cpus()[0]?.model,
-  kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
-  node: process.version,
-};
-
-/** After each benchmark: what is interrupted has its results up to there. */
-function save(): void {
-  const { measure: measured, before } = values;
-  const all = { machine, measured, before, rounds, passes, peakMemoryKiB: peak, benchmarks: report };
-  mkdirSync(results, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
-}
-
+const results = new Results("");
 await checkBuilt(values.before);
 catchSignals();
 const images = makeImages(values.images);
@@ -164,7 +149,8 @@ for (const benchmark of chosen) {
   }
   console.log(line.join("   "));
   report.push({ name: benchmark.name, ratios, goals: benchmark.goals, seconds: Object.fromEntries(samples) });
-  save();
+  const { measure: measured, before } = values;
+  results.save({ measured, before, rounds, passes, peakMemoryKiB: peak, benchmarks: report });
 }
 if (against !== undefined) {
   for (const [contender, ratios] of all) {
@@ -180,7 +166,7 @@ for (const kind of ["reading", "writing"] as const) {
   if (peak[kind] > 0)
     console.log(`peak memory of the server, ${kind}: ${(peak[kind] / 1024).toFixed(0)} MiB (goal ${goals[kind]})`);
 }
-console.log(`written to ${file}`);
+console.log(`written to ${results.path}`);
 
 for (const image of [images.main, images.inodes, images.pieces]) {
   const check = spawnSync("e2fsck", ["-fn", image], { encoding: "utf8" });
