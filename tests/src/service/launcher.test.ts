@@ -1,7 +1,7 @@
 /** Servers that are launched without a service manager. Oracle: /proc, as the outside sees it, and the kernel's mount table. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findMount, unmount } from "@bulkhead/fuse";
@@ -139,6 +139,33 @@ describe("a launched server", { skip }, () => {
       run("umount", [other]);
     }
     assert.equal((await server.ended) > 0, true);
+  });
+
+  test("is there wherever its program is: on a mount of its own, below a directory that is closed to others", async () => {
+    const other = join(folder, "other");
+    mkdirSync(other);
+    run("mount", ["-t", "tmpfs", "-o", "size=1m", "bulkhead-other", other]);
+    try {
+      for (const mode of [0o755, 0o700]) {
+        const application = join(other, `mode-${mode.toString(8)}`, "application");
+        mkdirSync(application, { recursive: true });
+        chmodSync(dirname(application), mode);
+        writeFileSync(join(application, "package.json"), "{}");
+        const program = join(application, "main.js");
+        writeFileSync(program, 'process.stderr.write("it runs\\n")');
+        // As our own servers are started: with options of Node's before the program.
+        const server = launchServer({
+          command: [process.execPath, "--v8-pool-size=1", program, other],
+          stderr: "pipe",
+        });
+        close(server.socket);
+        const said = server.stderr === undefined ? "" : (await server.stderr.toArray()).join("");
+        assert.equal(said, "it runs\n");
+        assert.equal(await server.ended, 0);
+      }
+    } finally {
+      run("umount", [other]);
+    }
   });
 
   test("mounts, and ends with its mount", async () => {

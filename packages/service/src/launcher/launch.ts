@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { isAbsolute } from "node:path";
 import type { Readable } from "node:stream";
 import { close, getLimit, isCloseOnExec, Resource, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
 import { programFiles } from "../units/program-files.js";
 import { isReachable, uncover } from "./closed-directories.js";
+import { filesOf } from "./command-files.js";
 import { leaveOtherMounts } from "./other-mounts.js";
 
 /** Limits of a launched server (prlimit), as far as this process's own allow; what is left out is the default. */
@@ -21,7 +21,7 @@ export interface ServerLimits {
 
 export interface LaunchOptions {
   /**
-   * Program and arguments of a server that understands socket activation. Its program and modules must be readable by `identity`;
+   * Executable, its options and the program that it runs, and arguments, of a server that understands socket activation. Its program and modules must be readable by `identity`;
    * the directories above them need not be, if root launches.
    */
   readonly command: readonly string[];
@@ -158,10 +158,12 @@ function closeOthersOnExec(): void {
 
 /** What opens the way to a command where directories above it, or above what it is made of, are closed to others. */
 function wayTo(command: readonly string[]): string[] {
-  const [node = "", program = ""] = command;
-  const [absolute, known] = [isAbsolute(node), isAbsolute(program) && existsSync(program)];
-  if ((!absolute || isReachable(node)) && (!known || isReachable(program))) return [];
-  return uncover(known ? programFiles(program, node).visible : [{ source: node, target: node }]);
+  const { executable, program } = filesOf(command);
+  const isThere = (path: string | undefined) => path === undefined || isReachable(path);
+  if (executable === undefined || (isThere(executable) && isThere(program))) return [];
+  return uncover(
+    program === undefined ? [{ source: executable, target: executable }] : programFiles(program, executable).visible,
+  );
 }
 
 /** The whole command line, outermost program first. */

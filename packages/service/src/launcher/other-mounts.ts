@@ -1,8 +1,8 @@
 /** What else is mounted on the machine, and what of it a server has nothing to do with. */
-import { existsSync, realpathSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { realpathSync } from "node:fs";
 import { listMounts } from "@bulkhead/fuse";
 import { quoted } from "./closed-directories.js";
+import { filesOf } from "./command-files.js";
 
 /** What programs and their libraries need of a system, with what is mounted below. */
 const SYSTEM = ["/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -28,8 +28,8 @@ export function leaveOtherMounts(command: readonly string[]): string[] {
 
 /** Where they are; what is mounted below goes with them. */
 function otherMounts(command: readonly string[]): string[] {
-  // Its arguments are not looked at: one may be the mount that waits for this server.
-  const files = command.slice(0, 2).filter((it) => isAbsolute(it) && existsSync(it));
+  const { executable, program } = filesOf(command);
+  const files = [executable, program].filter((path) => path !== undefined);
   const needed = ["/", ...files, ...files.map((path) => realpathSync(path))];
   const isNeeded = (mountpoint: string) =>
     needed.some((path) => isWithin(path, mountpoint)) || SYSTEM.some((directory) => isWithin(mountpoint, directory));
