@@ -158,6 +158,30 @@ describe("the files of a program", () => {
     assert.deepEqual(executable.at(-1), join(root, "node_modules/native"));
   });
 
+  test("are there for each other also where packages are links, and see only what lies beside what they are links to", () => {
+    const make = (name: string, dependencies: object = {}) => {
+      mkdirSync(join(root, name), { recursive: true });
+      writeFileSync(join(root, name, "package.json"), JSON.stringify({ dependencies }));
+    };
+    const link = (from: string, to: string) => run("ln", ["-s", to, join(root, from)]);
+    make("store/a/node_modules/a", { b: "1" });
+    make("store/b/node_modules/b", { c: "1" });
+    make("store/c/node_modules/c");
+    link("store/a/node_modules/b", "../../b/node_modules/b");
+    link("store/b/node_modules/c", "../../c/node_modules/c");
+    writeFileSync(join(root, "store/a/node_modules/a/main.js"), "");
+    const { visible } = programFiles(join(root, "store/a/node_modules/a/main.js"));
+    const packages = visible.filter(({ source }) => source.startsWith(`${root}/`));
+    assert.deepEqual(
+      packages.map(({ source, target }) => [source, target].map((path) => path.slice(root.length + 1))),
+      [
+        ["store/a/node_modules/a", "store/a/node_modules/a"],
+        ["store/b/node_modules/b", "store/a/node_modules/b"],
+        ["store/c/node_modules/c", "store/a/node_modules/c"],
+      ],
+    );
+  });
+
   test("have to be there, and to be readable by everybody", () => {
     const program = layOut();
     run("chmod", ["700", dirname(program)]);

@@ -60,11 +60,18 @@ function dependencyClosure(root: string): VisiblePath[] {
     const manifest = JSON.parse(readFileSync(join(source, "package.json"), "utf8")) as Manifest;
     const { dependencies = {}, optionalDependencies = {} } = manifest;
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      const place = lookUp(name, target);
-      if (place === undefined && !(name in optionalDependencies)) {
+      const place = lookUp(name, source) ?? lookUp(name, target);
+      if (place === undefined) {
+        if (name in optionalDependencies) continue;
         throw new Error(`${name}, which ${source} depends on, is not installed`);
       }
-      if (place !== undefined) found.set(place, { source: realpathSync(place), target: place });
+      const real = realpathSync(place);
+      const seen = lookUp(name, target);
+      // What Node finds by way of a link (pnpm's) is not there for a package that is no link: it comes beside it.
+      const at = seen !== undefined && realpathSync(seen) === real ? seen : join(neighboursOf(target), name);
+      const other = found.get(at)?.source ?? real;
+      if (other !== real) throw new Error(`${at} would have to be ${other} and ${real}: install the package with npm`);
+      found.set(at, { source: real, target: at });
     }
   }
   const all = [...found.values()];
@@ -82,6 +89,12 @@ function lookUp(name: string, from: string): string | undefined {
     if (existsSync(join(place, "package.json"))) return place;
     if (directory === dirname(directory)) return undefined;
   }
+}
+
+/** The `node_modules` that a package is in. */
+function neighboursOf(target: string): string {
+  const end = target.lastIndexOf("/node_modules/");
+  return end < 0 ? join(target, "..", "node_modules") : target.slice(0, end + "/node_modules".length);
 }
 
 /** Where the libraries of this process's Node are; those of its packages are the packages'. */
