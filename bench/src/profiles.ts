@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { serverEnvironment, serverNodeOptions } from "@bulkhead/server/contained";
 import { JITLESS } from "@bulkhead/service";
+import { checkBuilt } from "./contenders.js";
 import { countOf } from "./count.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
@@ -17,7 +19,7 @@ const { values } = parseArgs({ options: { rounds: { type: "string", default: "5"
 const rounds = countOf("rounds", values.rounds);
 
 const packages = new URL("../../packages/", import.meta.url);
-const server = fileURLToPath(new URL("server/dist/src/contained/contained-server.js", packages));
+const server = fileURLToPath(new URL("cli/dist/bundle/contained-server.js", packages));
 const mountBulkhead = fileURLToPath(new URL("cli/bin/mount.bulkhead.js", packages));
 const NOBODY = [
   "setpriv",
@@ -49,6 +51,7 @@ const workloads: readonly { name: string; script: string; fresh?: true }[] = [
   { name: "remove everything", script: 'find "$1" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +' },
 ];
 
+await checkBuilt(undefined);
 const folder = mkdtempSync(join(tmpdir(), "bulkhead-profiles-"));
 const mountPoint = join(folder, "mount");
 const image = join(folder, "image");
@@ -104,11 +107,15 @@ async function oneRound(profile: Profile): Promise<void> {
 async function listen(flags: readonly string[]): Promise<ChildProcess> {
   const socket = join(folder, "bulkhead");
   rmSync(socket, { force: true });
-  const environment = ["UV_USE_IO_URING=0", "UV_THREADPOOL_SIZE=16"].map((word) => `--setenv=${word}`);
+  const environment = Object.entries(serverEnvironment).map(([name, value]) => `--setenv=${name}=${value}`);
   const activate = ["--seqpacket", "--accept", "--listen", socket, ...environment];
-  const child = spawn("systemd-socket-activate", [...activate, ...NOBODY, process.execPath, ...flags, server], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const child = spawn(
+    "systemd-socket-activate",
+    [...activate, ...NOBODY, process.execPath, ...flags, ...serverNodeOptions, server],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   listener = child.pid ?? 0;
   // It says so when it listens; the file is there before.
   await new Promise((resolve) => child.stderr?.on("data", resolve));

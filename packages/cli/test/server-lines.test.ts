@@ -23,6 +23,13 @@ describe("a server's lines", () => {
     assert.equal(lines.firstWord, "# Fatal process OOM in Failed to reserve virtual memory");
   });
 
+  it("begin with the error where Node ends with one", async () => {
+    const { lines } = await heard(
+      "node:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\nError: Cannot find module '/a.js'\n    at x\n",
+    );
+    assert.equal(lines.firstWord, "Error: Cannot find module '/a.js'");
+  });
+
   it("are a thousand a minute at most, and the last one says so", async () => {
     const { log } = await heard("<4>x\n".repeat(3_000));
     assert.equal(log.length, 1_000);

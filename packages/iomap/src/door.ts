@@ -238,6 +238,6 @@ export interface IomapFile<F extends FileIdentity> {
   invalidatePages(pos?: number, length?: number): void;
   /** The server's newest attr.size: only the recorded size follows it. */
   serverSize(size: number): void;
-  /** Writes back and forgets the file. @returns what fsync would; the file is gone in any case */
+  /** Writes back and forgets the file. @returns what fsync would, and the file is gone in any case; -EBUSY while something is under way: then it is not */
   evict(): number;
 }

@@ -9,6 +9,7 @@ export class ServerLines {
   readonly #most: number;
   #reason: string | undefined;
   #firstWord: string | undefined;
+  #uncaught: string | undefined;
   #minute = 0;
   #lines = 0;
 
@@ -40,6 +41,7 @@ export class ServerLines {
   #take(line: string): void {
     const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
     if (priority === undefined && /\w/.test(text)) this.#firstWord ??= text;
+    if (priority === undefined && UNCAUGHT.test(text)) this.#uncaught ??= text;
     if (Number(priority) <= CRITICAL) {
       this.#reason = text.replaceAll("\\n", "\n");
       return;
@@ -59,12 +61,14 @@ export class ServerLines {
     return this.#reason;
   }
 
-  /** The first line without a priority that has a word: not the server's, but that of whatever was to start it. */
+  /** The first line without a priority that has a word, or that names an error: not the server's, but that of whatever was to start it. */
   get firstWord(): string | undefined {
-    return this.#firstWord;
+    return this.#uncaught ?? this.#firstWord;
   }
 }
 
+/** What Node says of an error that ends it, behind the place in the code. */
+const UNCAUGHT = /^\w*Error\b[^:]*: /;
 /** syslog(3)'s LOG_CRIT: nothing comes after it. */
 const CRITICAL = 2;
 /** Characters; a server says no more in one line. */
