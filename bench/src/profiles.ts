@@ -6,6 +6,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { serverEnvironment, serverNodeOptions } from "@bulkhead/server/contained";
@@ -130,7 +131,11 @@ function mount(): void {
 async function unmount(): Promise<void> {
   const pid = serverPid();
   execFileSync("umount", [mountPoint]);
-  while (existsSync(`/proc/${pid}/exe`)) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let waited = 0; existsSync(`/proc/${pid}/exe`); waited += 20) {
+    if (waited > 60_000)
+      throw new Error("the server is still there 60 s after umount: does another mount namespace have its mount?");
+    await sleep(20);
+  }
 }
 
 /** The server's process: the only one that the listening one has started and that is still there. */
