@@ -80,6 +80,8 @@ export interface Volume {
   readonly descriptors: Map<number, GroupDescriptor>;
   /** The blocks that no file may map; undefined when that is not asked (noblock_validity). */
   readonly systemZone: SystemZone | undefined;
+  /** Whether new inodes get their directory's group, as in BSD (grpid), and not their creator's. */
+  readonly directoryGroups: boolean;
   /** Through which everything is changed; undefined on a read-only mount. */
   transactions: Transactions | undefined;
   /** What the allocators know in memory; alloc/allocator.ts fills it. */

@@ -1,5 +1,5 @@
 import type { BlockDevice } from "../device/device.js";
-import { ErrorsBehaviour, type SuperblockView } from "../format/superblock.js";
+import { DefaultMountOption, ErrorsBehaviour, type SuperblockView } from "../format/superblock.js";
 import type { QuotaEnforcement } from "../quota/quota.js";
 import type { SurvivalRegion } from "../survival/region.js";
 
@@ -46,6 +46,8 @@ export interface MountOptions {
   readonly cacheBytes?: number;
   /** Bound of the cache of inodes, 16 at least. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
   readonly inodeCacheEntries?: number;
+  /** Whether new inodes get their directory's group: mount's `grpid`, and `nogrpid`. Default: what the superblock says. */
+  readonly directoryGroups?: boolean;
   /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
   readonly blockValidity?: boolean;
   /** What to do when the image turns out to be corrupt. Default: what its superblock says. */
@@ -70,11 +72,8 @@ export function errorsOf(superblock: SuperblockView): ErrorsOption {
   }
 }
 
-/** EXT4_DEFM_JMODE of s_default_mount_opts, and the one of its values that is not as the default. */
-const DATA_MODE = 0x60;
-const DATA_JOURNAL = 0x20;
-
 /** What the superblock says of file data. */
 export function dataModeOf(superblock: SuperblockView): DataMode {
-  return (superblock.defaultMountOptions & DATA_MODE) === DATA_JOURNAL ? "journal" : "ordered";
+  const mode = superblock.defaultMountOptions & DefaultMountOption.dataMode;
+  return mode === DefaultMountOption.dataJournal ? "journal" : "ordered";
 }

@@ -144,7 +144,9 @@ export function keepUnlinked(handle: Handle, inode: Inode): void {
 export function newInode(handle: Handle, parent: Inode, mode: number, creation: Omit<Creation, "mode">): Inode {
   let bits = mode;
   let { gid } = creation;
-  if ((parent.mode & SET_GID) !== 0) {
+  if (handle.volume.directoryGroups) {
+    gid = parent.gid;
+  } else if ((parent.mode & SET_GID) !== 0) {
     gid = parent.gid;
     if ((mode & FileType.mask) === FileType.directory) bits |= SET_GID;
   }

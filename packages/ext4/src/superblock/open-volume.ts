@@ -1,6 +1,7 @@
 import { BlockCache } from "../cache/block-cache.js";
 import type { BlockDevice } from "../device/device.js";
 import { type Environment, systemEnvironment } from "../environment.js";
+import { DefaultMountOption } from "../format/superblock.js";
 import { SystemZone } from "../groups/system-zone.js";
 import { InodeCache } from "../inode/inode-cache.js";
 import { Promises } from "../iomap/promises.js";
@@ -25,6 +26,8 @@ export interface OpenVolumeOptions {
   readonly cacheBytes?: number;
   /** Bound of the cache of inodes, 16 at least. Default 16,384; fewer when inodes are large or `cacheBytes` is small: their bytes stay below 16 MiB and half of it. */
   readonly inodeCacheEntries?: number;
+  /** Whether new inodes get their directory's group: mount's `grpid`. Default: what the superblock says. */
+  readonly directoryGroups?: boolean;
   /** Whether files may not map the file system's own metadata: mount's `block_validity`. Default true. */
   readonly blockValidity?: boolean;
 }
@@ -57,6 +60,7 @@ export function openVolume(
     superblockBlock: Math.floor(offset / geometry.blockSize),
     descriptors: new Map(),
     systemZone: options.blockValidity === false ? undefined : new SystemZone(),
+    directoryGroups: options.directoryGroups ?? (superblock.defaultMountOptions & DefaultMountOption.bsdGroups) !== 0,
     transactions: undefined,
     allocator: undefined,
     orphans: undefined,

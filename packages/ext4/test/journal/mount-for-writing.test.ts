@@ -5,7 +5,8 @@ import * as fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { MemoryDevice } from "../../src/device/memory.js";
 import { CorruptionError, DeviceError, FileSystemError, UnsupportedFeatureError } from "../../src/errors.js";
-import { FileSystem } from "../../src/filesystem.js";
+import { FileSystem, type MountOptions } from "../../src/filesystem.js";
+import type { Inode } from "../../src/inode/inode.js";
 import { openVolume } from "../../src/superblock/open-volume.js";
 import { ImageDirectory, missingLoopMount, openImage, run, TestEnvironment } from "../images.js";
 import { checkImage } from "../writable.js";
@@ -93,6 +94,49 @@ describe("a mount for writing", { skip }, () => {
       assert.ok(error instanceof UnsupportedFeatureError, String(error));
       assert.ok(error.features.includes(word), error.message);
     }
+  });
+
+  it("gives what is made the group of its directory where the superblock or an option says so, as the kernel does", () => {
+    const image = images.make("image", "16M", ["-t", "ext4"]);
+    run("tune2fs", ["-o", "bsdgroups", image]);
+    const groups: Record<string, string> = {};
+    const noteGroups = (by: string, fs: FileSystem, dir: Inode) => {
+      for (const [name, inode] of [
+        ["file", fs.create(dir, bytesOf(`${by} file`), { mode: 0o100644, uid: 0, gid: 5 })],
+        ["dir", fs.mkdir(dir, bytesOf(`${by} dir`), { mode: 0o755, uid: 0, gid: 5 })],
+        ["link", fs.symlink(dir, bytesOf(`${by} link`), bytesOf("target"), { uid: 0, gid: 5 })],
+      ] as const) {
+        groups[`${by} ${name}`] = `${inode.gid} ${(inode.mode & 0o7777).toString(8)}`;
+      }
+    };
+    images.mounted(image, "rw", (root) => {
+      fs.mkdirSync(`${root}/dir`);
+      fs.chownSync(`${root}/dir`, 0, 77);
+      fs.chmodSync(`${root}/dir`, 0o2755);
+      fs.writeFileSync(`${root}/dir/file`, "", { mode: 0o644 });
+      fs.mkdirSync(`${root}/dir/dir`, 0o755);
+      fs.symlinkSync("target", `${root}/dir/link`);
+      for (const name of ["file", "dir", "link"]) {
+        const { gid, mode } = fs.lstatSync(`${root}/dir/${name}`);
+        groups[`kernel ${name}`] = `${gid} ${(mode & 0o7777).toString(8)}`;
+      }
+    });
+    const inDirectory = (by: string, options: MountOptions) =>
+      withWritable(image, (fs) => noteGroups(by, fs, fs.inode(fs.lookup(fs.root, bytesOf("dir")))), options);
+    inDirectory("superblock", {});
+    run("tune2fs", ["-o", "^bsdgroups", image]);
+    inDirectory("grpid", { directoryGroups: true });
+    inDirectory("default", {});
+    assert.deepEqual([groups["kernel file"], groups["kernel dir"]], ["77 644", "77 755"]);
+    for (const name of ["file", "dir", "link"]) {
+      assert.equal(groups[`superblock ${name}`], groups[`kernel ${name}`], name);
+      assert.equal(groups[`grpid ${name}`], groups[`kernel ${name}`], name);
+    }
+    assert.equal(groups["default dir"], "77 2755");
+    withWritable(image, (fs) => noteGroups("root", fs, fs.root));
+    withWritable(image, (fs) => noteGroups("grpid root", fs, fs.root), { directoryGroups: true });
+    assert.deepEqual([groups["root file"], groups["grpid root file"]], ["5 644", "0 644"]);
+    checkImage(image);
   });
 
   it("commits when its time has come, and not before", () => {

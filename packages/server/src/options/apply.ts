@@ -4,7 +4,7 @@ import type { ServerOptions } from "../server-options.js";
 import type { MountSettings } from "./settings.js";
 
 export function engineOptions(settings: MountSettings): EngineOptions {
-  const { superblock, cacheBytes, errors, commitSeconds, data, quota } = settings;
+  const { superblock, cacheBytes, directoryGroups, errors, commitSeconds, data, quota } = settings;
   return {
     loadJournal: !settings.noLoad,
     barrier: settings.barrier,
@@ -15,6 +15,7 @@ export function engineOptions(settings: MountSettings): EngineOptions {
     minixDf: settings.minixDf,
     blockValidity: settings.blockValidity,
     ...(superblock === undefined ? {} : { superblock }),
+    ...(directoryGroups === undefined ? {} : { directoryGroups }),
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
     ...(errors === undefined ? {} : { errors }),
   };

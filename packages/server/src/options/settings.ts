@@ -8,6 +8,8 @@ export interface MountSettings {
   cacheBytes?: number;
   errors?: ErrorsOption;
   minixDf: boolean;
+  /** Whether new files get their directory's group; absent: what the superblock says. */
+  directoryGroups?: boolean;
   /** Whether blocks that files claim are checked against the file system's own metadata. */
   blockValidity: boolean;
   debug: boolean;

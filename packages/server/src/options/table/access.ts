@@ -12,6 +12,13 @@ export const accessOptions: readonly MountOption[] = [
     { defaultPermissions: true },
     "Let the kernel check permissions by mode, owner and ACL, as on any other file system. Always on with allow_other; without, only who mounts gets in, root too.",
   ),
+  flag(
+    "grpid",
+    { directoryGroups: true },
+    "New files and directories get the group of the directory that they are made in. nogrpid: that of who makes them, unless the directory has the set-group-ID bit. Default: what the superblock says.",
+    ["bsdgroups"],
+  ),
+  flag("nogrpid", { directoryGroups: false }, "See grpid.", ["sysvgroups"]),
   flag("debug", { debug: true }, "Log a line for each request."),
   flag(
     "nosuid",
