@@ -38,6 +38,8 @@ export interface Geometry {
   readonly descriptorsPerBlock: number;
   /** First inode number that is not reserved. */
   readonly firstInode: number;
+  /** i_extra_isize of new inodes, as the superblock wants it; 0 where inodes have 128 bytes. */
+  readonly extraInodeSize: number;
 }
 
 /** Feature words of the superblock, with the questions that are asked often answered once. */

@@ -32,8 +32,6 @@ export interface InodeRequest {
   readonly goal?: number;
 }
 
-/** Bytes of the extra part that this version has fields for. */
-const KNOWN_EXTRA_SIZE = InodeLayout.size - GOOD_OLD_INODE_SIZE;
 /** Damaged groups that one search puts up with. */
 const MOST_DAMAGED = 64;
 
@@ -122,11 +120,11 @@ function findInGroup(volume: Volume, allocator: Allocator, group: number, from: 
  * 1.47 leaves it there when it replays a fast commit.
  */
 function holdsMore(volume: Volume, ino: number): boolean {
-  const { inodeSize, inodesPerBlock } = volume.geometry;
+  const { inodeSize, inodesPerBlock, extraInodeSize } = volume.geometry;
   try {
     const { data } = inodeTableBlock(volume, ino);
     const start = ((ino - 1) % inodesPerBlock) * inodeSize;
-    const fields = inodeSize > GOOD_OLD_INODE_SIZE ? GOOD_OLD_INODE_SIZE + extraSize(volume) : inodeSize;
+    const fields = GOOD_OLD_INODE_SIZE + extraInodeSize;
     for (let at = start + fields; at < start + inodeSize; at++) if (data[at] !== 0) return true;
     return false;
   } catch (error) {
@@ -223,7 +221,7 @@ function fill(volume: Volume, allocator: Allocator, inode: Inode, request: Inode
   inode.flags = inheritedFlags(parent.flags, mode);
   inode.generation = allocator.random32();
   if (volume.geometry.inodeSize > GOOD_OLD_INODE_SIZE) {
-    inode.extraSize = extraSize(volume);
+    inode.extraSize = volume.geometry.extraInodeSize;
     inode.hasCrtime = GOOD_OLD_INODE_SIZE + inode.extraSize >= InodeLayout.offset.crtime + 4;
   }
   const { seconds, nanoseconds } = environment.clock.now();
@@ -239,13 +237,4 @@ function fill(volume: Volume, allocator: Allocator, inode: Inode, request: Inode
   if (features.extents && (type === FileType.regular || type === FileType.directory || type === FileType.symlink)) {
     initExtentRoot(inode);
   }
-}
-
-/** i_extra_isize of new inodes, as the superblock wants it. */
-function extraSize({ superblock, features, geometry }: Volume): number {
-  let size = KNOWN_EXTRA_SIZE;
-  if ((features.roCompat & roCompatFeature.extra_isize) !== 0) {
-    size = Math.max(size, superblock.wantExtraInodeSize, superblock.minExtraInodeSize);
-  }
-  return size > geometry.inodeSize - GOOD_OLD_INODE_SIZE || (size & 3) !== 0 ? KNOWN_EXTRA_SIZE : size;
 }

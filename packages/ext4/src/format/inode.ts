@@ -42,6 +42,9 @@ export const InodeLayout = struct("ext4_inode", 0xa0, {
   projectId: le32(0x9c, "project"),
 });
 
+/** Bytes past the first 128 that this version has fields for. */
+export const KNOWN_EXTRA_INODE_SIZE = InodeLayout.size - GOOD_OLD_INODE_SIZE;
+
 export type InodeView = ViewOf<typeof InodeLayout>;
 
 /** i_flags. */

@@ -7,6 +7,7 @@ import {
   I_BLOCK_SIZE,
   InodeFlag,
   InodeLayout,
+  KNOWN_EXTRA_INODE_SIZE,
   ReservedInode,
 } from "../format/inode.js";
 import type { Volume } from "../volume.js";
@@ -14,9 +15,6 @@ import { maxExtentFileSize, maxIndirectFileSize } from "./file-limits.js";
 import type { Inode } from "./inode.js";
 
 const at = InodeLayout.offset;
-
-/** Bytes past the first 128 that this version has fields for. */
-const KNOWN_EXTRA_SIZE = InodeLayout.size - GOOD_OLD_INODE_SIZE;
 
 const NANOSECONDS = 1_000_000_000;
 
@@ -74,7 +72,7 @@ export function decodeInode(volume: Volume, inode: Inode, unlinked = false): voi
     inode.projectId = view.getUint32(at.projectId, true);
   }
   // An extra size of 0 means that the space is unused so far; the kernel then takes it as its own, zeros.
-  if (inodeSize > GOOD_OLD_INODE_SIZE && inode.extraSize === 0) inode.extraSize = KNOWN_EXTRA_SIZE;
+  if (inodeSize > GOOD_OLD_INODE_SIZE && inode.extraSize === 0) inode.extraSize = KNOWN_EXTRA_INODE_SIZE;
   decodeTimes(inode, fits);
   decodeType(volume, inode);
 }

@@ -37,15 +37,9 @@ export function encodeInode(volume: Volume, inode: Inode): void {
   view.setUint32(at.dtime, inode.dtime, true);
   if (inodeSize > GOOD_OLD_INODE_SIZE) view.setUint16(at.extraInodeSize, inode.extraSize, true);
 
-  if (inodeSize === GOOD_OLD_INODE_SIZE) {
-    // There are whole seconds only, and nobody shall see more until the inode is read again.
-    inode.atimeNanoseconds = 0;
-    inode.mtimeNanoseconds = 0;
-    inode.ctimeNanoseconds = 0;
-  }
-  encodeTime(inode, at.atime, at.atimeExtra, inode.atime, inode.atimeNanoseconds);
-  encodeTime(inode, at.mtime, at.mtimeExtra, inode.mtime, inode.mtimeNanoseconds);
-  encodeTime(inode, at.ctime, at.ctimeExtra, inode.ctime, inode.ctimeNanoseconds);
+  inode.atimeNanoseconds = encodeTime(inode, at.atime, at.atimeExtra, inode.atime, inode.atimeNanoseconds);
+  inode.mtimeNanoseconds = encodeTime(inode, at.mtime, at.mtimeExtra, inode.mtime, inode.mtimeNanoseconds);
+  inode.ctimeNanoseconds = encodeTime(inode, at.ctime, at.ctimeExtra, inode.ctime, inode.ctimeNanoseconds);
   if (fits(inode, at.crtime + 4)) encodeTime(inode, at.crtime, at.crtimeExtra, inode.crtime, inode.crtimeNanoseconds);
   if (volume.features.roCompat & roCompatFeature.project && fits(inode, at.projectId + 4)) {
     view.setUint32(at.projectId, inode.projectId, true);
@@ -84,11 +78,16 @@ function encodeBlocks(volume: Volume, inode: Inode, blockBits: number): void {
   if (volume.features.hugeFile) view.setUint16(at.blocksHi, Math.floor(blocks / 0x1_0000_0000), true);
 }
 
-/** A time outside of what the inode can say is cut to its first or last second, as the kernel does. */
-function encodeTime(inode: Inode, low: number, extra: number, seconds: number, nanoseconds: number): void {
+/**
+ * A time outside of what the inode can say is cut to its first or last second, as the kernel does.
+ *
+ * @returns the nanoseconds that it holds: none where it has whole seconds only, and nobody shall see more until it is read again
+ */
+function encodeTime(inode: Inode, low: number, extra: number, seconds: number, nanoseconds: number): number {
   const wide = fits(inode, extra + 4);
   const cut = Math.max(FIRST_SECOND, Math.min(seconds, wide ? LAST_SECOND : LAST_SECOND_32));
   inode.view.setInt32(low, cut | 0, true);
-  if (wide)
-    inode.view.setUint32(extra, ((nanoseconds << 2) | (Math.floor((cut - (cut | 0)) / 2 ** 32) & 3)) >>> 0, true);
+  if (!wide) return 0;
+  inode.view.setUint32(extra, ((nanoseconds << 2) | (Math.floor((cut - (cut | 0)) / 2 ** 32) & 3)) >>> 0, true);
+  return nanoseconds;
 }

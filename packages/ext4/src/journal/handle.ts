@@ -10,8 +10,9 @@ import {
 } from "../groups/group-table.js";
 import { decodeInode } from "../inode/decode-inode.js";
 import { encodeInode } from "../inode/encode-inode.js";
+import { expandInode } from "../inode/expand-inode.js";
 import type { Inode } from "../inode/inode.js";
-import { inodeOffset, inodeTableBlock } from "../inode/inode-table.js";
+import { inodeOffset, inodeTableBlock, takeExtraSize } from "../inode/inode-table.js";
 import { copyErrors } from "../superblock/error-record.js";
 import { bytesOf } from "../superblock/read-superblock.js";
 import type { Volume } from "../volume.js";
@@ -154,6 +155,9 @@ export class Handle {
     this.#inodes.push(inode);
     inode.syncTransaction = this.#transactions.tid;
     this.changes?.touch(inode);
+    // Of the attributes that move, no fast commit tells.
+    if (inode.extraSize < this.volume.geometry.extraInodeSize && expandInode(this.volume, inode))
+      this.changes?.refuse();
   }
 
   /** A group's descriptor, to be changed. It is encoded when the handle stops. */
@@ -270,6 +274,7 @@ export class Handle {
     inode.raw.set(inodeTableBlock(volume, inode.ino).data.subarray(offset, offset + inode.raw.length));
     inode.extentRootVerified = false;
     inode.noXattrs = false;
+    takeExtraSize(inode, { inode: inode.ino });
     if (inode.view.getUint16(0, true) === 0) return;
     decodeInode(volume, inode, true);
   }

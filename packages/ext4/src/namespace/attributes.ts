@@ -149,12 +149,12 @@ export function setProject(volume: Volume, inode: Inode, projectId: number, priv
     throw new FileSystemError("EOPNOTSUPP", "the project feature is off");
   }
   if (projectId === inode.projectId) return;
-  if (!fits(inode, InodeLayout.offset.projectId + 4)) {
-    throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no room for a project`);
-  }
   transact(volume, ATTRIBUTE_CREDITS, (handle) => {
     handle.privileged = privileged;
     touchChanged(handle, inode);
+    if (!fits(inode, InodeLayout.offset.projectId + 4)) {
+      throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no room for a project`);
+    }
     transferQuota(handle, inode, { projectId });
     inode.projectId = projectId;
   });

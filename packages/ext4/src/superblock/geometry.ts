@@ -1,6 +1,6 @@
 import { CorruptionError } from "../errors.js";
 import { compatFeature, incompatFeature, roCompatFeature } from "../format/features.js";
-import { GOOD_OLD_INODE_SIZE, ReservedInode } from "../format/inode.js";
+import { GOOD_OLD_INODE_SIZE, KNOWN_EXTRA_INODE_SIZE, ReservedInode } from "../format/inode.js";
 import { CREATOR_OS_HURD, type SuperblockView } from "../format/superblock.js";
 import type { Features, Geometry } from "../volume.js";
 
@@ -146,7 +146,18 @@ export function geometryOf(superblock: SuperblockView, features: Features, devic
     descriptorSize,
     descriptorsPerBlock,
     firstInode,
+    extraInodeSize: extraInodeSizeOf(superblock, features, inodeSize),
   };
+}
+
+/** What the kernel makes of s_min_extra_isize and s_want_extra_isize when it mounts. */
+function extraInodeSizeOf(superblock: SuperblockView, { roCompat }: Features, inodeSize: number): number {
+  const most = inodeSize - GOOD_OLD_INODE_SIZE;
+  if (most === 0) return 0;
+  const { minExtraInodeSize, wantExtraInodeSize } = superblock;
+  if ((roCompat & roCompatFeature.extra_isize) === 0) return KNOWN_EXTRA_INODE_SIZE;
+  const size = Math.max(KNOWN_EXTRA_INODE_SIZE, minExtraInodeSize, wantExtraInodeSize);
+  return size > most || (size & 3) !== 0 ? KNOWN_EXTRA_INODE_SIZE : size;
 }
 
 function clusterSizeOf(superblock: SuperblockView, features: Features, blockSize: number): number {
