@@ -10,6 +10,7 @@ import {
   type SuperblockView,
 } from "../format/superblock.js";
 import { blockBitsOf, featuresOf } from "./geometry.js";
+import { otherFormat } from "./other-formats.js";
 
 const CHECKSUM_CRC32C = 1;
 const ALL_ONES = 0xffff_ffff;
@@ -125,6 +126,8 @@ export function bytesOf(superblock: SuperblockView): Uint8Array {
 
 function describe(device: BlockDevice): string {
   if (device.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return `the device has only ${device.size} bytes`;
+  const other = otherFormat(device);
+  if (other !== undefined) return `this is no ext2, ext3 or ext4 file system, but ${other}`;
   return `no ext2, ext3 or ext4 superblock at byte ${SUPERBLOCK_OFFSET}; ${whereCopiesMayBe(device)}`;
 }
 

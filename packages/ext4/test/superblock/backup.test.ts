@@ -80,6 +80,21 @@ describe("backup superblocks", { skip }, () => {
     );
   });
 
+  it("are not looked for in what is known to be something else: a QCOW2 image, what is compressed", () => {
+    const image = images.make("image", "8M", ["-t", "ext4"]);
+    run("e2image", ["-Q", image, images.file("qcow2")]);
+    run("gzip", ["-k", image]);
+    for (const [name, hint] of [
+      ["qcow2", /but a QCOW2 image: .*qemu-img convert/],
+      ["image.gz", /but compressed by gzip: decompress/],
+    ] as const) {
+      assert.throws(
+        () => openVolume(openImage(images.file(name))),
+        (error: unknown) => error instanceof CorruptionError && hint.test(error.message),
+      );
+    }
+  });
+
   it("do not help where there is none: an empty device, a tiny one, an external journal", () => {
     assert.throws(
       () => openVolume(new MemoryDevice(new Uint8Array(1 << 20))),
