@@ -63,11 +63,20 @@ export function checkVolume(volume: Volume, forWriting = false): void {
   if (volume.superblock.state & SuperblockState.error) {
     volume.environment.log("warning", "the file system has recorded errors; run e2fsck on the image");
   }
+  warnOfMountOptions(volume);
   const root = readInode(volume, ReservedInode.root);
   if (!root.isDirectory || root.size === 0 || root.blocks === 0) {
     throw new CorruptionError("inode-type", { inode: root.ino }, "the root directory is none, or is empty");
   }
   protectJournal(volume, forWriting);
+}
+
+/** The kernel takes the words of s_mount_opts for options; here they have to be given. */
+function warnOfMountOptions({ superblock, environment }: Volume): void {
+  const { mountOptions } = superblock;
+  if (mountOptions[0] === 0) return;
+  const words = String.fromCharCode(...mountOptions).replace(/\0.*$/s, "").replace(/[^\x20-\x7e]/g, "?");
+  environment.log("warning", `mount options in the superblock have no effect, and have to be given with -o: ${words}`);
 }
 
 /**

@@ -139,6 +139,14 @@ describe("a mount for writing", { skip }, () => {
     checkImage(image);
   });
 
+  it("says that it does not heed the mount options in the superblock", () => {
+    const image = images.make("image", "16M", ["-t", "ext4"]);
+    run("tune2fs", ["-E", "mount_opts=data=journal", image]);
+    const environment = new TestEnvironment();
+    mountForWriting(memoryOf(image), {}, environment);
+    assert.match(environment.lines.join(), /options in the superblock have no effect.*: data=journal$/);
+  });
+
   it("commits when its time has come, and not before", () => {
     const image = images.make("image", "16M", ["-t", "ext4"]);
     const environment = new TestEnvironment();
