@@ -21,6 +21,11 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
   ["fallocate(2)", "FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE are EOPNOTSUPP."],
   ["swapon(8)", "Files cannot be swapped to: EINVAL."],
   ["ACLs", "More than 511 entries, as only large blocks or the ea_inode feature have room for, are E2BIG."],
+  [
+    "options in the superblock",
+    "Of those that tune2fs -o sets, bsdgroups and journal_data have their effect; those of tune2fs -E mount_opts= have none, and the log says so.",
+  ],
+  ["chattr(1) +e, -e", "A file keeps its kind of block map: EOPNOTSUPP."],
   ["idmapped mounts", "Are refused: mount_setattr(2) with MOUNT_ATTR_IDMAP is EINVAL."],
   [
     "ioctls of a mounted ext4",
