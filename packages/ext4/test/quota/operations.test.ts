@@ -3,11 +3,9 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { lookup } from "../../src/dir/directory.js";
 import { FileSystemError } from "../../src/errors.js";
-import { FileType, InodeFlag, InodeLayout, ReservedInode } from "../../src/format/inode.js";
+import { FileType, InodeFlag, ReservedInode } from "../../src/format/inode.js";
 import { cachedInode } from "../../src/inode/cached-inode.js";
 import type { Inode } from "../../src/inode/inode.js";
-import { inodeOffset, inodeTableBlock } from "../../src/inode/inode-table.js";
-import { transact } from "../../src/journal/transactions.js";
 import { changeXattr, setAttributes, setProject } from "../../src/namespace/attributes.js";
 import { create, mkdir, symlink } from "../../src/namespace/create.js";
 import { resize } from "../../src/namespace/data.js";
@@ -58,27 +56,6 @@ describe("what owners have, through operations at random", { skip: missingTool("
       assert.ok(at !== 4 || refused > 50, `${refused} operations were refused`);
     });
   }
-
-  it("does not change with a project for which the inode has no room", () => {
-    const options = ["-t", "ext4", "-b", "1024", "-N", "64", "-O", "quota,project,^metadata_csum,^has_journal"];
-    const image = images.make("old.img", "4M", options);
-    const ino = changeImage(image, (volume) => {
-      const parent = cachedInode(volume, ReservedInode.root);
-      return create(volume, parent, bytes("file"), { mode: 0o100644, uid: 0, gid: 0 }).ino;
-    });
-    const makeSmall = (volume: Volume) => {
-      const block = inodeTableBlock(volume, ino);
-      block.view.setUint16(inodeOffset(volume, ino) + InodeLayout.offset.extraInodeSize, 28, true); // as of older mke2fs
-      return cachedInode(volume, ino);
-    };
-    changeImage(image, (volume) => {
-      const inode = makeSmall(volume);
-      assert.throws(() => setProject(volume, inode, 7), { code: "EOPNOTSUPP" });
-      assert.equal(inode.projectId, 0);
-      transact(volume, 4, (handle) => handle.modifyInode(inode)); // written as it is
-    });
-    changeImage(image, (volume) => assert.equal(cachedInode(volume, ino).projectId, 0));
-  });
 });
 
 function randomOperation(volume: Volume, random: (bound: number) => number, names: Set<string>): void {
