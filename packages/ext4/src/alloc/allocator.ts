@@ -45,7 +45,6 @@ export class Allocator implements CommitListener {
   readonly #inodeBitmaps = new Set<number>();
   readonly #random = new Uint8Array(RANDOM_BYTES);
   #randomLeft = 0;
-  #counted = false;
 
   // The current handle's share.
   #handle = 0;
@@ -57,12 +56,12 @@ export class Allocator implements CommitListener {
   #heldBefore = 0;
   #freedBefore = 0;
   #directoriesBefore = 0;
-  #countedBefore = false;
   readonly #undo = () => this.#takeBack();
 
   constructor(volume: Volume) {
     this.#volume = volume;
     volume.transactions?.onCommit(this);
+    this.#count();
   }
 
   /** To be called before anything else is done in a handle. */
@@ -76,9 +75,7 @@ export class Allocator implements CommitListener {
     this.#heldBefore = this.held;
     this.#freedBefore = this.#freed.length;
     this.#directoriesBefore = this.directories;
-    this.#countedBefore = this.#counted;
     handle.onUndo(this.#undo);
-    if (!this.#counted) this.#count(handle);
   }
 
   #touch(space: GroupSpace): void {
@@ -228,7 +225,6 @@ export class Allocator implements CommitListener {
     this.held = this.#heldBefore;
     this.#freed.length = this.#freedBefore;
     this.directories = this.#directoriesBefore;
-    this.#counted = this.#countedBefore;
     this.askForCommit();
   }
 
@@ -236,15 +232,13 @@ export class Allocator implements CommitListener {
    * Makes the superblock's counts what the descriptors' add up to, as the kernel does when it mounts: a crash may have left them
    * behind.
    */
-  #count(handle: Handle): void {
-    this.#counted = true;
+  #count(): void {
     const volume = this.#volume;
     const { geometry, superblock } = volume;
     if (geometry.groupCount > MOST_SUMMED_GROUPS) return;
     let clusters = 0;
     let inodes = 0;
     let damaged = 0;
-    this.directories = 0;
     for (let group = 0; group < geometry.groupCount; group++) {
       try {
         const descriptor = groupDescriptor(volume, group);
@@ -256,10 +250,7 @@ export class Allocator implements CommitListener {
         if (++damaged > MOST_DAMAGED_COUNTED) return;
       }
     }
-    const change = clusters * clusterRatio(volume) - freeBlockCount(volume);
-    if (change === 0 && superblock.freeInodesCount === inodes) return;
-    handle.modifySuperblock();
-    addFreeBlocks(volume, change);
+    addFreeBlocks(volume, clusters * clusterRatio(volume) - freeBlockCount(volume));
     superblock.freeInodesCount = Math.min(inodes, 0xffff_ffff);
   }
 }

@@ -1,3 +1,4 @@
+import { allocatorOf } from "../alloc/allocator.js";
 import type { CopyOnWriteDevice } from "../device/copy-on-write.js";
 import type { BlockDevice } from "../device/device.js";
 import type { Environment } from "../environment.js";
@@ -82,6 +83,7 @@ export function mountReadWrite(device: BlockDevice, options: MountOptions, envir
       journalData: (options.data ?? dataModeOf(volume.superblock)) === "journal",
     });
     if (!volume.transactions.journalsAllData) volume.transactions.fastCommits = opened.fastCommits;
+    allocatorOf(volume); // counts what is free
     markMounted(volume, options, state !== undefined);
     const kept = survival === undefined ? undefined : new KeptChanges(survival.region);
     kept?.begin(volume, wasValid);

@@ -139,6 +139,24 @@ describe("a mount for writing", { skip }, () => {
     checkImage(image);
   });
 
+  it("counts what is free, whatever a crash left in the superblock, as the kernel does", () => {
+    const image = images.make("image", "16M", ["-t", "ext4"]);
+    const crashed = images.file("crashed");
+    images.mounted(image, "rw", (root) => {
+      fs.writeFileSync(`${root}/file`, Buffer.alloc(3_000_000, 1));
+      run("sync", ["-f", root]);
+      fs.copyFileSync(image, crashed);
+    });
+    const before = field(crashed, "Free blocks");
+    const mounted = mountForWriting(memoryOf(crashed));
+    const { blocksFree, blocksAvailable, filesFree } = mounted.statfs();
+    images.mounted(crashed, "rw", (root) => {
+      const { bfree, bavail, ffree } = fs.statfsSync(root);
+      assert.notEqual(bfree, Number(before), "the superblock is behind");
+      assert.deepEqual([blocksFree, blocksAvailable, filesFree], [bfree, bavail, ffree]);
+    });
+  });
+
   it("says that it does not heed the mount options in the superblock", () => {
     const image = images.make("image", "16M", ["-t", "ext4"]);
     run("tune2fs", ["-E", "mount_opts=data=journal", image]);
