@@ -23,6 +23,7 @@ describe("info of an image that was not unmounted", { skip: missingTool("mke2fs"
       "set_inode_field gone links_count 0",
       "set_inode_field gone dtime 0",
       "set_super_value last_orphan 12",
+      "set_super_value free_inodes_count 7",
       "jo",
       `jw -b 9000 ${source}`,
       "jc",
@@ -37,6 +38,12 @@ describe("info of an image that was not unmounted", { skip: missingTool("mke2fs"
     assert.match(stdout, /^Orphans: +1 files to be freed or truncated$/m);
     const info = JSON.parse(bulkhead(["info", "--json", image]).stdout) as SuperblockInfo;
     assert.deepEqual([info.replay?.transactions, info.replay?.fastCommits, info.orphanCount], [1, 0, 1]);
+  });
+
+  it("counts what is free by group, as a mount does: the superblock may be behind", () => {
+    const groups = tool("dumpe2fs", image).matchAll(/^ +\d+ free blocks, (\d+) free inodes/gm);
+    const free = [...groups].reduce((sum, [, count]) => sum + Number(count), 0);
+    assert.match(bulkhead(["info", image]).stdout, new RegExp(`^Inodes: +4096 of 256 bytes, ${free} free$`, "m"));
   });
 
   it("tells of fast commits, of those left out, and of a damaged list", () => {

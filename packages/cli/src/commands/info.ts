@@ -1,4 +1,4 @@
-import type { SuperblockInfo } from "@bulkhead/ext4";
+import type { FileSystemStatistics, SuperblockInfo } from "@bulkhead/ext4";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { ExitCode } from "../command-line/exit-code.js";
 import { formatBytes, formatTime } from "../output/format.js";
@@ -26,7 +26,7 @@ export function run(given: GivenArguments): number {
 /** What is told to people: a label and a value a line. */
 export function describe(
   info: SuperblockInfo,
-  usage: { readonly blockSize: number; readonly blocks: number; readonly blocksFree: number },
+  usage: Pick<FileSystemStatistics, "blockSize" | "blocks" | "blocksFree" | "filesFree">,
 ): [label: string, value: string][] {
   const { features, journal, replay } = info;
   const used = (usage.blocks - usage.blocksFree) * usage.blockSize;
@@ -41,7 +41,7 @@ export function describe(
       "Used",
       `${formatBytes(used)} of ${formatBytes(size)} for files${size > 0 ? ` (${Math.round((used / size) * 100)}%)` : ""}`,
     ],
-    ["Inodes", `${info.inodeCount} of ${info.inodeSize} bytes, ${info.freeInodeCount} free`],
+    ["Inodes", `${info.inodeCount} of ${info.inodeSize} bytes, ${usage.filesFree} free`],
     ["Groups", `${info.groupCount} of ${info.blocksPerGroup} blocks`],
   ];
   if (info.clusterSize !== info.blockSize) lines.push(["Clusters", formatBytes(info.clusterSize)]);
