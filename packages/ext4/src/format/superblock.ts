@@ -113,6 +113,9 @@ export const SuperblockLayout = struct("ext4_super_block", SUPERBLOCK_SIZE, {
 
 export type SuperblockView = ViewOf<typeof SuperblockLayout>;
 
+/** s_rev_level of a superblock without features, inodes of 128 bytes. */
+export const GOOD_OLD_REVISION = 0;
+
 /** s_state. */
 export const SuperblockState = { valid: 1, error: 2, orphans: 4, fastCommitReplay: 0x20 } as const;
 

@@ -1,6 +1,7 @@
 import { FileSystemError } from "../errors.js";
 import { roCompatFeature } from "../format/features.js";
 import type { Handle } from "../journal/handle.js";
+import { switchOnFeature } from "../superblock/switch-on-feature.js";
 import type { Volume } from "../volume.js";
 import { maxExtentFileSize, maxIndirectFileSize } from "./file-limits.js";
 import type { Inode } from "./inode.js";
@@ -26,10 +27,5 @@ export function setSize(handle: Handle, inode: Inode, size: number): void {
   // What is new below its end, or zeroed behind it, is in place before the size.
   if (size > inode.size || size % handle.volume.geometry.blockSize !== 0) handle.changes?.needData();
   inode.size = size;
-  const { superblock } = handle.volume;
-  if (size > LARGE_FILE && (superblock.featureRoCompat & roCompatFeature.large_file) === 0) {
-    handle.changes?.refuse();
-    handle.modifySuperblock();
-    superblock.featureRoCompat |= roCompatFeature.large_file;
-  }
+  if (size > LARGE_FILE) switchOnFeature(handle, "featureRoCompat", roCompatFeature.large_file);
 }

@@ -75,7 +75,9 @@ export function checkVolume(volume: Volume, forWriting = false): void {
 function warnOfMountOptions({ superblock, environment }: Volume): void {
   const { mountOptions } = superblock;
   if (mountOptions[0] === 0) return;
-  const words = String.fromCharCode(...mountOptions).replace(/\0.*$/s, "").replace(/[^\x20-\x7e]/g, "?");
+  const words = String.fromCharCode(...mountOptions)
+    .replace(/\0.*$/s, "")
+    .replace(/[^\x20-\x7e]/g, "?");
   environment.log("warning", `mount options in the superblock have no effect, and have to be given with -o: ${words}`);
 }
 

@@ -1,7 +1,7 @@
 import { CorruptionError } from "../errors.js";
 import { compatFeature, incompatFeature, roCompatFeature } from "../format/features.js";
 import { GOOD_OLD_INODE_SIZE, KNOWN_EXTRA_INODE_SIZE, ReservedInode } from "../format/inode.js";
-import { CREATOR_OS_HURD, type SuperblockView } from "../format/superblock.js";
+import { CREATOR_OS_HURD, GOOD_OLD_REVISION, type SuperblockView } from "../format/superblock.js";
 import type { Features, Geometry } from "../volume.js";
 
 const MIN_BLOCK_BITS = 10;
@@ -9,7 +9,6 @@ const MAX_BLOCK_BITS = 16;
 const MAX_CLUSTER_BITS = 30;
 const MIN_DESCRIPTOR_SIZE_64BIT = 64;
 const MAX_DESCRIPTOR_SIZE = 1024;
-const GOOD_OLD_REVISION = 0;
 
 function wrong(evidence: string): CorruptionError {
   return new CorruptionError("superblock-geometry", {}, evidence);

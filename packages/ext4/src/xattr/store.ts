@@ -3,6 +3,7 @@ import { compatFeature } from "../format/features.js";
 import { XattrBlockLayout } from "../format/xattr.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { switchOnFeature } from "../superblock/switch-on-feature.js";
 import type { Volume } from "../volume.js";
 import {
   equalBytes,
@@ -67,7 +68,7 @@ export function storeXattr(
   }
   if (old !== undefined && old.valueInode !== 0) chargeOwner(handle, inode, old.valueSize, -1);
   inode.noXattrs = false;
-  setFeature(handle);
+  switchOnFeature(handle, "featureCompat", compatFeature.ext_attr);
   return true;
 }
 
@@ -172,12 +173,4 @@ function removeFromBlock(handle: Handle, inode: Inode, found: Found): void {
   if (block === undefined || atBlock === -1) return;
   const dropped = block.list[atBlock]?.valueInode ?? 0;
   writeXattrBlock(handle, inode, block, withoutXattr(block.list, index, name), 0, dropped);
-}
-
-/** Says in the superblock that there are attributes, once. */
-function setFeature(handle: Handle): void {
-  const { superblock } = handle.volume;
-  if ((superblock.featureCompat & compatFeature.ext_attr) !== 0) return;
-  handle.modifySuperblock();
-  superblock.featureCompat |= compatFeature.ext_attr;
 }

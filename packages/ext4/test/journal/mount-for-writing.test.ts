@@ -157,6 +157,27 @@ describe("a mount for writing", { skip }, () => {
     });
   });
 
+  it("gives a superblock of the original revision the next one with its first feature, as the kernel does", () => {
+    const features = (image: string) =>
+      ["Filesystem revision #", "Filesystem features", "First inode", "Inode size"].map((name) => field(image, name));
+    const image = images.make("image", "4M", ["-r", "0", "-b", "1024", "-O", "none"]);
+    const kernels = images.file("kernels");
+    fs.copyFileSync(image, kernels);
+    images.mounted(kernels, "rw", (root) => {
+      fs.writeFileSync(`${root}/file`, "");
+      fs.truncateSync(`${root}/file`, 2 ** 32);
+    });
+    withWritable(image, (mounted) => mounted.resize(writeFile(mounted, mounted.root, "file", bytesOf("")), 2 ** 32));
+    checkImage(image);
+    assert.deepEqual(features(image), features(kernels));
+    assert.match(field(image, "Filesystem revision #"), /^1/);
+    withWritable(image, (mounted) => {
+      mounted.setXattr(mounted.inode(mounted.lookup(mounted.root, bytesOf("file"))), "user.a", bytesOf("b"));
+    });
+    assert.equal(field(image, "Filesystem features"), "ext_attr large_file");
+    checkImage(image);
+  });
+
   it("says that it does not heed the mount options in the superblock", () => {
     const image = images.make("image", "16M", ["-t", "ext4"]);
     run("tune2fs", ["-E", "mount_opts=data=journal", image]);
