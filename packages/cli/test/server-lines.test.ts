@@ -30,6 +30,11 @@ describe("a server's lines", () => {
     assert.equal(lines.firstWord, "Error: Cannot find module '/a.js'");
   });
 
+  it("say that it was killed where that is all that unshare has to say of it", async () => {
+    const { log, lines } = await heard("<4>one\nunshare: sigprocmask unblock failed: Invalid argument\n");
+    assert.deepEqual([log, lines.wasKilled, lines.firstWord], [["one"], true, undefined]);
+  });
+
   it("are a thousand a minute at most, and the last one says so", async () => {
     const { log } = await heard("<4>x\n".repeat(3_000));
     assert.equal(log.length, 1_000);

@@ -10,6 +10,7 @@ export class ServerLines {
   #reason: string | undefined;
   #firstWord: string | undefined;
   #uncaught: string | undefined;
+  #wasKilled = false;
   #minute = 0;
   #lines = 0;
 
@@ -39,6 +40,10 @@ export class ServerLines {
   }
 
   #take(line: string): void {
+    if (line.startsWith(UNSHARE_OF_KILLED)) {
+      this.#wasKilled = true;
+      return;
+    }
     const [, priority, text = line] = /^<([0-7])>(.*)$/.exec(line) ?? [];
     if (priority === undefined && /\w/.test(text)) this.#firstWord ??= text;
     if (priority === undefined && UNCAUGHT.test(text)) this.#uncaught ??= text;
@@ -61,6 +66,11 @@ export class ServerLines {
     return this.#reason;
   }
 
+  /** Whether whatever started it says that it was killed. */
+  get wasKilled(): boolean {
+    return this.#wasKilled;
+  }
+
   /** The first line without a priority that has a word, or that names an error: not the server's, but that of whatever was to start it. */
   get firstWord(): string | undefined {
     return this.#uncaught ?? this.#firstWord;
@@ -69,6 +79,11 @@ export class ServerLines {
 
 /** What Node says of an error that ends it, behind the place in the code. */
 const UNCAUGHT = /^\w*Error\b[^:]*: /;
+/**
+ * What unshare of util-linux 2.38 says before it ends with 1, when what it started was killed: it wants to end in the same way, and may not
+ * name SIGKILL to signal(2).
+ */
+const UNSHARE_OF_KILLED = "unshare: sigprocmask ";
 /** syslog(3)'s LOG_CRIT: nothing comes after it. */
 const CRITICAL = 2;
 /** Characters; a server says no more in one line. */

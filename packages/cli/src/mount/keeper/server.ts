@@ -61,7 +61,8 @@ async function speakWithLaunched(
   const { line, result, notes } = await converse(conversation, launched);
   const ended = launched.ended.then(async (code): Promise<End> => {
     await lines.ended;
-    return { why: code === 0 ? undefined : (lines.reason ?? `the server ended (${ending(code)})`), isCertain: true };
+    const how = ending(lines.wasKilled ? 128 + constants.signals.SIGKILL : code);
+    return { why: code === 0 ? undefined : (lines.reason ?? `the server ended (${how})`), isCertain: true };
   });
   const serves = result.exitCode === HelperExit.MOUNTED;
   if (!serves) await lines.ended;
