@@ -190,9 +190,11 @@ export const createFileSystem = (
           },
         }),
     onChange: () => deadlines.arm(),
-    ...(oneByOne ? {} : { connection: () => transport().fd, ioThread }),
+    ...(oneByOne ? {} : { connection: () => transport().fd, ioThread, asksAgain: true }),
     ...(direct === undefined ? {} : { dataDevice: direct }),
-    ...(survival === undefined ? {} : { lookups: survival.lookups, beforeSync: () => survival.noteDone() }),
+    ...(survival === undefined
+      ? {}
+      : { lookups: survival.lookups, movedNames: survival.movedNames, beforeSync: () => survival.noteDone() }),
     expire: (nodeid) => void notifier().invalInode(nodeid, -1, 0),
     after: (milliseconds, run) => void timers.after(milliseconds, run),
   });

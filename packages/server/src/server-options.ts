@@ -32,6 +32,13 @@ export interface ServerOptions {
   readonly expire?: (nodeid: number) => void;
   /** The descriptor of /dev/fuse, for replies from other threads: reads of what is not cached then hold nobody up. */
   readonly connection?: () => number;
+  /**
+   * Whether who is told ESTALE by a RENAME looks its names up anew and asks once more, as the kernel's rename(2) does. Default false: who
+   * is at the other end remembers no names.
+   */
+  readonly asksAgain?: boolean;
+  /** Where the names are kept that such a RENAME was about; see MovedNames. Default: in this process only. */
+  readonly movedNames?: Float64Array;
   /** Who does such reads, and the I/O of commits; default a thread that is started when there is one. */
   readonly ioThread?: IoThread | undefined;
   /** Counts look-ups. Default: in this process only. */

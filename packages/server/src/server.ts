@@ -29,6 +29,7 @@ import { EngineMappings } from "./engine-mappings.js";
 import { isExpected } from "./expected-error.js";
 import { IoThread } from "./io-thread.js";
 import { LookupCounts } from "./lookups.js";
+import { MovedNames } from "./moved-names.js";
 import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
 import { creationOperations } from "./operations/creation.js";
 import { directoryOperations } from "./operations/directories.js";
@@ -74,6 +75,7 @@ export class Ext4Server {
   readonly fs: FileSystem;
   readonly host: IomapHost<Inode>;
   readonly mappings: EngineMappings;
+  readonly movedNames: MovedNames;
   /** Whether anything can be changed. */
   readonly writable: boolean;
   /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
@@ -108,6 +110,7 @@ export class Ext4Server {
     this.#lookups = this.writable ? (options.lookups ?? new LookupCounts()) : undefined;
     const { accessTimes = "relatime", directoryAccessTimes = true } = options;
     this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
+    this.movedNames = new MovedNames(options.movedNames);
     const { after } = options;
     this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
     const devices = new DeviceRegistry();
@@ -170,18 +173,29 @@ export class Ext4Server {
   }
 
   /**
-   * How long the kernel may believe in a name of `dir`, or that it is not there, in seconds. It compares bytes: where case does not
-   * matter, it does not know which of the names that it remembers come and go with another.
+   * How long the kernel may believe in a name of `dir`, in seconds. It compares bytes: where case does not matter, it does not know
+   * which of the names that it remembers come and go with another.
    */
-  nameValidity(dir: Inode): number {
+  #validity(dir: Inode): number {
     return this.writable && dir.has(InodeFlag.casefold) ? 0 : VALID_SECONDS;
   }
 
+  /** How long it may believe that a name is not there: a directory that is empty by then may become one where case does not matter. */
+  get absenceValidity(): number {
+    return this.writable && this.fs.volume.features.casefold ? 0 : VALID_SECONDS;
+  }
+
+  /** Whether the kernel has to look up a name of `dir` once more before it moves it to `target`, where it may not believe in it. */
+  refusesMove(dir: Inode, name: Uint8Array, target: Inode): boolean {
+    if (this.#options.asksAgain !== true || this.#validity(dir) <= this.#validity(target)) return false;
+    return this.movedNames.refuses(dir, name);
+  }
+
   /** Fills a zeroed fuse_entry_out of a name in `dir`; the kernel then holds one look-up more on the inode. */
-  fillEntry(out: View<typeof FuseEntryOut>, dir: Inode, inode: Inode): void {
+  fillEntry(out: View<typeof FuseEntryOut>, dir: Inode, name: Uint8Array, inode: Inode): void {
     out.nodeid = this.nodeId(inode.ino);
     out.generation = inode.generation;
-    out.entry_valid = this.nameValidity(dir);
+    out.entry_valid = this.movedNames.has(dir, name) ? 0 : this.#validity(dir);
     out.attr_valid = VALID_SECONDS;
     this.fillAttributes(out.attr, inode);
     this.#lookups?.add(inode.ino);

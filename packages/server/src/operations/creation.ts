@@ -4,6 +4,7 @@ import type { Ext4Server } from "../server.js";
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
+const NO_NAME = new Uint8Array(0);
 
 /**
  * MKNOD, MKDIR, SYMLINK, LINK, TMPFILE. CREATE has no handler: the kernel then makes a file by MKNOD and opens it without
@@ -26,21 +27,21 @@ export function creationOperations(server: Ext4Server) {
       // A mode without a type is a regular file's, as mknod(2) has it.
       const full = (mode & S_IFMT) === 0 ? mode | S_IFREG : mode;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.create(dir, name, creation(context, dir, full, request.umask, request.rdev)));
+      server.fillEntry(out, dir, name, fs.create(dir, name, creation(context, dir, full, request.umask, request.rdev)));
       server.changedDirectory(dir);
       return 0;
     },
 
     MKDIR(context, request, name, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.mkdir(dir, name, creation(context, dir, request.mode, request.umask)));
+      server.fillEntry(out, dir, name, fs.mkdir(dir, name, creation(context, dir, request.mode, request.umask)));
       server.changedDirectory(dir);
       return 0;
     },
 
     SYMLINK(context, name, target, out) {
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.symlink(dir, name, target, creation(context, dir, 0, 0)));
+      server.fillEntry(out, dir, name, fs.symlink(dir, name, target, creation(context, dir, 0, 0)));
       server.changedDirectory(dir);
       return 0;
     },
@@ -49,7 +50,7 @@ export function creationOperations(server: Ext4Server) {
       const dir = server.inode(context.nodeid);
       const inode = server.inode(request.oldnodeid);
       fs.link(inode, dir, name, server.isPrivileged(context));
-      server.fillEntry(out, dir, inode);
+      server.fillEntry(out, dir, name, inode);
       server.changedDirectory(dir);
       return 0;
     },
@@ -57,7 +58,7 @@ export function creationOperations(server: Ext4Server) {
     TMPFILE(context, request, _name, out) {
       if ((request.mode & S_IFMT) !== S_IFREG) return -errno.EINVAL;
       const dir = server.inode(context.nodeid);
-      server.fillEntry(out, dir, fs.tmpfile(dir, creation(context, dir, request.mode, request.umask)));
+      server.fillEntry(out, dir, NO_NAME, fs.tmpfile(dir, creation(context, dir, request.mode, request.umask)));
       server.changed(dir);
       return 0;
     },

@@ -18,10 +18,10 @@ export function directoryOperations(server: Ext4Server) {
       const self = !dir.isDirectory && name.length === 1 && name[0] === DOT;
       const ino = self ? dir.ino : fs.lookup(dir, name);
       if (ino === 0) {
-        out.entry_valid = server.nameValidity(dir); // node id 0: "not there", to be remembered
+        out.entry_valid = server.absenceValidity; // node id 0: "not there", to be remembered
         return 0;
       }
-      server.fillEntry(out, dir, ino === dir.ino ? dir : fs.inode(ino));
+      server.fillEntry(out, dir, name, ino === dir.ino ? dir : fs.inode(ino));
       return 0;
     },
 
@@ -56,7 +56,7 @@ export function directoryOperations(server: Ext4Server) {
       fs.readDirectory(dir, cookieHigh, cookieLow, (ino, type, bytes, start, length, nextHigh, nextLow) => {
         const name = bytes.subarray(start, start + length);
         if (!entries.add(name, ino, type, nextLow, nextHigh)) return false;
-        if (plus !== undefined && !isDotOrDotDot(bytes, start, length)) attach(plus, dir, ino);
+        if (plus !== undefined && !isDotOrDotDot(bytes, start, length)) attach(plus, dir, name, ino);
         return true;
       });
     } catch (error) {
@@ -69,7 +69,7 @@ export function directoryOperations(server: Ext4Server) {
   }
 
   /** Adds the inode to the record just written. A damaged inode leaves the name without one: the look-up will say why. */
-  function attach(plus: DirentPlusWriter, dir: Inode, ino: number): void {
+  function attach(plus: DirentPlusWriter, dir: Inode, name: Uint8Array, ino: number): void {
     let inode: Inode;
     try {
       inode = fs.entryInode(dir, ino);
@@ -78,6 +78,6 @@ export function directoryOperations(server: Ext4Server) {
       if (!isEngineError(error)) throw error;
       return;
     }
-    server.fillEntry(plus.entry, dir, inode);
+    server.fillEntry(plus.entry, dir, name, inode);
   }
 }

@@ -1,3 +1,4 @@
+import { errno, RenameFlag } from "@bulkhead/ext4";
 import type { Context, Handlers } from "@bulkhead/fuse";
 import type { Ext4Server } from "../server.js";
 
@@ -8,8 +9,12 @@ export function removalOperations(server: Ext4Server) {
   function rename(context: Context, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): number {
     const from = server.inode(context.nodeid);
     const to = server.inode(newDir);
+    if (server.refusesMove(from, name, to)) return -errno.ESTALE;
+    if ((flags & RenameFlag.exchange) !== 0 && server.refusesMove(to, newName, from)) return -errno.ESTALE;
     const { uid, gid } = context;
     fs.rename(from, name, to, newName, flags, { uid, gid, privileged: server.isPrivileged(context) });
+    server.movedNames.moved(from, name);
+    server.movedNames.moved(to, newName);
     server.changedDirectory(from);
     if (to !== from) server.changedDirectory(to);
     return 0;

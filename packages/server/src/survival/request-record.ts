@@ -1,3 +1,5 @@
+import { MOVED_NAMES } from "../moved-names.js";
+
 /** Where things are, in units of 8 bytes. */
 const At = {
   /** Bytes of the INIT request; 0 before it was answered. */
@@ -22,6 +24,7 @@ const At = {
  * has another one. After an upgrade, two versions may meet here.
  */
 const FORMAT = 1;
+const MOVED = 2048;
 const INIT = 4096;
 const MOST_INIT = 4096;
 const ADDED = INIT + MOST_INIT;
@@ -40,6 +43,8 @@ export function isResent(high: number): boolean {
 
 /** What is known of requests when a server has died: what INIT was asked, and which request was under way. */
 export class RequestRecord {
+  /** For MovedNames. */
+  readonly movedNames: Float64Array;
   readonly #numbers: Float64Array;
   readonly #bytes: Uint8Array;
   readonly #added: Uint32Array;
@@ -47,6 +52,7 @@ export class RequestRecord {
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     this.#bytes = bytes;
     this.#numbers = new Float64Array(bytes.buffer, bytes.byteOffset, ADDED / 8);
+    this.movedNames = new Float64Array(bytes.buffer, bytes.byteOffset + MOVED, MOVED_NAMES);
     this.#added = new Uint32Array(bytes.buffer, bytes.byteOffset + ADDED, (bytes.length - ADDED) / 4);
   }
 

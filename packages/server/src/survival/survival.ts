@@ -14,6 +14,8 @@ import { type Legacy, SurvivingSession } from "./surviving-session.js";
 export class Survival {
   /** What the kernel knows. */
   readonly lookups: LookupCounts;
+  /** What the kernel was not to believe in any more. */
+  readonly movedNames: Float64Array;
   /** For the engine. */
   readonly options: SurvivalOptions;
   readonly #record: RequestRecord;
@@ -31,6 +33,7 @@ export class Survival {
     const counts = new LookupCounts(new SharedCounts(lookups, (ino) => record.adds(ino)));
     this.#record = record;
     this.lookups = counts;
+    this.movedNames = record.movedNames;
     this.options = { region: changes, isInUse: (ino) => counts.mayBeKnown(ino) };
     if (record.isEnded) throw new Error("the server that had the mount before has ended it");
     if (record.init === undefined) return;

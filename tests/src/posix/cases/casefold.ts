@@ -1,7 +1,7 @@
 /** Directories in which names are found in any case. */
 import assert from "node:assert/strict";
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
-import { getInodeFlags, lstatx, rename, setInodeFlags } from "@bulkhead/linux";
+import { getInodeFlags, lstatx, Rename, rename, setInodeFlags } from "@bulkhead/linux";
 import { O } from "../calls.js";
 import { group, needing, type Run } from "../case.js";
 import { refused } from "../expect.js";
@@ -69,6 +69,30 @@ export const casefold = group("casefold", {
     rename(`${path}/new`, `${path}/OLD`);
     assert.equal(readdirSync(path).length, 1);
     assert.equal(readFileSync(`${path}/old`, "latin1"), "new");
+  }),
+  "what comes from where case matters is gone in every case once it is removed": asked((s) => {
+    const path = folded(s);
+    s.file("Name");
+    rename(s.path("Name"), `${path}/Name`);
+    unlinkSync(`${path}/nAME`);
+    assert.equal(existsSync(`${path}/Name`), false);
+    s.file("folded/Name", "new");
+    assert.equal(readFileSync(`${path}/name`, "latin1"), "new");
+  }),
+  "what is exchanged with a name elsewhere is gone in every case once it is removed": asked((s) => {
+    const path = folded(s);
+    for (const name of ["Here", "There", "folded/Inside", "folded/Within"]) s.file(name);
+    rename(s.path("Here"), `${path}/Inside`, Rename.EXCHANGE);
+    rename(`${path}/Within`, s.path("There"), Rename.EXCHANGE);
+    for (const name of ["inside", "within"]) unlinkSync(`${path}/${name}`);
+    for (const name of ["Inside", "Within"]) assert.equal(existsSync(`${path}/${name}`), false, name);
+  }),
+  "what a directory did not hold is found in any case after it has become such a one": asked((s) => {
+    assert.equal(existsSync(`${s.folder("folded")}/Name`), false);
+    const fd = s.open(s.path("folded"), O.RDONLY);
+    setInodeFlags(fd, (getInodeFlags(fd) | CASEFOLD) >>> 0);
+    s.file("folded/name");
+    assert.equal(existsSync(s.path("folded/Name")), true);
   }),
   "a new directory inherits it": asked((s) => {
     const path = folded(s);
