@@ -75,7 +75,6 @@ export class Ext4Server {
   readonly fs: FileSystem;
   readonly host: IomapHost<Inode>;
   readonly mappings: EngineMappings;
-  readonly movedNames: MovedNames;
   /** Whether anything can be changed. */
   readonly writable: boolean;
   /** Whether the kernel keeps size and times of files that it writes, as it does with its cache for writing. */
@@ -100,6 +99,7 @@ export class Ext4Server {
   readonly #blockSize: number;
   readonly #accessTimer: AccessTimer;
   readonly #stale: StaleAttributes | undefined;
+  readonly #movedNames: MovedNames;
 
   constructor(fs: FileSystem, options: ServerOptions = {}) {
     this.fs = fs;
@@ -110,7 +110,7 @@ export class Ext4Server {
     this.#lookups = this.writable ? (options.lookups ?? new LookupCounts()) : undefined;
     const { accessTimes = "relatime", directoryAccessTimes = true } = options;
     this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
-    this.movedNames = new MovedNames(options.movedNames);
+    this.#movedNames = new MovedNames(options.movedNames);
     const { after } = options;
     this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
     const devices = new DeviceRegistry();
@@ -173,11 +173,12 @@ export class Ext4Server {
   }
 
   /**
-   * How long the kernel may believe in a name of `dir`, in seconds. It compares bytes: where case does not matter, it does not know
-   * which of the names that it remembers come and go with another.
+   * How long the kernel may believe in a name, in seconds. It compares bytes: where case does not matter, it does not know which of the
+   * names that it remembers come and go with another.
    */
-  #validity(dir: Inode): number {
-    return this.writable && dir.has(InodeFlag.casefold) ? 0 : VALID_SECONDS;
+  #validity(dir: Inode, name: Uint8Array): number {
+    const isAsked = this.writable && (dir.has(InodeFlag.casefold) || this.#movedNames.has(dir, name));
+    return isAsked ? 0 : VALID_SECONDS;
   }
 
   /** How long it may believe that a name is not there: a directory that is empty by then may become one where case does not matter. */
@@ -185,17 +186,18 @@ export class Ext4Server {
     return this.writable && this.fs.volume.features.casefold ? 0 : VALID_SECONDS;
   }
 
-  /** Whether the kernel has to look up a name of `dir` once more before it moves it to `target`, where it may not believe in it. */
-  refusesMove(dir: Inode, name: Uint8Array, target: Inode): boolean {
-    if (this.#options.asksAgain !== true || this.#validity(dir) <= this.#validity(target)) return false;
-    return this.movedNames.refuses(dir, name);
+  /** Whether the kernel has to look a name up once more before it moves it to where it may not believe in it for as long. */
+  refusesMove(dir: Inode, name: Uint8Array, newDir: Inode, newName: Uint8Array): boolean {
+    if (this.#options.asksAgain !== true || this.#validity(dir, name) <= this.#validity(newDir, newName)) return false;
+    this.#movedNames.add(dir, name);
+    return true;
   }
 
   /** Fills a zeroed fuse_entry_out of a name in `dir`; the kernel then holds one look-up more on the inode. */
   fillEntry(out: View<typeof FuseEntryOut>, dir: Inode, name: Uint8Array, inode: Inode): void {
     out.nodeid = this.nodeId(inode.ino);
     out.generation = inode.generation;
-    out.entry_valid = this.movedNames.has(dir, name) ? 0 : this.#validity(dir);
+    out.entry_valid = this.#validity(dir, name);
     out.attr_valid = VALID_SECONDS;
     this.fillAttributes(out.attr, inode);
     this.#lookups?.add(inode.ino);

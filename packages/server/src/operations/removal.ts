@@ -9,12 +9,10 @@ export function removalOperations(server: Ext4Server) {
   function rename(context: Context, name: Uint8Array, newDir: number, newName: Uint8Array, flags: number): number {
     const from = server.inode(context.nodeid);
     const to = server.inode(newDir);
-    if (server.refusesMove(from, name, to)) return -errno.ESTALE;
-    if ((flags & RenameFlag.exchange) !== 0 && server.refusesMove(to, newName, from)) return -errno.ESTALE;
+    if (server.refusesMove(from, name, to, newName)) return -errno.ESTALE;
+    if ((flags & RenameFlag.exchange) !== 0 && server.refusesMove(to, newName, from, name)) return -errno.ESTALE;
     const { uid, gid } = context;
     fs.rename(from, name, to, newName, flags, { uid, gid, privileged: server.isPrivileged(context) });
-    server.movedNames.moved(from, name);
-    server.movedNames.moved(to, newName);
     server.changedDirectory(from);
     if (to !== from) server.changedDirectory(to);
     return 0;
