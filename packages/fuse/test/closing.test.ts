@@ -4,7 +4,7 @@ import { fstatSync } from "node:fs";
 import { describe, it } from "node:test";
 import { DeviceTransport, SocketTransport, ThreadPlacement, Wakeup } from "@bulkhead/fuse";
 import { SocketChannel } from "@bulkhead/fuse/client";
-import { close, SocketType, socketpair } from "@bulkhead/linux";
+import { close, Errno, MessageFlag, recv, SocketType, socketpair } from "@bulkhead/linux";
 
 const pair = () => socketpair(SocketType.SEQPACKET);
 
@@ -45,4 +45,17 @@ describe("closing twice", { skip: process.platform !== "linux" && "descriptors a
       }
     });
   }
+
+  it("a wakeup that is closed writes to nobody else's", () => {
+    const wakeup = new Wakeup();
+    wakeup.close();
+    const ends = pair();
+    try {
+      wakeup.wake();
+      wakeup.stop();
+      for (const end of ends) assert.equal(recv(end, new Uint8Array(8), 0, 8, MessageFlag.DONTWAIT), -Errno.EAGAIN);
+    } finally {
+      for (const end of ends) close(end);
+    }
+  });
 });

@@ -5,6 +5,9 @@ export interface Clock {
 
 export const monotonic: Clock = { now: () => performance.now() };
 
+/** What poll(2) takes. */
+const LONGEST_WAIT = 0x7fff_ffff;
+
 interface Timer {
   readonly due: number;
   readonly run: () => void;
@@ -33,10 +36,10 @@ export class Timers {
     };
   }
 
-  /** Milliseconds until the next is due, 0 if one is; −1 if there is none. */
+  /** Milliseconds until the next is due, or until it is to be asked again, 0 if one is; −1 if there is none. */
   wait(): number {
     const next = this.#timers[0];
-    return next === undefined ? -1 : Math.max(0, Math.ceil(next.due - this.clock.now()));
+    return next === undefined ? -1 : Math.min(Math.max(0, Math.ceil(next.due - this.clock.now())), LONGEST_WAIT);
   }
 
   /** Runs what is due, but nothing that these schedule anew. */

@@ -23,9 +23,9 @@ export class Wakeup {
     return this.handle.fd;
   }
 
-  /** The loop leaves its sleep and calls its `onWake`. */
+  /** The loop leaves its sleep and calls its `onWake`. Nothing once this is closed: the number may be another file's by then. */
   wake(): void {
-    eventfdSignal(this.fd);
+    if (!this.#isClosed) eventfdSignal(this.fd);
   }
 
   /** The loop returns as soon as it has answered what it is at. */

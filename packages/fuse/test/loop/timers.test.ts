@@ -42,3 +42,9 @@ test("a cancelled timer does not run, and one set by a timer waits for the next 
   timers.runDue();
   assert.deepEqual(ran, ["nested"]);
 });
+
+test("no wait is longer than poll takes: a timer far off is asked about again", () => {
+  const { timers } = manual();
+  timers.after(30 * 86_400_000, () => {});
+  assert.equal(timers.wait(), 2 ** 31 - 1);
+});
