@@ -1,3 +1,5 @@
+import { onProcess } from "./process-events.js";
+
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
@@ -6,14 +8,16 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  */
 export class EndingSignals {
   #caught: NodeJS.Signals[] = [];
-  #deliver: (() => void) | undefined;
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
-    this.#caught.push(signal);
-    this.#deliver?.();
-  };
+  #deliver: ((signal: NodeJS.Signals) => void) | undefined;
+  readonly #releases: readonly (() => void)[];
 
   constructor() {
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    this.#releases = SIGNALS.map((signal) =>
+      onProcess(signal, () => {
+        this.#caught.push(signal);
+        this.#deliver?.(signal);
+      }),
+    );
   }
 
   /** The first that came. */
@@ -22,13 +26,13 @@ export class EndingSignals {
   }
 
   /** Has `end` called for each one, those that came before included. */
-  deliverTo(end: () => void): void {
+  deliverTo(end: (signal: NodeJS.Signals) => void): void {
     this.#deliver = end;
-    for (const _ of this.#caught) end();
+    for (const signal of this.#caught) end(signal);
   }
 
   /** Gives the signals back their usual meaning. */
   release(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    for (const release of this.#releases) release();
   }
 }
