@@ -27,9 +27,13 @@ export class LeasedTransport extends DeviceTransport {
     }
   }
 
-  /** Ends the lease, in the thread that owns the descriptor and closes it next. */
-  static end(state: SharedArrayBuffer): void {
+  /** Ends the lease. Whether it was not over before: whoever ended it closes the descriptor next. */
+  static end(state: SharedArrayBuffer): boolean {
     const lease = new Int32Array(state);
-    while (Atomics.compareExchange(lease, 0, FREE, CLOSED) === WRITING) Atomics.wait(lease, 0, WRITING);
+    for (;;) {
+      const was = Atomics.compareExchange(lease, 0, FREE, CLOSED);
+      if (was !== WRITING) return was === FREE;
+      Atomics.wait(lease, 0, WRITING);
+    }
   }
 }

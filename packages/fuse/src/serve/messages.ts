@@ -12,14 +12,17 @@ export interface ServeTask {
   readonly follow: boolean;
 }
 
-/** Main to serving thread, once the file system was created and the mount made. */
+/** Main to serving thread, once the file system was created. */
 export interface MountedMessage {
-  readonly fd: number;
+  /** Undefined: there is no mount, and nothing to serve. */
+  readonly fd: number | undefined;
 }
 
-/** Serving to main thread, in this order; `log` at any time. */
+/** Serving to main thread, in this order; `log` and `output` at any time. */
 export type ServeMessage =
   | { readonly kind: "created" }
   | { readonly kind: "serving" }
-  | { readonly kind: "ended"; readonly end: LoopEnd }
+  | { readonly kind: "ended"; readonly end: LoopEnd | "unused" }
+  /** What was written to the serving thread's own standard output or error. */
+  | { readonly kind: "output"; readonly stream: "stdout" | "stderr"; readonly chunks: readonly (string | Uint8Array)[] }
   | { readonly kind: "log"; readonly text: string };

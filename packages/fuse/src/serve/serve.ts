@@ -1,4 +1,5 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
+import { close } from "@bulkhead/linux";
 import { Wakeup } from "../loop/wakeup.js";
 import { detach } from "../mount/detach.js";
 import { isMounted, type Mounted, mountFuse, setDirtyLimit, setReadAhead, unmount } from "../mount/mount.js";
@@ -6,6 +7,7 @@ import type { MountOptions } from "../mount/options.js";
 import { Notifier } from "../notify.js";
 import { LeasedTransport } from "./lease.js";
 import type { MountedMessage, ServeMessage, ServeTask } from "./messages.js";
+import { onProcess } from "./process-events.js";
 import { EndingSignals } from "./signals.js";
 
 export interface ServeOptions<Data = unknown> {
@@ -75,7 +77,7 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     workerData: task,
     resourceLimits: options.resourceLimits ?? {},
   });
-  const serving = new ServingThread(worker, wakeup, log);
+  const serving = new ServingThread(worker, wakeup, task.lease, log);
   try {
     await serving.reached("created");
     const signals = (options.signals ?? true) ? new EndingSignals() : undefined;
@@ -85,8 +87,9 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     const served = offer(serving, mounted, task.lease, options.graceMs ?? 5000);
     // A second signal does not wait for open files.
     let signalled = false;
-    signals?.deliverTo(() => {
-      void (signalled ? served.stop() : served.unmount()).catch(noop);
+    signals?.deliverTo((signal) => {
+      const ending = signalled ? served.stop() : served.unmount();
+      ending.catch((error: Error) => log(`after ${signal}: ${error.message}`));
       signalled = true;
     });
     try {
@@ -112,33 +115,45 @@ class ServingThread {
   readonly wakeup: Wakeup;
   readonly #worker: Worker;
   readonly #passed = new Set<string>();
-  #adopted = false;
+  /** Of the device, once the thread has it. */
+  #fd: number | undefined;
   #waiting: (() => void) | undefined;
 
-  constructor(worker: Worker, wakeup: Wakeup, log: (message: string) => void) {
+  constructor(worker: Worker, wakeup: Wakeup, lease: SharedArrayBuffer, log: (message: string) => void) {
     this.wakeup = wakeup;
     this.#worker = worker;
     let last = "the kernel's INIT was refused";
     worker.on("message", (message: ServeMessage) => {
-      if (message.kind === "log") {
-        last = message.text;
-        log(last);
-      } else {
-        this.#passed.add(message.kind === "ended" ? message.end : message.kind);
+      switch (message.kind) {
+        case "log":
+          last = message.text;
+          log(last);
+          break;
+        case "output":
+          for (const chunk of message.chunks) process[message.stream].write(chunk);
+          break;
+        case "ended":
+          this.#passed.add(message.end);
+          // What its event loop still has to do may be anything, and nobody is there to end it.
+          if (message.end === "unused") void worker.terminate();
+          break;
+        default:
+          this.#passed.add(message.kind);
       }
       this.#waiting?.();
     });
     // A thread asleep in poll cannot be terminated: without this, process.exit() would wait for it for ever.
-    const leave = () => wakeup.stop();
-    process.on("exit", leave);
+    const forget = onProcess("exit", () => wakeup.stop());
     this.finished = new Promise((resolve, reject) => {
       worker.once("error", reject);
-      worker.once("exit", () => {
-        process.off("exit", leave);
+      worker.once("exit", (code) => {
+        forget();
         wakeup.close();
+        // A thread that ran out of memory, or called process.exit(), closes nothing, and whoever asked it would wait for ever.
+        if (this.#fd !== undefined && LeasedTransport.end(lease)) close(this.#fd);
         if (this.#passed.has("refused")) reject(new Error(last));
-        else if (this.#passed.has("unmounted") || this.#passed.has("stopped") || !this.#adopted) resolve();
-        else reject(new Error("the serving thread ended without a word"));
+        else if (["unmounted", "stopped", "unused"].some((end) => this.#passed.has(end))) resolve();
+        else reject(new Error(`the serving thread ended without a word, with code ${code}`));
       });
     });
     this.finished.catch(noop).finally(() => this.#waiting?.());
@@ -158,15 +173,18 @@ class ServingThread {
 
   /** The thread serves `fd` from here on, and closes it. */
   adopt(fd: number): void {
-    this.#adopted = true;
-    const message: MountedMessage = { fd };
-    this.#worker.postMessage(message);
+    this.#fd = fd;
+    this.#tell({ fd });
   }
 
   stop(): Promise<void> {
     this.wakeup.stop();
-    if (!this.#adopted) void this.#worker.terminate();
+    if (this.#fd === undefined) this.#tell({ fd: undefined });
     return this.finished;
+  }
+
+  #tell(message: MountedMessage): void {
+    this.#worker.postMessage(message);
   }
 }
 
@@ -186,7 +204,13 @@ function offer(serving: ServingThread, mounted: Mounted, lease: SharedArrayBuffe
     notifier: new Notifier(new LeasedTransport(mounted.fd, lease)),
     finished: serving.finished,
     wake: () => serving.wakeup.wake(),
-    unmount: () => (ending ??= end()),
+    unmount: () => {
+      ending ??= end().catch((error) => {
+        ending = undefined; // may succeed another time
+        throw error;
+      });
+      return ending;
+    },
     stop: () => serving.stop(),
   };
 }

@@ -18,6 +18,14 @@ const task = workerData as ServeTask;
 const tell = (message: ServeMessage) => port.postMessage(message);
 const log = (text: string) => tell({ kind: "log", text });
 
+// Node's own streams of a worker take one chunk and then wait for a turn of its event loop, which comes when serving has ended.
+for (const stream of ["stdout", "stderr"] as const) {
+  process[stream]._writev = (chunks, done) => {
+    tell({ kind: "output", stream, chunks: chunks.map(({ chunk }) => chunk) });
+    done();
+  };
+}
+
 const timers = new Timers();
 let transport: DeviceTransport | undefined;
 let notifier: Notifier | undefined;
@@ -36,10 +44,17 @@ const fileSystem: FileSystem = await create(task.data, {
 });
 setThreadName("fuse-serve");
 port.once("message", ({ fd }: MountedMessage) => {
-  let end: LoopEnd;
+  const end = fd === undefined ? "unused" : serve(fd);
+  fileSystem.close?.();
+  tell({ kind: "ended", end });
+  port.close();
+});
+tell({ kind: "created" });
+
+function serve(fd: number): LoopEnd {
   transport = new DeviceTransport(fd);
   try {
-    end = new ServingLoop({
+    return new ServingLoop({
       session: new Session(fileSystem.handlers, {
         log: (text, error) => log(explain(text, error)),
         ...fileSystem.session,
@@ -57,14 +72,9 @@ port.once("message", ({ fd }: MountedMessage) => {
     }).run();
   } finally {
     // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
-    LeasedTransport.end(task.lease);
-    transport.close();
+    if (LeasedTransport.end(task.lease)) transport.close();
   }
-  fileSystem.close?.();
-  tell({ kind: "ended", end });
-  port.close();
-});
-tell({ kind: "created" });
+}
 
 function explain(text: string, error: unknown): string {
   if (error === undefined) return text;

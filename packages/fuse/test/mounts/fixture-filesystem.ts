@@ -22,11 +22,13 @@ export const Cell = {
   RETRIEVED_SIZE: 6,
   RETRIEVED_BYTE: 7,
   KERNEL_MINOR: 8,
-  /** The next wake-up throws. */
+  /** The next wake-up throws (1), ends the thread (2), or says so (3). */
   CRASH: 9,
   /** READs are not answered. */
   HOLD: 10,
   CLOSED: 11,
+  /** The process stays when serving has ended. */
+  LINGER: 12,
   COUNT: 16,
 } as const;
 
@@ -114,7 +116,10 @@ export default function fixture(buffer: SharedArrayBuffer, services: Services): 
   return {
     handlers: fixtureHandlers(state, services),
     onWake() {
-      if (Atomics.load(state, Cell.CRASH)) throw new Error("crashed as told");
+      const how = Atomics.load(state, Cell.CRASH);
+      if (how === 1) throw new Error("crashed as told");
+      if (how === 2) process.exit(3);
+      if (how === 3) for (const line of ["one", "two", "three"]) console.error(line);
     },
     close() {
       Atomics.store(state, Cell.CLOSED, 1);

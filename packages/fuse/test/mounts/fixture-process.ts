@@ -1,4 +1,5 @@
 /** Serves the fixture in a process of its own; the test speaks to it over IPC. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type MountOptions, mountAndServe, type Notifier, unmount } from "../../src/index.js";
 import { Cell } from "./fixture-filesystem.js";
 
@@ -7,7 +8,7 @@ export type Command =
   | { readonly do: "set"; readonly cell: number; readonly value: number }
   | { readonly do: "get"; readonly cell: number }
   | { readonly do: "notify"; readonly method: keyof Notifier; readonly args: readonly (number | string | number[])[] }
-  | { readonly do: "wake" | "unmount" | "exit" | "throw" | "stop" };
+  | { readonly do: "wake" | "unmount" | "retry" | "exit" | "throw" | "stop" };
 
 if (process.argv.length < 3) throw new Error("usage: fixture-process MOUNTPOINT [OPTIONS [GRACE]]");
 const [mountpoint = "", mountJson = "{}", graceMs = "500"] = process.argv.slice(2);
@@ -26,7 +27,7 @@ const served = await mountAndServe({
 });
 
 const encoder = new TextEncoder();
-function perform(command: Command): number {
+function perform(command: Command): number | Promise<number> {
   switch (command.do) {
     case "set":
       return Atomics.store(state, command.cell, command.value);
@@ -43,6 +44,11 @@ function perform(command: Command): number {
     case "unmount":
       unmount(mountpoint);
       return 0;
+    case "retry":
+      return served.unmount().then(
+        () => 0,
+        () => 1,
+      );
     case "stop":
       void served.stop();
       return 0;
@@ -55,7 +61,10 @@ function perform(command: Command): number {
       return 0;
   }
 }
-process.on("message", (command: Command) => process.send?.({ result: perform(command) }));
+process.on("message", async (command: Command) => {
+  const result = await perform(command);
+  if (process.connected) process.send?.({ result });
+});
 // The test is gone: leave nothing mounted.
 const orphaned = () => void served.unmount();
 process.once("disconnect", orphaned);
@@ -67,5 +76,6 @@ try {
   process.stderr.write(`${String(error)}\n`);
   process.exitCode = 5;
 }
+while (Atomics.load(state, Cell.LINGER) !== 0 && process.connected) await sleep(5);
 process.off("disconnect", orphaned);
 if (process.connected) process.disconnect();

@@ -11,6 +11,7 @@ import {
   abortConnection,
   findMount,
   isOnDevice,
+  mountAndServe,
   mountFuse,
   setDirtyLimit,
   setReadAhead,
@@ -137,27 +138,42 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
     );
   });
 
-  test("a crash of the serving thread fails waiting requests at once, and is reported", async () => {
-    const it = await start();
-    await it.set(Cell.HOLD, 1);
-    await it.set(Cell.CRASH, 1);
-    const reader = spawn("head", ["-c1", it.path("file")], { stdio: ["ignore", "ignore", "pipe"] });
-    let said = "";
-    reader.stderr.on("data", (chunk) => {
-      said += chunk;
+  for (const [what, crash, report] of [
+    ["crash", 1, /crashed as told/],
+    ["process.exit", 2, /ended without a word, with code 3/],
+  ] as const) {
+    test(`a ${what} in the serving thread fails waiting requests at once, and is reported`, async () => {
+      const it = await start();
+      await it.set(Cell.HOLD, 1);
+      await it.set(Cell.CRASH, crash);
+      const reader = spawn("head", ["-c1", it.path("file")], { stdio: ["ignore", "ignore", "pipe"] });
+      let said = "";
+      reader.stderr.on("data", (chunk) => {
+        said += chunk;
+      });
+      const ended = once(reader, "close");
+      for (let i = 0; i < 200 && (await it.get(Cell.READS)) === 0; i++);
+      await it.set(Cell.LINGER, 1);
+      it.child.send({ do: "wake" });
+      // Aborted: "Software caused connection abort", or "Transport endpoint is not connected" if it was not yet read.
+      await within(ended, "the reader's end");
+      assert.match(said, /abort|not connected/);
+      await it.set(Cell.LINGER, 0);
+      assert.equal(await it.end(), 5);
+      assert.match(it.stderr, report);
+      assert.equal(
+        errorOf(() => statSync(it.mountpoint)),
+        "ENOTCONN",
+      );
     });
-    const ended = once(reader, "close");
-    for (let i = 0; i < 200 && (await it.get(Cell.READS)) === 0; i++);
+  }
+
+  test("what its handlers print is seen at once", async () => {
+    const it = await start();
+    await it.set(Cell.CRASH, 3);
     it.child.send({ do: "wake" });
-    // Aborted: "Software caused connection abort", or "Transport endpoint is not connected" if it was not yet read.
-    await within(ended, "the reader's end");
-    assert.match(said, /abort|not connected/);
-    assert.equal(await it.end(), 5);
-    assert.match(it.stderr, /crashed as told/);
-    assert.equal(
-      errorOf(() => statSync(it.mountpoint)),
-      "ENOTCONN",
-    );
+    for (let i = 0; i < 200 && !it.stderr.includes("three"); i++) await sleep(5);
+    assert.equal(it.stderr, "one\ntwo\nthree\n");
   });
 
   test("an aborted connection fails what waits, and leaves a dead mount", async () => {
@@ -272,6 +288,27 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
 
   test("options the kernel refuses are an error, and nothing is left", async () => {
     await assert.rejects(Fixture.start({ maxRead: -1 }), /EINVAL/);
+  });
+
+  test("a file system that is not mounted after all is closed", async () => {
+    const state = new Int32Array(new SharedArrayBuffer(4 * Cell.COUNT));
+    const module = new URL("./fixture-filesystem.js", import.meta.url);
+    await assert.rejects(mountAndServe({ mountpoint: "/nowhere/at/all", module, data: state.buffer }), /ENOENT/);
+    assert.equal(Atomics.load(state, Cell.CLOSED), 1);
+  });
+
+  test("what is mounted on top keeps it, which a signal says, and goes first", async () => {
+    const it = await start();
+    const on = (program: string, ...args: string[]) => spawnSync(program, [...args, it.mountpoint]).status;
+    assert.equal(on("mount", "-t", "tmpfs", "-n", "none"), 0);
+    it.child.kill("SIGINT");
+    for (let i = 0; i < 200 && it.stderr === ""; i++) await sleep(5);
+    assert.match(it.stderr, /after SIGINT: something else is mounted on/);
+    assert.notEqual(await it.do({ do: "retry" }), 0);
+    assert.equal(on("umount"), 0);
+    assert.equal(readFileSync(it.path("file")).length, 16384);
+    it.child.send({ do: "retry" });
+    assert.equal(await it.end(), 0);
   });
 });
 
