@@ -57,7 +57,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     stat -c '%h %F' b s; ln b d/e; mkdir d; ln d d2; ln -P s s2; stat -c '%h %F' s s2`,
   "modes, owners and times": `
     touch a; chmod 4751 a; stat -c '%a' a; chown 12:34 a; stat -c '%a %u:%g' a; chgrp 56 a; chmod g+s a; stat -c '%a' a
-    touch -d '2001-02-03 04:05:06.123456789' a; stat -c '%y %x' a; touch -a -d 2010-01-01 a; stat -c '%y' a
+    touch -d '2001-02-03 04:05:06.123456789' a; stat -c '%y %x' a; touch -a -d 2010-01-01 a; stat -c '%y' a; touch -d 1960-02-03 a; stat -c '%y %Y' a
     ln -s a s; chown -h 7:8 s; stat -c '%u:%g' s a; touch -h -d 1999-09-09 s; stat -c '%y' s; mkdir d; chmod 1777 d; stat -c '%a' d`,
   "fifos, sockets and devices": `
     mkfifo p; mknod c c 1 3; mknod b b 259 70000; stat -c '%F %t %T' p c b; (echo through > p &); cat p`,

@@ -47,11 +47,6 @@ export function kindOfEntryType(type: number): FileKind {
   return kinds.get(type << 12) ?? "unknown";
 }
 
-/** Seconds on the wire are 64 bits with a sign, in two halves. */
-function time(low: number, high: number, nanoseconds: number): Timestamp {
-  return { seconds: (high | 0) * 2 ** 32 + low, nanoseconds };
-}
-
 export function statsOf(attr: View<typeof FuseAttr>): Stats {
   const { mode, rdev } = attr;
   return {
@@ -65,9 +60,9 @@ export function statsOf(attr: View<typeof FuseAttr>): Stats {
     blocks: attr.blocks,
     blockSize: attr.blksize,
     device: { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) },
-    atime: time(attr.atimeLo, attr.atimeHi, attr.atimensec),
-    mtime: time(attr.mtimeLo, attr.mtimeHi, attr.mtimensec),
-    ctime: time(attr.ctimeLo, attr.ctimeHi, attr.ctimensec),
+    atime: { seconds: attr.atime, nanoseconds: attr.atimensec },
+    mtime: { seconds: attr.mtime, nanoseconds: attr.mtimensec },
+    ctime: { seconds: attr.ctime, nanoseconds: attr.ctimensec },
   };
 }
 

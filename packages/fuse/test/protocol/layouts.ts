@@ -1,17 +1,18 @@
 /**
  * The structures as the FUSE ABI reference prints them (sizeof and offsetof of the kernel headers): the word the tests
- * take against ours. `name size layout`, a layout being `offset type name` separated by dots.
+ * take against ours. `name size layout`, a layout being `offset type name` separated by dots. Seconds are u64 there, and i64 here: the
+ * kernel takes them for signed.
  */
 export const LAYOUTS = `
 fuse_in_header 40 0 u32 len · 4 u32 opcode · 8 u64 unique · 16 u64 nodeid · 24 u32 uid · 28 u32 gid · 32 u32 pid · 36 u16 total_extlen · 38 u16 padding
 fuse_out_header 16 0 u32 len · 4 i32 error · 8 u64 unique
 fuse_init_in 64 0 u32 major · 4 u32 minor · 8 u32 max_readahead · 12 u32 flags · 16 u32 flags2 · 20 u32[11] unused
 fuse_init_out 64 0 u32 major · 4 u32 minor · 8 u32 max_readahead · 12 u32 flags · 16 u16 max_background · 18 u16 congestion_threshold · 20 u32 max_write · 24 u32 time_gran · 28 u16 max_pages · 30 u16 map_alignment · 32 u32 flags2 · 36 u32 max_stack_depth · 40 u16 request_timeout · 42 u16[11] unused
-fuse_attr 88 0 u64 ino · 8 u64 size · 16 u64 blocks · 24 u64 atime · 32 u64 mtime · 40 u64 ctime · 48 u32 atimensec · 52 u32 mtimensec · 56 u32 ctimensec · 60 u32 mode · 64 u32 nlink · 68 u32 uid · 72 u32 gid · 76 u32 rdev · 80 u32 blksize · 84 u32 flags
+fuse_attr 88 0 u64 ino · 8 u64 size · 16 u64 blocks · 24 i64 atime · 32 i64 mtime · 40 i64 ctime · 48 u32 atimensec · 52 u32 mtimensec · 56 u32 ctimensec · 60 u32 mode · 64 u32 nlink · 68 u32 uid · 72 u32 gid · 76 u32 rdev · 80 u32 blksize · 84 u32 flags
 fuse_entry_out 128 0 u64 nodeid · 8 u64 generation · 16 u64 entry_valid · 24 u64 attr_valid · 32 u32 entry_valid_nsec · 36 u32 attr_valid_nsec · 40 fuse_attr attr
 fuse_attr_out 104 0 u64 attr_valid · 8 u32 attr_valid_nsec · 12 u32 dummy · 16 fuse_attr attr
 fuse_getattr_in 16 0 u32 getattr_flags · 4 u32 dummy · 8 u64 fh
-fuse_setattr_in 88 0 u32 valid · 4 u32 padding · 8 u64 fh · 16 u64 size · 24 u64 lock_owner · 32 u64 atime · 40 u64 mtime · 48 u64 ctime · 56 u32 atimensec · 60 u32 mtimensec · 64 u32 ctimensec · 68 u32 mode · 72 u32 unused4 · 76 u32 uid · 80 u32 gid · 84 u32 unused5
+fuse_setattr_in 88 0 u32 valid · 4 u32 padding · 8 u64 fh · 16 u64 size · 24 u64 lock_owner · 32 i64 atime · 40 i64 mtime · 48 i64 ctime · 56 u32 atimensec · 60 u32 mtimensec · 64 u32 ctimensec · 68 u32 mode · 72 u32 unused4 · 76 u32 uid · 80 u32 gid · 84 u32 unused5
 fuse_statx_in 24 0 u32 getattr_flags · 4 u32 reserved · 8 u64 fh · 16 u32 sx_flags · 20 u32 sx_mask
 fuse_statx_out 288 0 u64 attr_valid · 8 u32 attr_valid_nsec · 12 u32 flags · 16 u64[2] spare · 32 fuse_statx stat
 fuse_sx_time 16 0 i64 tv_sec · 8 u32 tv_nsec · 12 i32 reserved

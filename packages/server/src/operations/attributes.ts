@@ -11,13 +11,9 @@ export function fillAttributes(out: View<typeof FuseAttr>, inode: Inode, blockSi
   out.ino = inode.ino;
   out.size = inode.size;
   out.blocks = inode.statBlocks;
-  // Seconds before 1970 are negative; the wire has u64, and the kernel reads the bits as signed.
-  out.atimeLo = inode.atime;
-  out.atimeHi = Math.floor(inode.atime / 2 ** 32);
-  out.mtimeLo = inode.mtime;
-  out.mtimeHi = Math.floor(inode.mtime / 2 ** 32);
-  out.ctimeLo = inode.ctime;
-  out.ctimeHi = Math.floor(inode.ctime / 2 ** 32);
+  out.atime = inode.atime;
+  out.mtime = inode.mtime;
+  out.ctime = inode.ctime;
   out.atimensec = inode.atimeNanoseconds;
   out.mtimensec = inode.mtimeNanoseconds;
   out.ctimensec = inode.ctimeNanoseconds;

@@ -92,18 +92,18 @@ export function setattrOperations(server: Ext4Server) {
       changes.atime = now.seconds;
       changes.atimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.ATIME) !== 0) {
-      changes.atime = storable(inode, request.atimeLo, request.atimeHi);
+      changes.atime = storable(inode, request.atime);
       changes.atimeNanoseconds = nanoseconds(inode, changes.atime, request.atimensec);
     }
     if ((valid & Fattr.MTIME_NOW) !== 0) {
       changes.mtime = now.seconds;
       changes.mtimeNanoseconds = now.nanoseconds;
     } else if ((valid & Fattr.MTIME) !== 0) {
-      changes.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
+      changes.mtime = storable(inode, request.mtime);
       changes.mtimeNanoseconds = nanoseconds(inode, changes.mtime, request.mtimensec);
     }
     if ((valid & Fattr.CTIME) !== 0) {
-      changes.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
+      changes.ctime = storable(inode, request.ctime);
       changes.ctimeNanoseconds = nanoseconds(inode, changes.ctime, request.ctimensec);
     }
     fs.setAttributes(inode, changes);
@@ -113,11 +113,11 @@ export function setattrOperations(server: Ext4Server) {
 /** The times of an inode without a name are for those who have it open; none of it has to reach the device. */
 function keepTimes(inode: Inode, request: View<typeof FuseSetattrIn>): void {
   if ((request.valid & Fattr.MTIME) !== 0) {
-    inode.mtime = storable(inode, request.mtimeLo, request.mtimeHi);
+    inode.mtime = storable(inode, request.mtime);
     inode.mtimeNanoseconds = nanoseconds(inode, inode.mtime, request.mtimensec);
   }
   if ((request.valid & Fattr.CTIME) !== 0) {
-    inode.ctime = storable(inode, request.ctimeLo, request.ctimeHi);
+    inode.ctime = storable(inode, request.ctime);
     inode.ctimeNanoseconds = nanoseconds(inode, inode.ctime, request.ctimensec);
   }
 }
@@ -127,9 +127,8 @@ const FIRST_SECOND = -(2 ** 31);
 const LAST_SECOND = 2 ** 34 - 2 ** 31 - 1;
 const LAST_SECOND_OF_SMALL = 2 ** 31 - 1;
 
-/** Seconds of a time on the wire, whose 64 bits are a signed number's; the nearest that the inode can hold. */
-function storable(inode: Inode, low: number, high: number): number {
-  const seconds = (high | 0) * 2 ** 32 + low;
+/** Of a time's seconds, the nearest that the inode can hold. */
+function storable(inode: Inode, seconds: number): number {
   return Math.max(FIRST_SECOND, Math.min(seconds, inode.hasCrtime ? LAST_SECOND : LAST_SECOND_OF_SMALL));
 }
 

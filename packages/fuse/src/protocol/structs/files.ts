@@ -41,6 +41,7 @@ export const FuseWriteIn = struct("fuse_write_in", 40, {
 });
 export const FuseWriteOut = struct("fuse_write_out", 8, { size: u32(0), padding: u32(4) });
 export const FuseFsyncIn = struct("fuse_fsync_in", 16, { fh: u64(0), fsync_flags: u32(8), padding: u32(12) });
+/** `end` is the last byte; of a lock to the end of the file 2^63 − 1, which only the halves keep: GETLK's reply is to have them. */
 export const FuseFileLock = struct("fuse_file_lock", 24, { start: u64(0), end: u64(8), type: u32(16), pid: u32(20) });
 export const FuseLkIn = struct("fuse_lk_in", 48, {
   fh: u64(0),

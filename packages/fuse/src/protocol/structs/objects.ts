@@ -1,13 +1,14 @@
 /** Structures of requests and replies about inodes, names and attributes. */
 import { array, i32, i64, nested, opaque64, struct, u16, u32, u64 } from "@bulkhead/linux/struct";
 
+/** Times are u64 in the kernel's header, and signed all the same: before 1970 they are negative. */
 export const FuseAttr = struct("fuse_attr", 88, {
   ino: u64(0),
   size: u64(8),
   blocks: u64(16),
-  atime: u64(24),
-  mtime: u64(32),
-  ctime: u64(40),
+  atime: i64(24),
+  mtime: i64(32),
+  ctime: i64(40),
   atimensec: u32(48),
   mtimensec: u32(52),
   ctimensec: u32(56),
@@ -41,9 +42,9 @@ export const FuseSetattrIn = struct("fuse_setattr_in", 88, {
   fh: u64(8),
   size: u64(16),
   lock_owner: opaque64(24),
-  atime: u64(32),
-  mtime: u64(40),
-  ctime: u64(48),
+  atime: i64(32),
+  mtime: i64(40),
+  ctime: i64(48),
   atimensec: u32(56),
   mtimensec: u32(60),
   ctimensec: u32(64),
