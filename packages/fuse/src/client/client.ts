@@ -218,7 +218,7 @@ export class FuseClient {
         const length = this.#receive(name, first, last);
         const { uniqueLo, uniqueHi } = this.#header.at(this.#replyView, 0);
         const index = (uniqueLo + uniqueHi * TWO_32 - start) / UNIQUE_STEP;
-        if (isAnswered.has(index)) continue;
+        if (isAnswered.has(index)) throw this.#lose("protocol", `the server answered one ${name} twice`);
         isAnswered.add(index);
         each(index, this.#decode(name, length, 0));
       }
@@ -339,7 +339,9 @@ export class FuseClient {
       this.forget();
       const { error } = this.call("DESTROY", this.#rootNode, {});
       const until = performance.now() + this.#timeout;
-      while (untilGone && this.#channel.receive(this.#reply, Math.max(0, until - performance.now())) > 0);
+      for (let left = this.#timeout; untilGone && left > 0; left = until - performance.now()) {
+        if (this.#channel.receive(this.#reply, left) <= 0) break;
+      }
       if (error !== 0 && error !== -Errno.ENOSYS) throw new FuseAnswerError("DESTROY", error);
     } finally {
       this.close();
@@ -393,6 +395,8 @@ export class FuseClient {
       const unique = uniqueLo + uniqueHi * TWO_32;
       if (unique >= first && unique <= last && unique % UNIQUE_STEP === 0) return length;
       this.#notified(length);
+      // Who says other things all the time has not answered either.
+      if (performance.now() >= until) throw this.#failed(-Errno.ETIMEDOUT, name);
     }
   }
 

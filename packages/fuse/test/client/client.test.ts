@@ -178,6 +178,32 @@ describe("a client refuses what a kernel refuses", () => {
     assert.throws(() => client.request("STATFS", ROOT, {}), { loss: "stalled", message: /within 0.05 s/ });
   });
 
+  for (const [what, loss, run] of [
+    ["a request", "stalled", (client: FuseClient) => client.request("STATFS", ROOT, {})],
+    ["the end of the connection", "closed", (client: FuseClient) => client.destroy({ untilGone: true })],
+  ] as const) {
+    test(`notifications without an end do not prolong ${what}`, () => {
+      const wire = channel((reply, operation) => (operation === "DESTROY" ? reply : undefined));
+      const started = performance.now();
+      const chatty: ClientChannel = {
+        send: wire.send.bind(wire),
+        receive(buffer, milliseconds) {
+          const answer = wire.receive(buffer, milliseconds);
+          if (answer > 0) return answer;
+          assert.ok(performance.now() - started < 2000, "it still listens");
+          buffer.set(at(Buffer.alloc(16), 0, 16, 4, 2));
+          return 16;
+        },
+        close: () => wire.close(),
+      };
+      const client = new FuseClient({ channel: chatty, timeout: 50 });
+      client.init();
+      if (loss === "stalled") assert.throws(() => run(client), { loss });
+      else run(client);
+      assert.equal(client.loss?.loss, loss);
+    });
+  }
+
   test("listings without an end, and names that no directory has", () => {
     const endless: ConstructorParameters<typeof Session>[0] = {
       READDIR(_context, _request, entries) {
@@ -330,6 +356,27 @@ describe("many questions at once", () => {
     };
     const client = new FuseClient({ channel: narrow, timeout: 5000 });
     assertAnswered(client);
+  });
+
+  test("one that is answered over and over, and the others not, ends the connection", () => {
+    const wire = channel((reply) => reply, handlers);
+    let first: Buffer | undefined;
+    let received = 0;
+    const stubborn: ClientChannel = {
+      send: wire.send.bind(wire),
+      receive(buffer, milliseconds) {
+        assert.ok(received++ < 1000, "it still listens");
+        const n = wire.receive(buffer, milliseconds);
+        if (received === 2) first = Buffer.from(buffer.subarray(0, n));
+        if (first === undefined) return n;
+        buffer.set(first);
+        return first.length;
+      },
+      close: () => wire.close(),
+    };
+    const client = new FuseClient({ channel: stubborn, timeout: 5000 });
+    client.init();
+    assert.throws(() => client.callAll("LSEEK", questions, () => {}), { loss: "protocol", message: /twice/ });
   });
 
   test("one that is not answered ends the connection", () => {
