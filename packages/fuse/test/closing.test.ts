@@ -46,6 +46,21 @@ describe("closing twice", { skip: process.platform !== "linux" && "descriptors a
     });
   }
 
+  for (const Transport of [DeviceTransport, SocketTransport]) {
+    it(`a closed ${Transport.name} writes to nobody else's`, () => {
+      const [theirs, ours] = pair();
+      const transport = new Transport(ours);
+      transport.close();
+      const others = somebodyElse();
+      try {
+        assert.equal(transport.write(new Uint8Array(16), 16), -Errno.ENODEV);
+      } finally {
+        others.close();
+        close(theirs);
+      }
+    });
+  }
+
   it("a wakeup that is closed writes to nobody else's", () => {
     const wakeup = new Wakeup();
     wakeup.close();

@@ -23,6 +23,7 @@ export class DeviceTransport implements Transport {
   }
 
   write(message: Uint8Array, length: number): number {
+    if (this.#isClosed) return -Errno.ENODEV; // the number may be another file's by now
     return write(this.fd, message, 0, length);
   }
 

@@ -21,6 +21,7 @@ export class SocketTransport implements Transport {
 
   /** Waits for room in the socket, so that a reply is never lost. */
   write(message: Uint8Array, length: number): number {
+    if (this.#isClosed) return -Errno.ENODEV; // the number may be another file's by now
     for (;;) {
       const n = send(this.fd, message, 0, length);
       if (n !== -Errno.EINTR) return n === -Errno.EPIPE ? -Errno.ENODEV : n;
