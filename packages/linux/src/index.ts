@@ -7,7 +7,7 @@ export * from "./credentials.js";
 export * from "./descriptor-xattr.js";
 export * from "./errno.js";
 export { LinuxError, orThrow } from "./error.js";
-export { eventLoopDescriptor } from "./event-loop.js";
+export { EventLoop } from "./event-loop.js";
 export * from "./file.js";
 export * from "./inode.js";
 export * from "./inode-flags.js";

@@ -127,7 +127,7 @@ export const createFileSystem = (
     posixAcl,
     iomap,
   }: ServeData,
-  { log, timers, notifier, transport }: Services,
+  { log, timers, notifier, transport }: Omit<Services, "reply" | "later">,
   { ioThread, survival: possible }: ServeExtras = {},
 ): ServedExt4 => {
   const survival = iomap === undefined ? possible : undefined;

@@ -4,10 +4,10 @@
  */
 import { isMainThread, Worker } from "node:worker_threads";
 import {
-  type CreateFileSystem,
   DeviceTransport,
   type FileSystem,
   Notifier,
+  type Services,
   ServingLoop,
   Session,
   Timers,
@@ -77,8 +77,11 @@ if (isMainThread) {
   process.stderr.write(`${why}\n`);
 }
 
-async function make(module: string, data: unknown, services: Parameters<CreateFileSystem>[1]): Promise<FileSystem> {
+/** Neither of the file systems answers later. */
+type Given = Omit<Services, "reply" | "later">;
+
+async function make(module: string, data: unknown, services: Given): Promise<FileSystem> {
   const path = module === "@bulkhead/example-hello" ? "../../../examples/hello/dist/main.js" : module;
-  const { default: create } = (await import(path)) as { default: CreateFileSystem };
+  const { default: create } = (await import(path)) as { default: (data: unknown, services: Given) => FileSystem };
   return create(data, services);
 }

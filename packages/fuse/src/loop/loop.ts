@@ -1,5 +1,6 @@
-import { Errno, errnoName, Poll, PollSet, pageAligned } from "@bulkhead/linux";
-import { FuseInHeader, FuseWriteIn } from "../protocol/index.js";
+import { Errno, type EventLoop, errnoName, Poll, PollSet, pageAligned } from "@bulkhead/linux";
+import { ReplyBuffer } from "../protocol/binding.js";
+import { type DeferredReply, encodeReply, FuseInHeader, FuseWriteIn } from "../protocol/index.js";
 import type { Session } from "../protocol/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { ClientFollower } from "./follow.js";
@@ -42,8 +43,13 @@ export interface LoopOptions {
   /** Called in the loop's thread, between requests, after another thread's `wakeup.wake()`. */
   readonly onWake?: () => void;
   readonly completions?: Completions | undefined;
-  /** Readable when the thread has to see to something else: `run` then returns, and is to be called again. See `eventLoopDescriptor`. */
+  /** Readable when the thread has to see to something else: `run` then returns, and is to be called again. */
   readonly events?: number;
+  /**
+   * Of the loop's thread, which is to have turns: `run` returns when it has something to do, and after requests were answered, which may
+   * have started something; and is to be called again after a turn.
+   */
+  readonly eventLoop?: Pick<EventLoop, "fd" | "wait"> | undefined;
   /** Negative errnos whose reason may be gone once the FORGETs have come that are queued: such requests are tried twice. */
   readonly untilForgotten?: readonly number[] | undefined;
   /** Called once, when the first round of requests has been answered and INIT was agreed on. */
@@ -51,7 +57,7 @@ export interface LoopOptions {
   readonly log?: (message: string) => void;
 }
 
-/** Why a loop returned. `refused`: INIT was answered with an error; `interrupted`: by `events`, and it has not ended. */
+/** Why a loop returned. `refused`: INIT was answered with an error; `interrupted`: by `events` or for `eventLoop`, and it has not ended. */
 export type LoopEnd = "unmounted" | "stopped" | "refused" | "interrupted";
 
 /** Where the data of a WRITE begins in a request: it may go to a device directly. */
@@ -75,6 +81,11 @@ export class ServingLoop {
   readonly #secondTries: SecondTries | undefined;
   readonly #spin: Spin;
   #isInterrupted = false;
+  #isAnnounced = false;
+  /** Requests were answered since `run` was called. */
+  #hasAnswered = false;
+  /** For replies that come later. */
+  #late: ReplyBuffer | undefined;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -88,14 +99,15 @@ export class ServingLoop {
     this.#ready.set(0, options.transport.fd, Poll.IN);
     this.#ready.set(1, this.wakeup.fd, Poll.IN);
     if (options.completions !== undefined) this.#ready.set(2, options.completions.fd, Poll.IN);
-    if (options.events !== undefined) this.#ready.set(3, options.events, Poll.IN);
+    const events = options.eventLoop?.fd ?? options.events;
+    if (events !== undefined) this.#ready.set(3, events, Poll.IN);
   }
 
-  /** Serves until the connection ends, `wakeup.stop()`, or `events`. @throws what a timer or `onWake` throws */
+  /** Serves until the connection ends, `wakeup.stop()`, or an interruption. @throws what a timer or `onWake` throws */
   run(): LoopEnd {
-    const { session, onServing, follower } = this.#options;
-    let announced = false;
+    const { session, onServing, follower, eventLoop } = this.#options;
     this.#isInterrupted = false;
+    this.#hasAnswered = false;
     try {
       for (;;) {
         const outcome = this.#burst();
@@ -106,17 +118,20 @@ export class ServingLoop {
         }
         if (outcome === -Errno.ENODEV) return "unmounted";
         if (this.#isInterrupted) return "interrupted";
-        if (outcome !== -Errno.EAGAIN) {
-          // Whoever never sleeps looks up now and then.
-          this.#wait(0);
-          continue;
+        if (outcome === -Errno.EAGAIN) {
+          if (!this.#isAnnounced && session.negotiated !== undefined) {
+            this.#isAnnounced = true;
+            onServing?.();
+          }
+          if (session.negotiated === undefined && session.statistics().length > 0) return "refused";
         }
-        if (!announced && session.negotiated !== undefined) {
-          announced = true;
-          onServing?.();
+        if (eventLoop !== undefined && this.#hasAnswered) {
+          this.#isInterrupted = true;
+          return "interrupted";
         }
-        if (session.negotiated === undefined && session.statistics().length > 0) return "refused";
-        this.#sleep();
+        // Whoever never sleeps looks up now and then.
+        if (outcome === -Errno.EAGAIN) this.#sleep();
+        else this.#wait(0);
       }
     } finally {
       if (!this.#isInterrupted) follower?.release();
@@ -141,6 +156,7 @@ export class ServingLoop {
         if (length === -Errno.EAGAIN || length === -Errno.ENODEV) return length;
         throw new Error(`reading a request: ${errnoName(length)}`);
       }
+      this.#hasAnswered = true;
       const reply = session.handle(request, length);
       if (secondTries?.postpone(request, length, session.reply, reply) !== true) this.#send(reply);
       if (secondTries?.waiting === true) this.#tryAgain(false);
@@ -149,12 +165,28 @@ export class ServingLoop {
     return 0;
   }
 
+  /**
+   * Answers a deferred request, from the loop's own thread: between requests, or while another one is handled. `result` is a negative
+   * errno, or 0 with the reply's whole payload. Nothing when it was answered before.
+   */
+  reply(token: DeferredReply, result: number, payload?: Uint8Array): void {
+    this.#late ??= new ReplyBuffer(this.#options.session.reply.length);
+    const { bytes, view } = this.#late;
+    this.#write(bytes, encodeReply(bytes, view, token, result, payload));
+  }
+
   #send(length: number): void {
+    this.#write(this.#options.session.reply, length);
+  }
+
+  #write(reply: Uint8Array, length: number): void {
     if (length <= 0) return;
-    const { session, transport, log } = this.#options;
-    const sent = transport.write(session.reply, length);
+    const { transport, log } = this.#options;
+    const sent = transport.write(reply, length);
     // ENOENT: the caller was interrupted and is gone. ENODEV shows at the next read.
-    if (sent < 0 && sent !== -Errno.ENOENT) log?.(`writing a reply of ${length} bytes: ${errnoName(sent)}`);
+    if (sent < 0 && sent !== -Errno.ENOENT && sent !== -Errno.ENODEV) {
+      log?.(`writing a reply of ${length} bytes: ${errnoName(sent)}`);
+    }
   }
 
   /** Answers requests that failed at first: those that are due, or all. */
@@ -172,9 +204,13 @@ export class ServingLoop {
   }
 
   #wait(milliseconds: number): void {
-    const { onWake, completions } = this.#options;
+    const { onWake, completions, eventLoop } = this.#options;
     const ready = this.#ready;
-    if (ready.poll(milliseconds) <= 0) return;
+    const turn = eventLoop?.wait() ?? -1;
+    if (turn === 0) this.#isInterrupted = true;
+    // −1, for ever, is the longest.
+    const longest = turn < 0 ? milliseconds : milliseconds < 0 ? turn : Math.min(turn, milliseconds);
+    if (ready.poll(longest) <= 0) return;
     if (ready.returned(3) !== 0) this.#isInterrupted = true;
     if (ready.returned(2) !== 0) completions?.take();
     if (ready.returned(1) !== 0) {

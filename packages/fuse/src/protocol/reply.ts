@@ -41,6 +41,13 @@ export function replyableError(result: number): number {
   return Number.isInteger(result) && result >= LOWEST_ERROR && result < 0 ? result : EIO;
 }
 
+/** The errno that an error carries itself, 0 if it has none that can be replied. */
+export function errnoOf(error: unknown): number {
+  const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
+  const carried = typeof errno === "number" ? -Math.abs(errno) : 0;
+  return replyableError(carried) === carried ? carried : 0;
+}
+
 /**
  * Encodes a deferred reply at the start of `reply` (which `view` covers): `result` is a negative errno, or 0 with the
  * whole payload. The payload may already lie at offset 16 of `reply` itself. A payload of a length the kernel would

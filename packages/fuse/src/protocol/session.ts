@@ -12,7 +12,7 @@ import { Context } from "./context.js";
 import { DEFERRED, EIO, ENOSYS, EPROTO, ERANGE, LOWEST_ERROR } from "./errno.js";
 import { type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
 import { type Handlers, type OperationName, operationName, operations } from "./operations.js";
-import { type DeferredReply, encodeHeader, encodeReply, replyableError } from "./reply.js";
+import { type DeferredReply, encodeHeader, encodeReply, errnoOf, replyableError } from "./reply.js";
 import { FuseInHeader, type FuseInitIn, FuseInitOut, FuseOutHeader } from "./structs.js";
 
 /** One request and its answer. */
@@ -46,13 +46,6 @@ export interface SessionOptions extends InitOptions {
 const REPLY_SLACK = 66 * 1024;
 
 const { CUSE_INIT, INIT } = operations;
-
-/** The errno that an error carries itself, 0 if it has none that can be replied. */
-function errnoOf(error: unknown): number {
-  const errno: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "errno") : undefined;
-  const carried = typeof errno === "number" ? -Math.abs(errno) : 0;
-  return replyableError(carried) === carried ? carried : 0;
-}
 
 /** What a handler returned, for a log: it may be anything. */
 function nameOf(result: unknown): string {

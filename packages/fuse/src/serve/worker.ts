@@ -1,11 +1,14 @@
 /** Entry of the serving thread: creates the file system, then serves until the mount is gone. */
-import { parentPort, workerData } from "node:worker_threads";
-import { setThreadName } from "@bulkhead/linux";
+import { MessageChannel, parentPort, workerData } from "node:worker_threads";
+import { EventLoop, setThreadName } from "@bulkhead/linux";
 import { CpuFollower } from "../loop/follow.js";
 import { type LoopEnd, ServingLoop } from "../loop/loop.js";
 import { Timers } from "../loop/timers.js";
 import { Wakeup } from "../loop/wakeup.js";
 import { Notifier } from "../notify.js";
+import { DEFERRED, EIO } from "../protocol/errno.js";
+import { operationName } from "../protocol/operations.js";
+import { errnoOf } from "../protocol/reply.js";
 import { Session } from "../protocol/session.js";
 import { DeviceTransport } from "../transport/device.js";
 import type { CreateFileSystem, FileSystem } from "./filesystem.js";
@@ -28,6 +31,7 @@ for (const stream of ["stdout", "stderr"] as const) {
 
 const timers = new Timers();
 let transport: DeviceTransport | undefined;
+let loop: ServingLoop | undefined;
 let notifier: Notifier | undefined;
 const attached = () => {
   if (transport === undefined) throw new Error("not mounted yet");
@@ -40,21 +44,36 @@ const fileSystem: FileSystem = await create(task.data, {
   timers,
   transport: attached,
   notifier: () => (notifier ??= new Notifier(attached())),
+  reply: (token, result, payload) => loop?.reply(token, result, payload),
+  later(context, answer) {
+    const token = context.defer();
+    const { opcode, nodeid } = context;
+    answer.then(
+      (answered) => (typeof answered === "number" ? loop?.reply(token, answered) : loop?.reply(token, 0, answered)),
+      (error) => {
+        const errno = errnoOf(error);
+        if (errno === 0) log(explain(`${operationName(opcode)} of nodeid ${nodeid} failed`, error));
+        loop?.reply(token, errno === 0 ? EIO : errno);
+      },
+    );
+    return DEFERRED;
+  },
   log,
 });
 setThreadName("fuse-serve");
-port.once("message", ({ fd }: MountedMessage) => {
-  const end = fd === undefined ? "unused" : serve(fd);
+port.once("message", async ({ fd }: MountedMessage) => {
+  const end = fd === undefined ? "unused" : await serve(fd);
   fileSystem.close?.();
   tell({ kind: "ended", end });
   port.close();
 });
 tell({ kind: "created" });
 
-function serve(fd: number): LoopEnd {
+async function serve(fd: number): Promise<LoopEnd> {
   transport = new DeviceTransport(fd);
+  const turns = fileSystem.eventLoop === true ? new Turns() : undefined;
   try {
-    return new ServingLoop({
+    loop = new ServingLoop({
       session: new Session(fileSystem.handlers, {
         log: (text, error) => log(explain(text, error)),
         ...fileSystem.session,
@@ -68,11 +87,43 @@ function serve(fd: number): LoopEnd {
       onWake: () => fileSystem.onWake?.(),
       completions: fileSystem.completions,
       untilForgotten: fileSystem.untilForgotten,
-      ...(task.follow ? { follower: new CpuFollower() } : {}),
-    }).run();
+      eventLoop: turns === undefined ? undefined : new EventLoop(),
+      // Threads that Node starts inherit where this one is bound, and how it gives way.
+      ...(task.follow && turns === undefined ? { follower: new CpuFollower() } : {}),
+    });
+    for (;;) {
+      const end = loop.run();
+      if (end !== "interrupted" || turns === undefined) return end;
+      await turns.next();
+    }
   } finally {
     // Whatever happened: from here on the mount answers ENOTCONN and nobody waits.
     if (LeasedTransport.end(task.lease)) transport.close();
+    turns?.close();
+  }
+}
+
+/**
+ * Turns of the event loop. A callback of setImmediate is one later, but as long as it runs the loop says that it has something to do; a
+ * message that follows from another one's is none.
+ */
+class Turns {
+  readonly #channel = new MessageChannel();
+  #isOver: () => void = () => {};
+
+  constructor() {
+    this.#channel.port1.on("message", () => this.#isOver());
+  }
+
+  next(): Promise<void> {
+    setImmediate(() => this.#channel.port2.postMessage(undefined));
+    return new Promise((resolve) => {
+      this.#isOver = resolve;
+    });
+  }
+
+  close(): void {
+    this.#channel.port1.close();
   }
 }
 

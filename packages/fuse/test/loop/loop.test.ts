@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { describe, test } from "node:test";
-import { eventfd, eventfdDrain, eventfdSignal, recv, SocketType, send, socketpair } from "@bulkhead/linux";
+import { Errno, eventfd, eventfdDrain, eventfdSignal, recv, SocketType, send, socketpair } from "@bulkhead/linux";
 import {
+  DEFERRED,
+  type DeferredReply,
   encodeRequest,
   MemoryTransport,
   type RequestParts,
@@ -76,6 +78,74 @@ describe("the loop", () => {
     assert.equal(released, 1);
     close();
     closeSync(events);
+  });
+
+  test("returns for turns of the event loop: after requests, when one is due, and when something shows", () => {
+    const fd = eventfd();
+    let due = -1;
+    const waits: number[] = [];
+    const eventLoop = {
+      fd,
+      wait() {
+        waits.push(due);
+        return due;
+      },
+    };
+    let serving = 0;
+    const { loop, theirs, receive, close } = pair({ eventLoop, onServing: () => serving++ });
+    for (const message of [init(), statfs(4)]) send(theirs, message, 0, message.length);
+    assert.equal(loop.run(), "interrupted");
+    assert.deepEqual([receive(), receive(), waits.length], [2, 4, 0]);
+    due = 0;
+    assert.equal(loop.run(), "interrupted");
+    due = 20;
+    loop.timers.after(5000, () => assert.fail("the turn was due before"));
+    const started = performance.now();
+    eventLoop.wait = () => Math.max(0, Math.ceil(20 - (performance.now() - started)));
+    assert.equal(loop.run(), "interrupted");
+    assert.ok(performance.now() - started >= 20);
+    eventLoop.wait = () => -1;
+    eventfdSignal(fd);
+    assert.equal(loop.run(), "interrupted");
+    eventfdDrain(fd);
+    closeSync(theirs);
+    assert.equal(loop.run(), "unmounted");
+    assert.equal(serving, 1);
+    close();
+    closeSync(fd);
+  });
+
+  test("answers what was deferred, once, also while another request is handled", () => {
+    const tokens: DeferredReply[] = [];
+    const session = new Session({
+      STATFS(context, reply) {
+        reply.st.namelen = 255;
+        if (context.uniqueLo < 8) {
+          tokens.push(context.defer());
+          return DEFERRED;
+        }
+        const payload = new Uint8Array(80).fill(9);
+        loop.reply(tokens[1]!, 0, payload);
+        loop.reply(tokens[0]!, -Errno.EACCES);
+        loop.reply(tokens[0]!, 0, payload);
+        return 0;
+      },
+    });
+    const transport = new MemoryTransport([init(), statfs(4), statfs(6), statfs(8)]);
+    const loop = new ServingLoop({ session, transport });
+    assert.equal(loop.run(), "unmounted");
+    const replies = transport.written.slice(1).map((message) => {
+      const view = new DataView(message.buffer);
+      const error = view.getInt32(4, true);
+      // Where a reply to STATFS has `namelen`, if it is one.
+      return [view.getUint32(8, true), error, error === 0 ? view.getUint32(60, true) : 0];
+    });
+    assert.deepEqual(replies, [
+      [6, 0, 0x09090909],
+      [4, -Errno.EACCES, 0],
+      [8, 0, 255],
+    ]);
+    loop.wakeup.close();
   });
 
   test("looks up also when there is always more to do", () => {

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { readPartitions } from "@bulkhead/ext4";
 import { type FileSystem, Notifier, ServingLoop, Session, SocketTransport, Timers, Wakeup } from "@bulkhead/fuse";
 import { blockDeviceSize, exitNow, fstat, recv, send } from "@bulkhead/linux";
-import create from "@bulkhead/server/file-system";
+import { createFileSystem } from "@bulkhead/server/file-system";
 import { lockDown, MEMORY } from "@bulkhead/server/lock-down";
 import { optimiseSooner } from "@bulkhead/server/node-options";
 import { openSource } from "@bulkhead/server/source";
@@ -65,7 +65,7 @@ async function serve({ path, offset, partition, device, engine }: ServeRequest, 
   let place: { readonly start: number; readonly length: number };
   try {
     place = placeOf(path, offset, partition);
-    fileSystem = await create(
+    fileSystem = createFileSystem(
       {
         source: {
           path,

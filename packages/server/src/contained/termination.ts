@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import type { LoopEnd, ServingLoop } from "@bulkhead/fuse";
-import { eventLoopDescriptor } from "@bulkhead/linux";
+import { EventLoop } from "@bulkhead/linux";
 import type { KeeperLine } from "./keeper-line.js";
 
 /** Milliseconds that the keeper has to unmount; then serving stops whoever still uses the mount. */
@@ -16,7 +16,7 @@ export class Termination {
     process.on("SIGTERM", () => {
       this.#count++;
     });
-    this.fd = eventLoopDescriptor();
+    this.fd = new EventLoop().fd;
   }
 
   /** To be made before the lock-down. From here on the signal alone ends nothing. */
