@@ -11,6 +11,9 @@ export const NEWEST_MINOR = 45;
 /** The experimental protocol in which iomap lives; spoken only when IOMAP is agreed on. */
 export const IOMAP_MINOR = 99;
 
+/** Pages of the largest request where MAX_PAGES is not agreed on. */
+export const PAGES_WITHOUT_MAX = 32;
+
 /** What every modern server wants; features are added by name. */
 export const DEFAULT_FLAGS: readonly InitFlagName[] = [
   "ASYNC_READ",
@@ -175,7 +178,7 @@ export function negotiate(
     offered,
     offered2,
     maxWrite: wishes.maxWrite,
-    maxPages: hasFlag(agreed, "MAX_PAGES") ? wishes.maxPages : 32,
+    maxPages: hasFlag(agreed, "MAX_PAGES") ? wishes.maxPages : PAGES_WITHOUT_MAX,
     maxReadahead: Math.min(request.max_readahead, wishes.maxReadahead),
     timeGran: wishes.timeGran,
     maxStackDepth: hasFlag(agreed, "PASSTHROUGH") ? wishes.maxStackDepth : 0,

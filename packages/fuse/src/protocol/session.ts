@@ -10,7 +10,15 @@ import type { View } from "@bulkhead/linux/struct";
 import { type Binding, bindings, type OperationStatistics, ReplyBuffer } from "./binding.js";
 import { Context } from "./context.js";
 import { DEFERRED, EIO, ENOSYS, EPROTO, ERANGE, LOWEST_ERROR } from "./errno.js";
-import { type InitOptions, InitWishes, MAJOR, NEWEST_MINOR, type Negotiated, negotiate } from "./init.js";
+import {
+  type InitOptions,
+  InitWishes,
+  MAJOR,
+  NEWEST_MINOR,
+  type Negotiated,
+  negotiate,
+  PAGES_WITHOUT_MAX,
+} from "./init.js";
 import { type Handlers, type OperationName, operationName, operations } from "./operations.js";
 import { type DeferredReply, encodeHeader, encodeReply, errnoOf, replyableError } from "./reply.js";
 import { FuseInHeader, type FuseInitIn, FuseInitOut, FuseOutHeader } from "./structs.js";
@@ -75,7 +83,8 @@ export class Session {
   /** Throws RangeError for options out of range. */
   constructor(handlers: Handlers, options: SessionOptions = {}) {
     this.#wishes = new InitWishes(options);
-    const data = Math.max(this.#wishes.maxWrite, this.#wishes.maxPages * this.#wishes.pageSize);
+    const { maxWrite, maxPages, pageSize } = this.#wishes;
+    const data = Math.max(maxWrite, Math.max(maxPages, PAGES_WITHOUT_MAX) * pageSize);
     this.#reply = new ReplyBuffer(REPLY_SLACK + data);
     this.reply = this.#reply.bytes;
     this.#initOut = FuseInitOut.view(this.#reply.view, FuseOutHeader.size);

@@ -154,6 +154,16 @@ test("a READ larger than was negotiated is refused, not answered short", () => {
   assert.deepEqual(answer(session, message), reply(2n, -5));
 });
 
+test("a READ of 32 pages is answered where MAX_PAGES was not agreed on", () => {
+  const size = 32 * 4096;
+  const session = ready(
+    { READ: (_context, _request, window) => window.length },
+    { maxWrite: 4096, without: ["MAX_PAGES"] },
+  );
+  assert.equal(session.negotiated?.maxPages, 32);
+  assert.equal(answer(session, request(15, {}, bytesOf("fuse_read_in", { size }))).length, 16 + size);
+});
+
 test("what is neither an errno nor a length becomes EIO", () => {
   for (const [n, result] of [
     -512,
