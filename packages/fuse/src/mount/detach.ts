@@ -50,7 +50,8 @@ function unmountElsewhere(mountpoint: string, { lazy = false } = {}): Promise<vo
 /** Has a process of its own do it, as the serving thread answers the writes; without sync(1), nothing happens. */
 function writeBack(mountpoint: string, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const sync = spawn("sync", ["-f", mountpoint], { stdio: "ignore", timeout: graceMs, killSignal: "SIGKILL" });
+    const timeout = Math.max(1, graceMs); // 0 is for ever
+    const sync = spawn("sync", ["-f", mountpoint], { stdio: "ignore", timeout, killSignal: "SIGKILL" });
     sync.on("error", () => resolve());
     sync.on("exit", () => resolve());
   });

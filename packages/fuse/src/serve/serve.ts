@@ -1,3 +1,5 @@
+import { isAbsolute } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { close } from "@bulkhead/linux";
 import { Wakeup } from "../loop/wakeup.js";
@@ -13,7 +15,7 @@ import { EndingSignals } from "./signals.js";
 export interface ServeOptions<Data = unknown> {
   /** An existing directory. */
   readonly mountpoint: string;
-  /** The module whose default export creates the file system, in the serving thread. */
+  /** The module whose default export creates the file system, in the serving thread: a URL, or an absolute path. */
   readonly module: string | URL;
   /** Given to it; anything that `structuredClone` takes. */
   readonly data?: Data;
@@ -24,7 +26,7 @@ export interface ServeOptions<Data = unknown> {
   readonly dirtyBytes?: number;
   /** Unmount on SIGINT, SIGTERM and SIGHUP; default true. */
   readonly signals?: boolean;
-  /** After a signal: how long open files may keep an unmounted file system alive, in ms; default 5000. */
+  /** After a signal: how long open files may keep an unmounted file system alive, in ms, an integer; default 5000. */
   readonly graceMs?: number;
   /** Microseconds to look for another request before sleeping; default 30. See the README, "Round trips". */
   readonly spin?: number;
@@ -56,17 +58,35 @@ export interface Served {
 
 const noop = () => {};
 
+/** What a timer of Node's takes. */
+const LONGEST_GRACE = 0x7fff_ffff;
+
+function urlOf(module: string | URL): string {
+  const text = String(module);
+  if (URL.canParse(text)) return text;
+  if (isAbsolute(text)) return pathToFileURL(text).href;
+  throw new TypeError(
+    `module ${text}: a URL is needed, as of new URL("./fs.js", import.meta.url), or an absolute path`,
+  );
+}
+
 /**
  * Creates a file system in a worker thread, mounts it and serves it. Resolves when the mount answers. The calling thread
  * keeps its event loop, and must not touch files under the mountpoint synchronously from the module's own thread.
  *
- * @throws what the module threw while creating the file system (nothing is mounted then); LinuxError from mounting
+ * @throws what the module threw while creating the file system (nothing is mounted then); LinuxError from mounting; TypeError and
+ *   RangeError for options that are none
  */
 export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<Served> {
+  const module = urlOf(options.module);
+  const graceMs = options.graceMs ?? 5000;
+  if (!(Number.isInteger(graceMs) && graceMs >= 0 && graceMs <= LONGEST_GRACE)) {
+    throw new RangeError(`graceMs ${graceMs}: milliseconds, 0 to ${LONGEST_GRACE}`);
+  }
   const log = options.log ?? ((message) => process.stderr.write(`${message}\n`));
   const wakeup = new Wakeup();
   const task: ServeTask = {
-    module: String(options.module),
+    module,
     data: options.data,
     wakeup: wakeup.handle,
     lease: new SharedArrayBuffer(4),
@@ -84,7 +104,7 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     serving.finished.catch(noop).finally(() => signals?.release());
     const mounted = mountFuse(options.mountpoint, options.mount);
     serving.adopt(mounted.fd);
-    const served = offer(serving, mounted, task.lease, options.graceMs ?? 5000);
+    const served = offer(serving, mounted, task.lease, graceMs);
     // A second signal does not wait for open files.
     let signalled = false;
     signals?.deliverTo((signal) => {

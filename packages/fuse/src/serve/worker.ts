@@ -38,7 +38,9 @@ const attached = () => {
   return transport;
 };
 
-const { default: create } = (await import(task.module)) as { default: CreateFileSystem };
+const loaded: { readonly default?: CreateFileSystem | { readonly default?: unknown } } = await import(task.module);
+// TypeScript's CommonJS has its default export one further down.
+const create = (typeof loaded.default === "function" ? loaded.default : loaded.default?.default) as CreateFileSystem;
 if (typeof create !== "function") throw new TypeError(`${task.module} has no function as its default export`);
 const fileSystem: FileSystem = await create(task.data, {
   timers,
