@@ -105,12 +105,11 @@ export async function mountAndServe<Data>(options: ServeOptions<Data>): Promise<
     const mounted = mountFuse(options.mountpoint, options.mount);
     serving.adopt(mounted.fd);
     const served = offer(serving, mounted, task.lease, graceMs);
-    // A second signal does not wait for open files.
-    let signalled = false;
+    // A second signal does not wait for open files, and a third one not for what the thread is at.
+    const ways = [() => served.unmount(), () => served.stop()];
     signals?.deliverTo((signal) => {
-      const ending = signalled ? served.stop() : served.unmount();
-      ending.catch((error: Error) => log(`after ${signal}: ${error.message}`));
-      signalled = true;
+      const end = ways.shift() ?? (() => serving.terminate());
+      end().catch((error: Error) => log(`after ${signal}: ${error.message}`));
     });
     try {
       await serving.reached("serving");
@@ -201,6 +200,11 @@ class ServingThread {
     this.wakeup.stop();
     if (this.#fd === undefined) this.#tell({ fd: undefined });
     return this.finished;
+  }
+
+  /** Wherever it is: in a handler that never returns, for one. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   #tell(message: MountedMessage): void {

@@ -22,7 +22,7 @@ export const Cell = {
   RETRIEVED_SIZE: 6,
   RETRIEVED_BYTE: 7,
   KERNEL_MINOR: 8,
-  /** The next wake-up throws (1), ends the thread (2), or says so (3). */
+  /** The next wake-up throws (1), ends the thread (2), says so (3), or never ends (4). */
   CRASH: 9,
   /** READs are not answered. */
   HOLD: 10,
@@ -120,6 +120,7 @@ export default function fixture(buffer: SharedArrayBuffer, services: Services): 
       if (how === 1) throw new Error("crashed as told");
       if (how === 2) process.exit(3);
       if (how === 3) for (const line of ["one", "two", "three"]) console.error(line);
+      while (how === 4);
     },
     close() {
       Atomics.store(state, Cell.CLOSED, 1);

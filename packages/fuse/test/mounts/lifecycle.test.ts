@@ -168,6 +168,25 @@ describe("a served mount", { skip: cannotMount(), timeout: 120_000 }, () => {
     });
   }
 
+  test("a handler that never returns is ended by the third signal", async () => {
+    const it = await start({}, [], 1);
+    await it.set(Cell.CRASH, 4);
+    it.child.send({ do: "wake" });
+    const reader = spawn("head", ["-c1", it.path("file")], { stdio: ["ignore", "ignore", "pipe"] });
+    const ended = once(reader, "close");
+    it.child.kill("SIGINT");
+    for (let i = 0; i < 200 && it.mounted; i++) await sleep(5);
+    assert.equal(it.mounted, false);
+    // Two that come at once are one.
+    for (let i = 0; i < 100 && it.child.exitCode === null; i++) {
+      it.child.kill("SIGINT");
+      await sleep(50);
+    }
+    await within(ended, "the reader's end");
+    assert.equal(await it.end(), 5);
+    assert.match(it.stderr, /ended without a word/);
+  });
+
   test("what its handlers print is seen at once", async () => {
     const it = await start();
     await it.set(Cell.CRASH, 3);
