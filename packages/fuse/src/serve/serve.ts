@@ -30,7 +30,7 @@ export interface ServeOptions<Data = unknown> {
   readonly graceMs?: number;
   /** Microseconds to look for another request before sleeping; default 30. See the README, "Round trips". */
   readonly spin?: number;
-  /** Let the serving thread follow its client from CPU to CPU; default true. */
+  /** Let the serving thread follow its client from CPU to CPU; default true. Processes that handlers start would inherit the one CPU, and SCHED_IDLE. */
   readonly follow?: boolean;
   /** Of the serving thread's heap; default V8's. */
   readonly resourceLimits?: ResourceLimits;
