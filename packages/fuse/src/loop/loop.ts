@@ -91,6 +91,7 @@ export class ServingLoop {
     this.#options = options;
     this.timers = options.timers ?? new Timers();
     this.wakeup = options.wakeup ?? new Wakeup();
+    options.transport.stopWith?.(this.wakeup);
     // With all its pages: a request is lost when its thread is killed while the kernel waits for one.
     this.#request = pageAligned(options.session.requestCapacity, WRITE_DATA);
     const { untilForgotten, spin = USUAL_SPIN } = options;

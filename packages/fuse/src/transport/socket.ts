@@ -1,5 +1,8 @@
-import { close, Errno, MessageFlag, recv, send } from "@bulkhead/linux";
+import { close, Errno, MessageFlag, Poll, PollSet, recv, send } from "@bulkhead/linux";
 import type { Transport } from "./transport.js";
+
+/** Milliseconds that a write waits between two looks at whether it still should. */
+const SLICE = 100;
 
 /**
  * A SOCK_SEQPACKET socket whose peer plays the kernel's part: a server without a mount, a proxy, a test. A message longer
@@ -8,6 +11,8 @@ import type { Transport } from "./transport.js";
 export class SocketTransport implements Transport {
   readonly fd: number;
   #isClosed = false;
+  readonly #room = new PollSet(1);
+  #wakeup = { stopped: false };
 
   constructor(fd: number) {
     this.fd = fd;
@@ -19,13 +24,21 @@ export class SocketTransport implements Transport {
     return n === -Errno.EINTR ? -Errno.EAGAIN : n;
   }
 
-  /** Waits for room in the socket, so that a reply is never lost. */
+  /** Waits for room in the socket, so that a reply is never lost; for a peer that reads nothing, until the loop is stopped. */
   write(message: Uint8Array, length: number): number {
     if (this.#isClosed) return -Errno.ENODEV; // the number may be another file's by now
     for (;;) {
-      const n = send(this.fd, message, 0, length);
-      if (n !== -Errno.EINTR) return n === -Errno.EPIPE ? -Errno.ENODEV : n;
+      const n = send(this.fd, message, 0, length, MessageFlag.DONTWAIT);
+      if (n === -Errno.EAGAIN) {
+        if (this.#wakeup.stopped) return -Errno.ENODEV;
+        this.#room.set(0, this.fd, Poll.OUT);
+        this.#room.poll(SLICE);
+      } else if (n !== -Errno.EINTR) return n === -Errno.EPIPE ? -Errno.ENODEV : n;
     }
+  }
+
+  stopWith(wakeup: { readonly stopped: boolean }): void {
+    this.#wakeup = wakeup;
   }
 
   close(): void {

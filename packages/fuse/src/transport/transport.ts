@@ -9,6 +9,8 @@ export interface Transport {
   read(buffer: Uint8Array): number;
   /** Sends the first `length` bytes of `message`. The length, or the kernel's verdict as −errno. */
   write(message: Uint8Array, length: number): number;
+  /** Told by the loop when it is to end: a write that waits then gives up (−ENODEV). Only where writes may wait. */
+  stopWith?(wakeup: { readonly stopped: boolean }): void;
   /** Lets go of the connection, once: its unanswered requests fail. */
   close(): void;
 }

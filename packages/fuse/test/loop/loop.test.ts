@@ -2,7 +2,17 @@
 import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { describe, test } from "node:test";
-import { Errno, eventfd, eventfdDrain, eventfdSignal, recv, SocketType, send, socketpair } from "@bulkhead/linux";
+import {
+  Errno,
+  eventfd,
+  eventfdDrain,
+  eventfdSignal,
+  MessageFlag,
+  recv,
+  SocketType,
+  send,
+  socketpair,
+} from "@bulkhead/linux";
 import {
   DEFERRED,
   type DeferredReply,
@@ -40,7 +50,7 @@ function pair(options: Partial<ConstructorParameters<typeof ServingLoop>[0]> = {
     closeSync(ours);
     loop.wakeup.close();
   };
-  return { loop, theirs, receive, receiveError, close };
+  return { loop, ours, theirs, receive, receiveError, close };
 }
 
 describe("the loop", () => {
@@ -183,6 +193,25 @@ describe("the loop", () => {
     wakeup.wake();
     assert.equal(loop.run(), "stopped");
     assert.ok(woken >= 2);
+    closeSync(theirs);
+    close();
+  });
+
+  test("can be stopped while a peer takes no replies", () => {
+    const begun = performance.now();
+    const wakeup = {
+      fd: -1,
+      get stopped() {
+        return performance.now() - begun > 50;
+      },
+      drain() {},
+      close() {},
+    };
+    const { loop, ours, theirs, close } = pair({ wakeup });
+    for (const message of [init(), statfs(4)]) send(theirs, message, 0, message.length);
+    const filling = new Uint8Array(1024);
+    while (send(ours, filling, 0, filling.length, MessageFlag.DONTWAIT) > 0);
+    assert.equal(loop.run(), "stopped");
     closeSync(theirs);
     close();
   });
