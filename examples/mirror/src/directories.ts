@@ -50,11 +50,11 @@ export function directoryHandlers(state: MirrorState): Handlers {
         const record = directory.at;
         const start = record + Record.NAME;
         const name = bytes.subarray(start, bytes.indexOf(0, start));
-        const ino = view.getUint32(record, true) + view.getUint32(record + 4, true) * 2 ** 32;
+        const [ino, inoHigh] = [view.getUint32(record, true), view.getUint32(record + 4, true)];
         low = view.getUint32(record + Record.OFF, true);
         high = view.getUint32(record + Record.OFF + 4, true);
-        // Cookies of 63 bits, as ext4 has them, travel in halves.
-        if (!entries.add(name, ino, view.getUint8(record + Record.TYPE), low, high)) return 0;
+        // Cookies of 63 bits, as ext4 has them, travel in halves, and inode numbers of 64, as an overlay has them.
+        if (!entries.add(name, ino, view.getUint8(record + Record.TYPE), low, high, inoHigh)) return 0;
         added(name);
         directory.at += view.getUint16(record + Record.LENGTH, true);
         directory.nextLow = low;

@@ -6,6 +6,8 @@ const AT_FDCWD = -100;
 const O_DIRECTORY = 0o200000;
 const O_NOFOLLOW = 0o400000;
 
+const TWO_32 = 2 ** 32;
+
 export interface Inode {
   readonly nodeid: number;
   /** O_PATH; closed when the kernel forgets the inode. */
@@ -24,7 +26,7 @@ export class Inodes {
   readonly #bytes = new Uint8Array(FuseStatx.size);
   readonly #byNodeid = new Map<number, Inode>();
   readonly #byKey = new Map<number | string, Inode>();
-  /** Device numbers of the source: there, an inode number is key enough. */
+  /** Device numbers of the source: there, an inode number is key enough, unless it has 64 bits, as an overlay's may have. */
   readonly #major: number;
   readonly #minor: number;
   #next = ROOT_ID;
@@ -115,8 +117,9 @@ export class Inodes {
   }
 
   #key(): number | string {
-    const { dev_major: major, dev_minor: minor, ino } = this.statx;
-    return major === this.#major && minor === this.#minor ? ino : `${major}:${minor}:${ino}`;
+    const { dev_major: major, dev_minor: minor, ino, inoLo, inoHi } = this.statx;
+    const isPlain = major === this.#major && minor === this.#minor && Number.isSafeInteger(inoHi * TWO_32 + inoLo);
+    return isPlain ? ino : `${major}:${minor}:${inoHi}:${inoLo}`;
   }
 }
 
@@ -127,7 +130,8 @@ export function encodeDevice(major: number, minor: number): number {
 
 /** `struct statx` as the attributes of a reply. */
 export function describe(statx: Inodes["statx"], attr: Attributes): void {
-  attr.ino = statx.ino;
+  attr.inoLo = statx.inoLo;
+  attr.inoHi = statx.inoHi;
   attr.size = statx.size;
   attr.blocks = statx.blocks;
   attr.mode = statx.mode;

@@ -174,6 +174,31 @@ print(open("named").read(), oct(os.stat("named").st_mode))
     }
   });
 
+  test("files of an overlay whose inode numbers have 64 bits are files of their own", async (t) => {
+    const folder = join(plain, "overlay");
+    const below = (...parts: string[]) => join(folder, ...parts);
+    for (const part of ["lower", "upper", "merged"]) mkdirSync(below(part), { recursive: true });
+    const options = `xino=on,lowerdir=${below("lower")},upperdir=${below("upper/data")},workdir=${below("upper/work")}`;
+    const made = shell(
+      folder,
+      `mount -t tmpfs none lower; mount -t tmpfs none upper; mkdir upper/data upper/work lower/d
+       echo a > lower/a; echo b > lower/b; echo c > lower/d/c; mount -t overlay -o ${options} none merged`,
+    );
+    let one: Mirrored | undefined;
+    try {
+      if (made.status !== 0) return t.skip("no overlay with xino");
+      one = await Mirrored.start(["--stack-depth", "2"], below("merged"));
+      shell(one.mountpoint, "echo more >> b");
+      const listing = "ls -iR; cat a b d/c; stat -c '%i %h %n' a b d/c";
+      const ours = shell(one.mountpoint, listing);
+      assert.deepEqual(ours, shell(below("merged"), listing));
+      assert.match(ours.output, /[0-9]{17}/, "they would be numbers as others");
+    } finally {
+      await one?.remove();
+      shell(folder, "umount merged; umount upper; umount lower");
+    }
+  });
+
   test("a tree of more files than may be open is walked and read", { skip: canPrune() }, async () => {
     const one = await Mirrored.start([], undefined, ["prlimit", "--nofile=500:500"]);
     try {

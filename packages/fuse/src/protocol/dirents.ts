@@ -1,5 +1,5 @@
 /** Directory records, packed straight into the reply. Reference: FUSE ABI, "Directory records". */
-import { type View, writeU64 } from "@bulkhead/linux/struct";
+import type { View } from "@bulkhead/linux/struct";
 import { FuseDirent, FuseEntryOut } from "./structs.js";
 
 const EMPTY = new Uint8Array(0);
@@ -33,15 +33,20 @@ abstract class RecordWriter {
   }
 
   /** Appends a record whose prefix is zeroed; returns where it begins, or −1 if it does not fit. */
-  protected append(name: Uint8Array, ino: number, type: number, off: number, offHigh: number): number {
+  protected append(name: Uint8Array, ino: number, type: number, off: number, offHigh: number, inoHigh: number): number {
     const end = this.length + padded(this.#prefix + FuseDirent.size + name.length);
     if (end > this.#capacity) return -1;
     const at = this.#start + this.length;
     const dirent = at + this.#prefix;
     const text = dirent + FuseDirent.size;
     this.#bytes.fill(0, at, dirent);
-    writeU64(this.#view, dirent + FuseDirent.offset.ino, ino);
     this.#dirent.at(this.#view, dirent);
+    if (inoHigh === 0) {
+      this.#dirent.ino = ino;
+    } else {
+      this.#dirent.inoLo = ino;
+      this.#dirent.inoHi = inoHigh;
+    }
     if (offHigh === 0) {
       this.#dirent.off = off;
     } else {
@@ -69,12 +74,12 @@ export class DirentWriter extends RecordWriter {
 
   /**
    * Appends an entry. `off` is the cookie of the *next* entry (never 0, at most 2^53 − 1; or, when `offHigh` is not 0,
-   * the low half of a cookie of 63 bits whose high half that is), `type` a `DirentType`. The
+   * the low half of a cookie of 63 bits whose high half that is; so is `ino` with `inoHigh`), `type` a `DirentType`. The
    * kernel fails the whole directory with EIO on a name that is empty, longer than 4095 bytes or contains a slash.
    * Returns false, and writes nothing, when the entry does not fit: stop there.
    */
-  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0): boolean {
-    return this.append(name, ino, type, off, offHigh) >= 0;
+  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0, inoHigh = 0): boolean {
+    return this.append(name, ino, type, off, offHigh, inoHigh) >= 0;
   }
 }
 
@@ -91,8 +96,8 @@ export class DirentPlusWriter extends RecordWriter {
   }
 
   /** As {@link DirentWriter.add}; afterwards {@link entry} stands on the new record. */
-  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0): boolean {
-    const at = this.append(name, ino, type, off, offHigh);
+  add(name: Uint8Array, ino: number, type: number, off: number, offHigh = 0, inoHigh = 0): boolean {
+    const at = this.append(name, ino, type, off, offHigh, inoHigh);
     if (at < 0) return false;
     this.entry.at(this.view, at);
     return true;

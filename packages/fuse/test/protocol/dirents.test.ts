@@ -68,6 +68,17 @@ test("READDIRPLUS packs an entry before each record, zeroed until filled", () =>
   assert.deepEqual(answer(session, readdirplus(400)), reply(2n, 0, ...golden));
 });
 
+test("numbers of 64 bits travel in halves", () => {
+  const session = ready({
+    READDIR(_context, _request, entries) {
+      assert.ok(entries.add(text("file"), 2, DirentType.REG, 3, 0x7000_0000, 0x8000_0000));
+      return 0;
+    },
+  });
+  const exact = { ino: 0x8000_0000_0000_0002n, off: 0x7000_0000_0000_0003n, type: 8 };
+  assert.deepEqual(answer(session, readdir(4096)), reply(2n, 0, pad(dirent(exact, "file"))));
+});
+
 test("the end of a directory is an empty reply", () => {
   assert.deepEqual(answer(ready({ READDIR: () => 0 }), readdir(4096)), reply(2n, 0));
 });
