@@ -66,7 +66,7 @@ function urlOf(module: string | URL): string {
   if (URL.canParse(text)) return text;
   if (isAbsolute(text)) return pathToFileURL(text).href;
   throw new TypeError(
-    `module ${text}: a URL is needed, as of new URL("./fs.js", import.meta.url), or an absolute path`,
+    `module ${text}: a URL is needed, as import.meta.resolve gives, or an absolute path`,
   );
 }
 
