@@ -65,9 +65,7 @@ function urlOf(module: string | URL): string {
   const text = String(module);
   if (URL.canParse(text)) return text;
   if (isAbsolute(text)) return pathToFileURL(text).href;
-  throw new TypeError(
-    `module ${text}: a URL is needed, as import.meta.resolve gives, or an absolute path`,
-  );
+  throw new TypeError(`module ${text}: a URL is needed, as import.meta.resolve gives, or an absolute path`);
 }
 
 /**
