@@ -127,7 +127,7 @@ complete -c bulkhead -n '__fish_seen_subcommand_from truncate' -l cache-size -x 
 complete -c bulkhead -n '__fish_seen_subcommand_from truncate' -s h -l help -d 'Show help and exit.'
 complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l paranoid -d 'Servers without V8\'s compiler, in whose memory nothing that was written can be executed. Slower.'
 complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l group -x -d 'Members of GROUP may mount through the service; default: only root.'
-complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l socket-directory -x -d 'Where the sockets are; default /run/filesystems, where all that speak the protocol look.'
+complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l socket-directory -x -d 'Where the sockets are, and where the installed mount helpers look; default /run/filesystems, where all that speak the protocol look.'
 complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l root -x -d 'Install below DIR, as if it were /, and start nothing: for packages. The environment variable DESTDIR means the same. Units go to /usr/lib/systemd/system there.'
 complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l node -r -F -d 'The Node that is to run the servers; default: the one that runs this.'
 complete -c bulkhead -n '__fish_seen_subcommand_from install-service' -l remove -d 'Remove what was installed. Mounts stay, and their servers with them.'

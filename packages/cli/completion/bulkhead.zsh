@@ -244,7 +244,7 @@ _bulkhead() {
       _arguments -s \
         '--paranoid[Servers without V8'\''s compiler, in whose memory nothing that was written can be executed. Slower.]' \
         '--group[Members of GROUP may mount through the service; default\: only root.]:GROUP:' \
-        '--socket-directory[Where the sockets are; default /run/filesystems, where all that speak the protocol look.]:DIR:' \
+        '--socket-directory[Where the sockets are, and where the installed mount helpers look; default /run/filesystems, where all that speak the protocol look.]:DIR:' \
         '--root[Install below DIR, as if it were /, and start nothing\: for packages. The environment variable DESTDIR means the same. Units go to /usr/lib/systemd/system there.]:DIR:' \
         '--node[The Node that is to run the servers; default\: the one that runs this.]:FILE:_files' \
         '--remove[Remove what was installed. Mounts stay, and their servers with them.]' \
