@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { debugfs } from "../images/build.js";
 import { Random } from "../images/random.js";
 import { findModelVariant } from "../model/variants.js";
 import { Bench, type ServedMount } from "../mount/served-mount.js";
@@ -41,6 +42,7 @@ export const MORTAL_IMAGES: readonly MortalImage[] = [
   { name: "fast commits", variant: "orphan-file" },
   { name: "data=journal", variant: "default", options: ["data=journal"] },
   { name: "no journal", variant: "no-journal" },
+  { name: "casefold", variant: "casefold" },
   {
     name: "bigalloc and inline data",
     variant: "bigalloc",
@@ -106,7 +108,7 @@ function check(source: string, journal: string | undefined): void {
 }
 
 function make(image: MortalImage, bench: Bench, loops: string[]): { source: string; journal: string | undefined } {
-  const { mke2fs, size } = findModelVariant(image.variant);
+  const { mke2fs, size, before } = findModelVariant(image.variant);
   const path = bench.path("image");
   empty(path, size);
   const attach = (file: string) => {
@@ -127,6 +129,7 @@ function make(image: MortalImage, bench: Bench, loops: string[]): { source: stri
   const flat = args.map((word) => (Array.isArray(word) ? word.join(",") : word));
   const journalArguments = journal === undefined ? [] : ["-J", `device=${journal}`];
   run("mke2fs", ["-q", "-F", ...flat, ...(image.mke2fs ?? []), ...journalArguments, path]);
+  if (before !== undefined) debugfs(path, 0, before);
   return { source: image.onDevice === true ? attach(path) : path, journal };
 }
 
