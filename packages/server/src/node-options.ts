@@ -5,8 +5,6 @@ import type { ResourceLimits } from "node:worker_threads";
 const OLD = 512;
 /** What lives for a request is gone soon: in 4 MiB it stays in the processor's cache, and 16, the default, cost up to 40 MiB more. */
 const SEMI_SPACE = 4;
-/** MiB before the first collection of what lives longer: loading the program makes little garbage, and was collected five times over. */
-const OLD_AT_FIRST = 32;
 
 /**
  * V8's own threads, which compile and collect garbage. The one that serves gives way to everybody on its client's CPU: of four, Node's
@@ -18,8 +16,6 @@ export const threadOptions = ["--v8-pool-size=1"] as const;
 export const serverNodeOptions = [
   ...threadOptions,
   `--max-old-space-size=${OLD}`,
-  `--initial-old-space-size=${OLD_AT_FIRST}`,
-  `--min-semi-space-size=${SEMI_SPACE}`,
   `--max-semi-space-size=${SEMI_SPACE}`,
 ] as const;
 
