@@ -5,10 +5,11 @@ import { FileType, InodeFlag } from "../format/inode.js";
 import { FastCommitTag } from "../format/journal.js";
 import type { Inode } from "../inode/inode.js";
 import { touchModified } from "../inode/times.js";
-import { transact } from "../journal/transactions.js";
+import type { Handle } from "../journal/handle.js";
 import { addSubdirectory, entryTypeOf, isDotName, LINK_MAX, removeSubdirectory } from "../namespace/checks.js";
 import type { Volume } from "../volume.js";
 import type { EntryHistory } from "./history.js";
+import { replayStep } from "./inodes.js";
 import { usedInode } from "./used-inode.js";
 
 /** Blocks that an entry changes besides the directory's. */
@@ -36,8 +37,7 @@ export function applyEntry(volume: Volume, { record, mode }: EntryHistory, count
   }
   const found = lookup(volume, dir, name);
   if (removes ? found !== inode.ino : found !== 0) return;
-  transact(volume, ENTRY_CREDITS + directoryCredits(volume), (handle) => {
-    handle.privileged = true;
+  const change = (handle: Handle) => {
     handle.modifyInode(inode);
     if (removes) removeEntry(handle, dir, name);
     else addEntry(handle, dir, name, inode.ino, entryTypeOf(mode));
@@ -45,7 +45,8 @@ export function applyEntry(volume: Volume, { record, mode }: EntryHistory, count
     if (isDirectory && removes) removeSubdirectory(dir);
     else if (isDirectory) addSubdirectory(volume, dir);
     if (countsLinks) countLinks(inode, removes);
-  });
+  };
+  replayStep(volume, change, ENTRY_CREDITS + directoryCredits(volume));
 }
 
 function countLinks(inode: Inode, removes: boolean): void {

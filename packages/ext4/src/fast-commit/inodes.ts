@@ -24,8 +24,8 @@ const GENERATION_END = I_BLOCK_OFFSET + I_BLOCK_SIZE;
 const INODE_CREDITS = 96;
 
 /** One step of a replay. It is refused nothing: whose change it brings back was granted it. */
-export function replayStep(volume: Volume, step: (handle: Handle) => void): void {
-  transact(volume, Math.min(INODE_CREDITS, volume.transactions!.mostCredits), (handle) => {
+export function replayStep(volume: Volume, step: (handle: Handle) => void, credits = INODE_CREDITS): void {
+  transact(volume, Math.min(credits, volume.transactions!.mostCredits), (handle) => {
     handle.privileged = true;
     step(handle);
   });

@@ -79,16 +79,8 @@ export function replaceExtents(
  *
  * @throws FileSystemError ENOSPC when nothing at all is free
  */
-export function rewriteExtents(
-  handle: Handle,
-  path: ExtentPath,
-  from: number,
-  oldCount: number,
-  list: ExtentList,
-  goal: number,
-): void {
+export const rewriteExtents: typeof replaceExtents = (handle, path, from, oldCount, list, goal) =>
   handle.asPrivileged(() => replaceExtents(handle, path, from, oldCount, list, goal));
-}
 
 /** Adds an extent in a hole. */
 function insertExtent(
