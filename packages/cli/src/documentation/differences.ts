@@ -32,3 +32,8 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "Those that change its label or size, or move a file's blocks (e2label(8), resize2fs(8), e4defrag(8)), are not there: ENOTTY. FITRIM and EXT4_IOC_SHUTDOWN are there for user 0, whatever its capabilities.",
   ],
 ];
+
+/** What is so with the kernel's ext4 as well, and costs those who do not know it their data. */
+export const notes: readonly string[] = [
+  "A name that is no UTF-8 is taken as it is in a case-insensitive directory, as by the kernel, unless the encoding is strict (mke2fs -E encoding=utf8,encoding_flags=strict). e2fsck 1.47.0 cannot hash such a name: it may find the directory's index bad where it is not, and leave the directory damaged when it is to repair that.",
+];

@@ -5,7 +5,7 @@ import { helpOption } from "../command-line/parse.js";
 import { about, commands } from "../commands/table.js";
 import { mountHelpers } from "../mount-helper/declaration.js";
 import { helperExitMeanings } from "../mount-helper/exit.js";
-import { differences } from "./differences.js";
+import { differences, notes } from "./differences.js";
 
 /** File name and text of every page: the command's own and one for each of its commands. */
 export function manPages(version: string): Map<string, string> {
@@ -93,7 +93,7 @@ function page(command: CommandDeclaration, version: string): string {
     ...command.description.flatMap((paragraph, index) => [...(index === 0 ? [] : [".PP"]), prose(paragraph)]),
     ".SH OPTIONS",
     ...[...command.options, helpOption].flatMap((option) => tagged(optionSynopsis(option), option.description)),
-    ...(command.name === "mount" ? [...mountOptionsSection(), ...differencesSection()] : []),
+    ...(command.name === "mount" ? [...mountOptionsSection(), ...differencesSection(), ...notesSection()] : []),
     ...(command.program === undefined ? exitStatus : helperExitStatus),
     ...(command.examples.length === 0 ? [] : [".SH EXAMPLES"]),
     ...command.examples.flatMap(({ command: line, does }) => tagged(line, does)),
@@ -117,6 +117,10 @@ function mountOptionsSection(): string[] {
 
 function differencesSection(): string[] {
   return [".SH DIFFERENCES FROM THE KERNEL'S EXT4", ...differences.flatMap(([what, how]) => tagged(what, how))];
+}
+
+function notesSection(): string[] {
+  return [".SH NOTES", ...notes.map(prose)];
 }
 
 function withValue(name: string, value: string | undefined, optional = false): string {
