@@ -268,7 +268,6 @@ describe("mount", { skip: withoutFuse() }, () => {
       const keepers = () => fs.readFileSync(`/proc/${mounting.pid}/task/${mounting.pid}/children`, "latin1").trim();
       while (keepers() === "") await sleep(5);
       const keeper = keepers();
-      await sleep(20);
       mounting.kill(signal);
       assert.deepEqual(await ended, [code, null]);
       while (fs.existsSync(`/proc/${keeper}`)) await sleep(20);

@@ -13,6 +13,13 @@ export function startServer(request: MountRequest): Promise<number> {
   // Node reads these certificates before anything else, which takes longer than all the rest of its start. It speaks to nobody.
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
   return new Promise((resolve, reject) => {
+    // Interrupted while waiting, from the moment on that there is a server: the server goes, too, and unmounts.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.once(signal, () => {
+        server.kill(signal);
+        resolve(signal === "SIGINT" ? ExitCode.interrupted : ExitCode.terminated);
+      });
+    }
     // The arguments are for whoever reads the process list; the request itself comes as a message.
     const shown = [...(request.uncontained ? [UNCONTAINED] : []), request.source, request.mountpoint];
     const server = fork(new URL("./server-process.js", import.meta.url), shown, {
@@ -34,13 +41,6 @@ export function startServer(request: MountRequest): Promise<number> {
       server.disconnect();
       server.unref();
     });
-    // Interrupted while waiting: the server goes, too, and unmounts.
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => {
-        server.kill(signal);
-        resolve(signal === "SIGINT" ? ExitCode.interrupted : ExitCode.terminated);
-      });
-    }
     server.send(request);
   });
 }
