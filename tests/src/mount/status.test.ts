@@ -58,31 +58,35 @@ describe("the status of a mount", { skip: withoutMountTools() }, () => {
     await served.stop();
   });
 
-  it("can be asked by the user who mounted, who sees the keeper's descriptors alone", () => {
-    chmodSync(bench.directory, 0o755);
-    const own = bench.path("own");
-    run("cp", [image, own]);
-    const point = bench.mountPoint();
-    for (const path of [own, point]) chownSync(path, USER, USER);
-    // A /dev/fuse that users may open, in a mount namespace of its own.
-    const script = `
-      mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && shift
+  for (const [who, fakeRoot, uid] of [
+    ["the user who mounted, who sees the keeper's descriptors alone", [], USER],
+    ["a user who mounted as root of a namespace of their own", ["unshare", "-Urm"], 0],
+  ] as const)
+    it(`can be asked by ${who}`, () => {
+      chmodSync(bench.directory, 0o755);
+      const own = bench.path(`own-${uid}`);
+      run("cp", [image, own]);
+      const point = bench.mountPoint();
+      for (const path of [own, point]) chownSync(path, USER, USER);
+      // A /dev/fuse that users may open, in a mount namespace of its own.
+      const script = `
+      rm -f "$1/fuse"; mknod -m 666 "$1/fuse" c 10 229 && mount --bind "$1/fuse" /dev/fuse && shift
       exec "$@"`;
-    const user = `
+      const user = `
       node="$1" command="$2" image="$3" point="$4"
       $node $command mount $image $point && { $node $command status --json $point; $node $command status $point; $node $command status; }
       $node $command umount $point`;
-    const theirs = [...asUser(USER), "sh", "-c", user, "sh", process.execPath, COMMAND, own, point];
-    const { code, stdout, stderr } = ask("unshare", ["-m", "sh", "-c", script, "sh", bench.directory, ...theirs]);
-    assert.deepEqual([code, stderr], [0, ""]);
-    const end = stdout.indexOf("\n}\n") + 2;
-    const { contained, missing, server, keeper } = JSON.parse(stdout.slice(0, end)) as Status;
-    assert.deepEqual([contained, missing, keeper?.uid], [true, [], USER]);
-    assert.notEqual(server.pid, keeper?.pid);
-    assert.ok(server.seccompFilters > 0);
-    assert.match(stdout.slice(end), /^Contained: +yes/m);
-    assert.ok(stdout.includes(`${own} on ${point}: contained, process ${server.pid}, user ${USER}, `));
-  });
+      const theirs = [...asUser(USER), ...fakeRoot, "sh", "-c", user, "sh", process.execPath, COMMAND, own, point];
+      const { code, stdout, stderr } = ask("unshare", ["-m", "sh", "-c", script, "sh", bench.directory, ...theirs]);
+      assert.deepEqual([code, stderr], [0, ""]);
+      const end = stdout.indexOf("\n}\n") + 2;
+      const { contained, missing, server, keeper } = JSON.parse(stdout.slice(0, end)) as Status;
+      assert.deepEqual([contained, missing, keeper?.uid], [true, [], uid]);
+      assert.notEqual(server.pid, keeper?.pid);
+      assert.ok(server.seccompFilters > 0);
+      assert.match(stdout.slice(end), /^Contained: +yes/m);
+      assert.ok(stdout.includes(`${own} on ${point}: contained, process ${server.pid}, user ${uid}, `));
+    });
 
   it("can be asked by users of a mount in the background, and is not contained where that was asked for", () => {
     chmodSync(bench.directory, 0o755);

@@ -170,12 +170,13 @@ function wayTo(command: readonly string[]): string[] {
 export function launchCommand(options: LaunchOptions, root: boolean = process.geteuid?.() === 0): string[] {
   const { command, limits = {}, identity = NOBODY } = options;
   const separate = options.userNamespace ?? userNamespacesAllowed();
-  const become = root ? [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, "--clear-groups"] : [];
+  const become =
+    root && hasIds(identity) ? [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, "--clear-groups"] : [];
   const { openFiles = 256, processes = 64, core = 0 } = limits;
   return [
     // Before the namespace in which all mounts are locked.
     ...(root ? [...leaveOtherMounts(command), ...wayTo(command)] : []),
-    ...(separate && root ? ["setpriv", ...become, "--"] : []),
+    ...(separate && become.length > 0 ? ["setpriv", ...become, "--"] : []),
     // What is kept of the new namespace's capabilities is needed to drop them for good.
     ...["unshare", ...(separate ? ["--user", "--map-current-user", "--keep-caps"] : []), ...NAMESPACES, "--"],
     ...["setpriv", ...(separate ? [] : become), ...NO_PRIVILEGES, DIE_WITH_PARENT, "--"],
@@ -183,6 +184,15 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
     ...[`--core=${upTo(core, Resource.CORE)}`, "--"],
     ...["sh", "-c", ACTIVATED, ...command],
   ];
+}
+
+/** Whether our user namespace has these ids: where a user has made it for one id (`unshare -r`), root is that user, and all there is. */
+function hasIds({ uid, gid }: { readonly uid: number; readonly gid: number }): boolean {
+  const has = (map: string, id: number) =>
+    [...readFileSync(`/proc/self/${map}`, "latin1").matchAll(/^\s*(\d+)\s+\d+\s+(\d+)$/gm)].some(
+      ([, first, count]) => Number(first) <= id && id < Number(first) + Number(count),
+    );
+  return has("uid_map", uid) && has("gid_map", gid);
 }
 
 /** A limit that needs no privilege: none that is above our own. */

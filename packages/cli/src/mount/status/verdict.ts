@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { NAMESPACES, type Namespace, type ProcessStatus } from "./process.js";
 
 /** Those that systemd gives no service of its own: from outside, other processes are a matter of user, filter and capabilities, too. */
@@ -10,12 +11,17 @@ export function missingWalls(server: ProcessStatus): string[] {
     (kind) => server.ownNamespaces?.includes(kind) === false && !DISPENSABLE.includes(kind),
   );
   return [
-    ...(server.uid === 0 ? ["it runs as root"] : []),
+    ...(server.uid === 0 && isRootOutside() ? ["it runs as root"] : []),
     ...([Inh, Prm, Eff, Bnd, Amb].some((set) => set !== "0") ? ["it has capabilities, or can get some"] : []),
     ...(server.noNewPrivileges ? [] : ["it can get privileges from programs"]),
     ...(server.seccompFilters > 0 ? [] : ["its system calls are not filtered"]),
     ...(shared.length > 0 ? [`it shares the machine's namespaces: ${shared.join(", ")}`] : []),
   ];
+}
+
+/** Whether user 0 is root also outside our user namespace: where a user has made it (`unshare -r`), that is the user. */
+function isRootOutside(): boolean {
+  return /^\s*0\s+0\s/m.test(readFileSync("/proc/self/uid_map", "latin1"));
 }
 
 /** Walls that only others can see. */
