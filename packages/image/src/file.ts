@@ -34,7 +34,7 @@ export class ImageFile {
     this.path = path;
   }
 
-  /** Bytes. */
+  /** Bytes, as it was opened and as this object has written; `image.stat` knows what others have. */
   get size(): number {
     return this.node.size;
   }

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { type Image, type ImageOptions, openImage } from "@bulkhead/image";
 import { assertClean, makeImage, missingTool, scratch, tool } from "./fixture.js";
 
@@ -331,12 +332,32 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
       if (said.includes("\n")) client.kill("SIGKILL");
     });
     await new Promise((resolve) => client.on("exit", resolve));
-    const server = Number(said);
+    await complete(Number(said));
+  });
+
+  it("is complete when the worker's thread that has it open is ended, without a word on standard error", async () => {
+    const client = new Worker(new URL("./dying-client.js", import.meta.url), {
+      argv: [image],
+      stdout: true,
+      stderr: true,
+    });
+    const server = await new Promise<number>((resolve) =>
+      client.stdout.once("data", (said: Buffer) => resolve(Number(said))),
+    );
+    await client.terminate();
+    await complete(server);
+    assert.equal(client.stderr.read(), null);
+  });
+
+  async function complete(server: number): Promise<void> {
     for (let tries = 0; tries < 400 && isRunning(server); tries++) await new Promise((done) => setTimeout(done, 10));
     assert.equal(isRunning(server), false, "the server has ended");
     assertClean(image);
-    withImage({}, (disk) => assert.equal(disk.readdir("/many").length, 100));
-  });
+    withImage({ writable: true }, (disk) => {
+      assert.equal(disk.readdir("/many").length, 100);
+      disk.rm("/many", { recursive: true });
+    });
+  }
 });
 
 function isRunning(pid: number): boolean {

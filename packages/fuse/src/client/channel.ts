@@ -1,4 +1,15 @@
-import { close, Errno, MessageFlag, Poll, PollSet, recv, send, setReceiveTimeout } from "@bulkhead/linux";
+import { closeSync, openSync } from "node:fs";
+import {
+  close,
+  Errno,
+  MessageFlag,
+  Poll,
+  PollSet,
+  recv,
+  replaceDescriptor,
+  send,
+  setReceiveTimeout,
+} from "@bulkhead/linux";
 import { Spin } from "../loop/spin.js";
 
 /** How a client reaches its server: one message in, one message out. Failure is a negated error number. */
@@ -26,17 +37,26 @@ const SLICE = 1000;
 /** Microseconds. Most answers take less, and to be woken on another CPU takes as long. */
 const SPIN = 100;
 
-/** A SOCK_SEQPACKET socket; the calling thread blocks, though never for longer than it was told. */
+/**
+ * A SOCK_SEQPACKET socket; the calling thread blocks, though never for longer than it was told. A worker's thread that ends, or is ended,
+ * closes it.
+ */
 export class SocketChannel implements ClientChannel {
   readonly fd: number;
   #isClosed = false;
   readonly #ready = new PollSet(1);
   readonly #spin = new Spin(SPIN);
 
-  /** @param fd is closed with the channel */
+  /** @param fd is the channel's from now on, which gives it another number */
   constructor(fd: number) {
-    this.fd = fd;
-    setReceiveTimeout(fd, SLICE);
+    try {
+      setReceiveTimeout(fd, SLICE);
+      // What a worker leaves open, Node closes if node:fs has opened it.
+      this.fd = openSync("/dev/null", "r");
+      replaceDescriptor(this.fd, fd);
+    } finally {
+      close(fd);
+    }
   }
 
   send(message: Uint8Array, length: number, milliseconds: number): number {
@@ -98,6 +118,6 @@ export class SocketChannel implements ClientChannel {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    close(this.fd);
+    closeSync(this.fd);
   }
 }

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
 import type { InitFlagName } from "@bulkhead/fuse/protocol";
-import { SocketType, socketpair } from "@bulkhead/linux";
+import { close, SocketType, socketpair } from "@bulkhead/linux";
 import { lockHolder } from "@bulkhead/server/descriptor";
 import { ImageOpenError } from "../errors.js";
 import { LONGEST_MESSAGE, type ServeReport, type ServeRequest } from "./request.js";
@@ -38,7 +37,6 @@ export interface Started {
  */
 export function startServer({ image, request, timeout, log }: StartOptions): Started {
   const [ours, theirs] = socketpair(SocketType.SEQPACKET);
-  const channel = new SocketChannel(ours);
   // Certificates take longer to read than Node to start, and nobody is spoken to.
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
   const server = spawn(process.execPath, [fileURLToPath(new URL("./process.js", import.meta.url)), request.path], {
@@ -48,7 +46,8 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     env: { ...environment, UV_USE_IO_URING: "0" },
     stdio: ["ignore", "ignore", log, theirs, image],
   });
-  closeSync(theirs);
+  close(theirs);
+  const channel = new SocketChannel(ours);
   // Reported by what is missing: a process that could not be started has no number.
   server.on("error", () => {});
   server.unref();
