@@ -61,9 +61,7 @@ export class FileDevice implements BlockDevice {
 
   read(offset: number, target: Uint8Array): void {
     const length = target.length;
-    if (!(offset >= 0 && offset + length <= this.size)) {
-      throw new DeviceError("read", offset, length, `the device ends at ${this.size}`);
-    }
+    this.#check("read", offset, length);
     let done = 0;
     while (done < length) {
       let count: number;
@@ -78,7 +76,7 @@ export class FileDevice implements BlockDevice {
   }
 
   readNow(offset: number, target: Uint8Array): number {
-    if (!(offset >= 0 && offset + target.length <= this.size)) return 0;
+    if (this.#closed || !(offset >= 0 && offset + target.length <= this.size)) return 0;
     return Math.max(this.#io.readNow?.(this.fd, target, offset) ?? 0, 0);
   }
 
@@ -93,9 +91,7 @@ export class FileDevice implements BlockDevice {
   write(offset: number, source: Uint8Array): void {
     const length = source.length;
     if (this.readOnly) throw new DeviceError("write", offset, length, "the device is read-only");
-    if (!(offset >= 0 && offset + length <= this.size)) {
-      throw new DeviceError("write", offset, length, `the device ends at ${this.size}`);
-    }
+    this.#check("write", offset, length);
     this.#dirty = true;
     this.#written += length;
     let done = 0;
@@ -130,6 +126,7 @@ export class FileDevice implements BlockDevice {
   /** Costs nothing when nothing was written since the last time. */
   flush(): void {
     if (!this.#dirty) return;
+    this.#check("flush", 0, 0);
     try {
       this.#io.fdatasyncSync(this.fd);
     } catch (cause) {
@@ -139,7 +136,7 @@ export class FileDevice implements BlockDevice {
   }
 
   discard(offset: number, length: number): boolean {
-    if (this.readOnly || !(offset >= 0 && offset + length <= this.size)) return false;
+    if (this.#closed || this.readOnly || !(offset >= 0 && offset + length <= this.size)) return false;
     if (this.#io.punchHole === undefined) return false;
     try {
       this.#io.punchHole(this.fd, offset, length);
@@ -155,5 +152,12 @@ export class FileDevice implements BlockDevice {
     if (this.#closed || !this.#ownsDescriptor) return;
     this.#closed = true;
     this.#io.closeSync(this.fd);
+  }
+
+  /** The number of a closed descriptor is soon somebody else's. */
+  #check(operation: "read" | "write" | "flush", offset: number, length: number): void {
+    if (this.#closed) throw new DeviceError(operation, offset, length, "the device is closed");
+    if (offset >= 0 && offset + length <= this.size) return;
+    throw new DeviceError(operation, offset, length, `the device ends at ${this.size}`);
   }
 }

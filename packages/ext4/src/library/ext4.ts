@@ -1,6 +1,6 @@
 import type { BlockDevice } from "../device/device.js";
 import type { Environment } from "../environment.js";
-import { CorruptionError, FileSystemError } from "../errors.js";
+import { CorruptionError, type ErrnoName, FileSystemError } from "../errors.js";
 import { FileSystem, type MountOptions } from "../filesystem.js";
 import type { Inode } from "../inode/inode.js";
 import type { FileSystemStatistics } from "../superblock/statfs.js";
@@ -18,6 +18,8 @@ export type Target = string | Uint8Array | number;
 
 /** Longest file that readFile takes unless it is told otherwise: 1 GiB. */
 const MOST_FILE_BYTES = 2 ** 30;
+
+const absent: ReadonlySet<ErrnoName> = new Set(["ENOENT", "ENOTDIR", "ESTALE"]);
 
 /**
  * Reads an ext2, ext3 or ext4 file system on any block device, without mounting it: the library's door.
@@ -52,21 +54,29 @@ export class Ext4 {
   /**
    * The inode that a path or a number names.
    *
-   * @throws FileSystemError ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG; ESTALE for the number of an unused inode
+   * @throws FileSystemError ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG; ESTALE for the number of an unused inode, or of none;
+   * TypeError for what is neither
    */
   inode(target: Target, options: ResolveOptions = {}): Inode {
     return this.#recorded(() =>
-      typeof target === "number" ? this.fs.inode(target) : resolvePath(this.fs, target, options),
+      typeof target === "number" ? this.#numbered(target) : resolvePath(this.fs, target, options),
     );
   }
 
-  /** Whether a path leads somewhere. */
+  /** That the caller knows a number says nothing of the image. */
+  #numbered(ino: number): Inode {
+    const { inodeCount } = this.fs.geometry;
+    if (Number.isInteger(ino) && ino >= 1 && ino <= inodeCount) return this.fs.inode(ino);
+    throw new FileSystemError("ESTALE", `there is no inode ${ino}; there are ${inodeCount}`);
+  }
+
+  /** Whether a path leads somewhere, or the inode is in use. */
   exists(target: Target): boolean {
     try {
       this.inode(target);
       return true;
     } catch (error) {
-      if (error instanceof FileSystemError && (error.code === "ENOENT" || error.code === "ENOTDIR")) return false;
+      if (error instanceof FileSystemError && absent.has(error.code)) return false;
       throw error;
     }
   }

@@ -19,6 +19,7 @@ export interface ResolveOptions {
  */
 export function resolvePath(fs: FileSystem, path: string | Uint8Array, options: ResolveOptions = {}): Inode {
   const bytes = typeof path === "string" ? stringToName(path) : path;
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`a path is text or a Uint8Array, not a ${typeof bytes}`);
   if (bytes.length === 0 || bytes.includes(0)) {
     throw new FileSystemError("ENOENT", `${printable(bytes)}: no such file or directory`);
   }

@@ -64,6 +64,28 @@ describe("devices", () => {
     });
   }
 
+  it("over a file that is closed leave alone what has its descriptor's number now", () => {
+    const device = openFile(false);
+    device.write(0, Uint8Array.of(1));
+    device.close();
+    const path = files.file("another");
+    fs.writeFileSync(path, pattern);
+    const fd = fs.openSync(path, "r+");
+    try {
+      assert.equal(fd, device.fd);
+      assert.throws(() => device.read(0, new Uint8Array(1)), DeviceError);
+      assert.throws(
+        () => device.write(0, Uint8Array.of(99)),
+        /device write of 1 bytes at 0 failed: the device is closed/,
+      );
+      assert.throws(() => device.flush(), DeviceError);
+      assert.equal(device.discard(0, 512), false);
+      assert.deepEqual(new Uint8Array(fs.readFileSync(path)), pattern);
+    } finally {
+      fs.closeSync(fd);
+    }
+  });
+
   it("say what is full where there is no room for a write", () => {
     const full = () => {
       throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });

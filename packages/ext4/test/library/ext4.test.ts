@@ -121,6 +121,19 @@ describe("Ext4", { skip }, () => {
     assert.throws(() => ext4.stat("a\0b"), { code: "ENOENT" });
   });
 
+  it("takes a number that is no inode's, and what is no path, for the caller's mistake", () => {
+    const { inodeCount } = ext4.fs.geometry;
+    for (const ino of [0, -1, 12.5, Number.NaN, inodeCount + 1, 2 ** 53, inodeCount]) {
+      assert.throws(() => ext4.stat(ino), { name: "FileSystemError", code: "ESTALE" }, String(ino));
+      assert.equal(ext4.exists(ino), false);
+    }
+    assert.equal(ext4.exists(ext4.stat("tiny").ino), true);
+    assert.equal(ext4.info().errorCount, 0);
+    for (const path of [undefined, null, {}, 12n, true, [], Uint16Array.of(47)]) {
+      assert.throws(() => ext4.stat(path as never), { name: "TypeError", message: /^a path is text or a Uint8Array/ });
+    }
+  });
+
   it("lists directories, by for and by for await", async () => {
     const truth = images.mounted(image, "ro", (root) =>
       ["/", "a", "many", "a/b/c"].map(
