@@ -2,7 +2,7 @@
 export const differences: readonly (readonly [what: string, how: string])[] = [
   [
     "errors of writes",
-    "With the kernel's cache for writing, write(2) does not tell that the disk is full or a limit reached: fsync(2) and close(2) do. Who does neither, or does not look, is not told.",
+    "With the kernel's cache for writing, write(2) does not tell that the disk is full or a limit reached: fsync(2) and close(2) do. Who does neither, or does not look, is not told: what writes until there is no space left (`dd if=/dev/zero of=FILE`) goes on for ever, unless with nowriteback_cache.",
   ],
   [
     "bytes behind the end of a file",
@@ -20,6 +20,18 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
   ],
   ["fallocate(2)", "FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE are EOPNOTSUPP."],
   ["swapon(8)", "Files cannot be swapped to: EINVAL."],
+  [
+    "quotactl(2)",
+    "There is none: repquota(8), setquota(8) and the like find no quotas. Limits are those in the file system, as set while the kernel's ext4 had it mounted; `debugfs -R 'list_quota user' SOURCE` shows them and what is used, once it is unmounted.",
+  ],
+  [
+    "mount -o remount",
+    "mount(8) asks libfuse's helper, which cannot. `mount -i -o remount,ro`, and rw, sync, noexec and what else is the kernel's, work; what the server goes by (commit=, quotas, atime and the like) stays as it was mounted.",
+  ],
+  [
+    "fanotify(7)",
+    "Marks of a whole mount or file system that report file handles (FAN_REPORT_FID) are ENODEV; marks of files and directories are as usual.",
+  ],
   ["ACLs", "More than 511 entries, as only large blocks or the ea_inode feature have room for, are E2BIG."],
   [
     "options in the superblock",
