@@ -29,6 +29,7 @@ import { EngineMappings } from "./engine-mappings.js";
 import { isExpected } from "./expected-error.js";
 import { IoThread } from "./io-thread.js";
 import { LookupCounts } from "./lookups.js";
+import { LostWrites } from "./lost-writes.js";
 import { MovedNames } from "./moved-names.js";
 import { attributeOperations, fillAttributes, outsideFlags } from "./operations/attributes.js";
 import { creationOperations } from "./operations/creation.js";
@@ -63,6 +64,9 @@ export function inodeNumber(nodeid: number): number {
  * not go stale; the kernel asks again when it has dropped the answer for memory.
  */
 export const VALID_SECONDS = 86_400;
+
+/** FUSE 7.35 came with the Linux (5.16) that does not ask by a file's handle in read(2) and lseek(2) any more. */
+const HANDLES_MEAN_WRITES = 35;
 
 function stale(nodeid: number): FileSystemError {
   return new FileSystemError("ESTALE", `node ${nodeid} is none of a file that names lead to`);
@@ -99,6 +103,9 @@ export class Ext4Server {
   readonly #blockSize: number;
   readonly #accessTimer: AccessTimer;
   readonly #stale: StaleAttributes | undefined;
+  readonly #lost: LostWrites | undefined;
+  /** Whether attributes are asked for by a file's handle only for a write. */
+  #onlyWritersAsk = false;
   readonly #movedNames: MovedNames;
 
   constructor(fs: FileSystem, options: ServerOptions = {}) {
@@ -113,6 +120,7 @@ export class Ext4Server {
     this.#movedNames = new MovedNames(options.movedNames);
     const { after } = options;
     this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
+    this.#lost = after === undefined ? undefined : new LostWrites(after);
     const devices = new DeviceRegistry();
     const dev = devices.add(options.dataDevice ?? fs.device);
     const { blockSize } = fs.geometry;
@@ -288,6 +296,21 @@ export class Ext4Server {
     this.#stale?.add(inode.ino);
   }
 
+  /** What the kernel's cache held of a file could not be written: whoever goes on writing to it is told. @param error a negative errno */
+  lost(inode: Inode, error: number): void {
+    if (this.#onlyWritersAsk && this.#lost?.note(inode, error) === true) this.#stale?.add(inode.ino);
+  }
+
+  /** What somebody who is about to write to a file has to be told first: a negative errno, or 0. */
+  tellLoss(inode: Inode): number {
+    return this.#lost?.tell(inode) ?? 0;
+  }
+
+  /** Nothing is missing from a file any more. */
+  forgetLoss(inode: Inode): void {
+    this.#lost?.forget(inode);
+  }
+
   /** Somebody has waited until a file is written, and may look at it now. */
   settled(inode: Inode): void {
     this.#stale?.tellNow(inode.ino);
@@ -366,8 +389,8 @@ export class Ext4Server {
       ...xattrOperations(this),
       ...ioctlOperations(this),
       ...iomapOperations(this),
-      INIT: (_context, _request, out) => {
-        this.#agree(out.flags, out.flags2);
+      INIT: (_context, { minor }, out) => {
+        this.#agree(minor, out.flags, out.flags2);
         return 0;
       },
     };
@@ -385,7 +408,8 @@ export class Ext4Server {
   }
 
   /** What INIT settled. */
-  #agree(flags: number, flags2: number): void {
+  #agree(minor: number, flags: number, flags2: number): void {
+    this.#onlyWritersAsk = minor >= HANDLES_MEAN_WRITES;
     const { iomap } = this.#options;
     const agreed = ((flags2 >>> (InitFlag.IOMAP - 32)) & 1) === 1;
     this.outside = agreed && iomap !== undefined ? new OutsideHost(this.fs, iomap) : undefined;

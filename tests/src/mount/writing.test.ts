@@ -151,6 +151,18 @@ describe("a mount that is written", { skip: withoutMountTools() }, () => {
     checkImage(image);
   });
 
+  it("who writes until the disk is full is told, who goes on elsewhere is not", async () => {
+    const image = empty(...EXT4);
+    const served = await bench.serve(image);
+    const fill = "timeout 60 dd if=/dev/zero of=full bs=64k";
+    const script = `${fill}; echo $?; : > full; echo some > other && : > full && echo more >> full && cat full`;
+    const { stdout, stderr } = ask("sh", ["-c", script], served.mountPoint);
+    assert.match(stderr, /error writing 'full': No space left on device/);
+    assert.equal(stdout, "1\nmore\n");
+    await ended(served);
+    checkImage(image);
+  });
+
   it("a signal loses nothing that was written", async () => {
     const image = empty(...EXT4);
     const served = await bench.serve(image);

@@ -1,5 +1,5 @@
 import { type Inode, InodeFlag } from "@bulkhead/ext4";
-import { AttrFlag, type FuseAttr, type Handlers } from "@bulkhead/fuse";
+import { AttrFlag, type FuseAttr, GetattrFlag, type Handlers } from "@bulkhead/fuse";
 import type { View } from "@bulkhead/linux/struct";
 import { type Ext4Server, VALID_SECONDS } from "../server.js";
 
@@ -59,9 +59,15 @@ export function attributeOperations(server: Ext4Server) {
   const { fs } = server;
   const { blockSize } = fs.geometry;
   return {
-    GETATTR(context, _request, out) {
+    GETATTR(context, request, out) {
+      const inode = server.inode(context.nodeid);
+      // By its handle, only who is about to write asks.
+      if ((request.getattr_flags & GetattrFlag.FH) !== 0) {
+        const loss = server.tellLoss(inode);
+        if (loss !== 0) return loss;
+      }
       out.attr_valid = VALID_SECONDS;
-      server.fillAttributes(out.attr, server.inode(context.nodeid));
+      server.fillAttributes(out.attr, inode);
       return 0;
     },
 

@@ -42,7 +42,10 @@ export function fileWritingOperations(server: Ext4Server) {
       const blocks = inode.statBlocks;
       const written = appends ? append(inode, offset, data) : write(inode, offset, data, whole);
       if (cached && inode.statBlocks !== blocks) server.changedBlocks(inode);
-      if (written < 0) return written;
+      if (written < 0) {
+        if (cached) server.lost(inode, written);
+        return written;
+      }
       if (!server.kernelKeepsTimes) fs.setModificationTime(inode);
       server.changed(inode);
       // Pages of the cache are written for whoever: their file's fsync comes after them.

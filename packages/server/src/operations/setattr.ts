@@ -39,6 +39,7 @@ export function setattrOperations(server: Ext4Server) {
       if ((valid & Fattr.SIZE) !== 0) {
         const failure = resize(context.nodeid, inode, request.size);
         if (failure !== 0) return failure;
+        if (request.size === 0) server.forgetLoss(inode);
       }
       if (inode.linksCount === 0 && (valid & ~WRITTEN_TIMES) === 0 && !isChown(inode, valid)) keepTimes(inode, request);
       else if ((valid & INODE_BITS) !== 0) change(inode, request, server.isPrivileged(context));
