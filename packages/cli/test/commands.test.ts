@@ -223,6 +223,7 @@ describe("commands without a mount", () => {
       hostile = path("names.img");
       fs.mkdirSync(path("names"));
       for (const file of ["AAAAAA", "bbbb", "plain"]) fs.writeFileSync(path(`names/${file}`), file);
+      fs.symlinkSync("to\nthere", path("names/zlink"));
       makeImageOf(hostile, path("names"));
       const bytes = fs.readFileSync(hostile);
       renameInPlace(bytes, "AAAAAA", name);
@@ -232,7 +233,9 @@ describe("commands without a mount", () => {
 
     it("write bytes to a pipe as they are", () => {
       const { stdout } = bulkhead(["ls", hostile], { binary: true });
-      assert.equal(stdout, `${name}\nlost+found\nplain\n\xff\xfe\\n\n`);
+      assert.equal(stdout, `${name}\nlost+found\nplain\nzlink\n\xff\xfe\\n\n`);
+      const tree = bulkhead(["tree", hostile], { binary: true }).stdout;
+      assert.ok(tree.includes(" plain\n") && tree.includes(" zlink -> to\nthere\n"));
     });
 
     it("write nothing to a terminal that it would obey", () => {

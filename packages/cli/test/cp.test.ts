@@ -331,6 +331,16 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.equal(fs.existsSync(path("x")), false);
   });
 
+  it("says that it copies no pipe without a name", () => {
+    const other = path("piped.img");
+    unpackDemo(other);
+    const { code, stderr } = bulkhead(["cp", "/dev/stdin", `${other}:/new`]);
+    assert.deepEqual(
+      [code, /\/dev\/stdin is a pipe or socket without a name; write to a file first/.test(stderr)],
+      [1, true],
+    );
+  });
+
   it("puts no copy in the place of an image, nor of what is no file", { skip: missingTool("mkfifo", "mknod") }, () => {
     const other = path("other.img");
     unpackDemo(other);

@@ -1,4 +1,5 @@
-export { FuseAnswerError } from "@bulkhead/fuse/client";
+export { FuseAnswerError, FuseConnectionError } from "@bulkhead/fuse/client";
+export { SourceError } from "@bulkhead/server/descriptor";
 export { ImageError, ImageOpenError } from "./errors.js";
 export { alignedBuffer, ImageFile } from "./file.js";
 export { type DirectoryEntry, Image, type Owner, type Statistics } from "./image.js";

@@ -55,7 +55,7 @@ const DEFAULT_TIMEOUT = 120_000;
  *
  * Calls block, like those of node:fs that end in Sync; `close()` when done, or nothing is certain to be on the image.
  *
- * @throws ImageOpenError; SourceError of @bulkhead/server when the image cannot be opened for what is asked
+ * @throws ImageOpenError; SourceError when the image cannot be opened for what is asked
  */
 export function openImage(path: string, options: ImageOptions = {}): Image {
   const { writable = false, offset, partition, superblock, loadJournal, cacheBytes, quota } = options;

@@ -1,10 +1,10 @@
-import { nameToString, stringToName } from "@bulkhead/ext4/names";
+import { stringToName } from "@bulkhead/ext4/names";
 import { ImageSource, type SourceNode, walk } from "@bulkhead/image/copy";
 import { parseCount } from "@bulkhead/server/options/quantity";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { Problems } from "../command-line/problems.js";
 import { Output } from "../output/output.js";
-import { printable, printableName } from "../output/printable.js";
+import { printableName } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { Session } from "../source/session.js";
 
@@ -16,7 +16,8 @@ export async function run(given: GivenArguments): Promise<number> {
   const limit = depth === undefined ? Number.POSITIVE_INFINITY : parseCount(depth, "--depth", 1);
   try {
     const { disk, node, path } = await session.find(given.positionals[0]!, true);
-    output.line(output.isTerminal ? printable(path) : path);
+    output.name(stringToName(path));
+    output.line();
     let directories = 0;
     let files = 0;
     if (node.isDirectory) {
@@ -36,7 +37,11 @@ export async function run(given: GivenArguments): Promise<number> {
         output.name(at.entry.name);
         if (at.node.stats.kind === "directory") directories++;
         else files++;
-        output.line(at.node.stats.kind === "symlink" ? ` -> ${target(at.node)}` : "");
+        if (at.node.stats.kind === "symlink") {
+          output.write(" -> ");
+          output.name(target(at.node));
+        }
+        output.line();
       }
     } else {
       files++;
@@ -50,10 +55,10 @@ export async function run(given: GivenArguments): Promise<number> {
   return problems.exitCode;
 }
 
-function target(link: SourceNode): string {
+function target(link: SourceNode): Uint8Array {
   try {
-    return printable(nameToString(link.readLink()));
+    return link.readLink();
   } catch {
-    return "?";
+    return stringToName("?");
   }
 }

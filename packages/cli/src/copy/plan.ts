@@ -129,7 +129,17 @@ async function open(named: Named, text: string, session: Session, followLinks: b
     }
   }
   const path = hostPath(named.path.replace(/(?<=.)\/+$/, ""));
-  return new HostSource(followLinks ? realpathSync.native(path, { encoding: "buffer" }) : path);
+  return new HostSource(followLinks ? followed(path, text) : path);
+}
+
+/** @throws CommandError for what is there and has no place of its own: /dev/stdin that is a pipe, or the shell's <(…) */
+function followed(path: Buffer, text: string): Buffer {
+  try {
+    return realpathSync.native(path, { encoding: "buffer" });
+  } catch (error) {
+    if (there(text) === undefined) throw error;
+    throw new CommandError(`${text} is a pipe or socket without a name; write to a file first, and copy that`);
+  }
 }
 
 function hostTarget(destination: string, attributes: AttributeOptions): Target {
