@@ -331,6 +331,21 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.equal(fs.existsSync(path("x")), false);
   });
 
+  it("says what it is that there is no space for", { skip: missingTool("mke2fs", "setfattr") }, () => {
+    const small = path("small.img");
+    fs.writeFileSync(small, "");
+    fs.truncateSync(small, 4 << 20);
+    tool("mke2fs", "-q", "-F", "-b", "1024", small);
+    fs.writeFileSync(path("attributed"), "");
+    tool("setfattr", "-n", "user.long", "-v", "x".repeat(1500), path("attributed"));
+    const { code, stderr } = bulkhead(["cp", path("attributed"), `${small}:/`]);
+    assert.deepEqual(
+      [code, /attributed: no space is left for its extended attributes: /.test(stderr)],
+      [1, true],
+      stderr,
+    );
+  });
+
   it("says that it copies no pipe without a name", () => {
     const other = path("piped.img");
     unpackDemo(other);

@@ -53,10 +53,13 @@ export interface ImageParts {
 
 /** Bytes of file data that are moved at a time. */
 const CHUNK = 1024 * 1024;
+/** Longest file that readFile takes unless it is told otherwise. */
+const MOST_FILE_BYTES = 2 ** 30;
 const ENOENT = 2;
 const EBUSY = 16;
 const EISDIR = 21;
 const EINVAL = 22;
+const EFBIG = 27;
 const NO_DEVICE = { major: 0, minor: 0 };
 
 /**
@@ -140,10 +143,16 @@ export class Image {
     return this.#do("open", path, (bytes) => new ImageFile(this.tree, this.#file(bytes), textOf(path)));
   }
 
-  /** A whole file. */
-  readFile(path: ImagePath): Uint8Array {
+  /**
+   * A whole file.
+   *
+   * @param options.limit most bytes that it may have, or it is EFBIG: an image can say of a file that it has 2^44. Default 1 GiB
+   */
+  readFile(path: ImagePath, { limit = MOST_FILE_BYTES } = {}): Uint8Array {
+    checkPosition("a limit", limit);
     return this.#do("read", path, (bytes) => {
       const node = this.#file(bytes);
+      if (node.size > limit) throw new FuseAnswerError("READ", EFBIG);
       const contents = new Uint8Array(node.size);
       let at = 0;
       for (;;) {

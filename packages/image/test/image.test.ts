@@ -140,6 +140,17 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     });
   });
 
+  it("reads no file as a whole that is longer than it was told", () => {
+    withImage({ writable: true }, (disk) => {
+      disk.writeFile("/long", "");
+      disk.truncate("/long", 2 ** 40);
+      assert.throws(() => disk.readFile("/long"), { name: "ImageError", code: "EFBIG" });
+      disk.truncate("/long", 10);
+      assert.throws(() => disk.readFile("/long", { limit: 9 }), { code: "EFBIG" });
+      assert.equal(disk.readFile("/long", { limit: 10 }).length, 10);
+    });
+  });
+
   it("reads nothing of directories, nodes and empty files", () => {
     withImage({ writable: true }, (disk) => {
       disk.mknod("/fifo", 0o010600);

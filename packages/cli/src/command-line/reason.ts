@@ -15,7 +15,8 @@ export function reasonOf(error: unknown): string {
     case "EPERM":
       return "permission denied";
     case "ENOSPC":
-      return "no space is left";
+      if ((error as { operation?: unknown }).operation !== "SETXATTR") return "no space is left";
+      return "no space is left for its extended attributes: without the feature ea_inode, they have a block";
     case "EROFS":
       return "the file system there is read-only";
     case "ELOOP":
