@@ -128,8 +128,14 @@ export class Image {
 
   readdir(path: ImagePath): DirectoryEntry[] {
     return this.#do("readdir", path, (bytes) => {
-      const entries: Entry[] = [];
-      this.tree.list(this.#paths.find(bytes, true), entries);
+      const node = this.#paths.find(bytes, true);
+      let entries: Entry[] = [];
+      this.tree.list(node, entries, false);
+      // File systems without the feature filetype have kinds in inodes alone.
+      if (entries.some(({ kind }) => kind === "unknown")) {
+        entries = [];
+        this.tree.list(node, entries);
+      }
       return entries.map(({ name, ino, kind }) => ({ name: nameToString(name), nameBytes: name, ino, kind }));
     });
   }

@@ -140,6 +140,35 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     });
   });
 
+  it("lists names without the inodes behind them, and has kinds where directories have none", () => {
+    const old = makeImage(files.path("old.img"), 4, "-O", "^filetype");
+    for (const [path, asked] of [
+      [image, 0],
+      [old, 3],
+    ] as const) {
+      const disk = openImage(path, { writable: true, log: "ignore" });
+      try {
+        disk.mkdir("/listed/dir", { recursive: true });
+        disk.symlink("dir", "/listed/link");
+        disk.writeFile("/listed/file", "");
+        disk.sync();
+        const told = () => [...disk.tree.client.nodes.keys()].length;
+        const node = disk.find("/listed");
+        for (const name of ["dir", "link", "file"])
+          disk.tree.forget(disk.find(`/listed/${name}`, { followLinks: false }));
+        const before = told();
+        const kinds = disk.readdir("/listed").map(({ name, kind }) => `${name} ${kind}`);
+        assert.deepEqual(kinds.sort(), ["dir directory", "file file", "link symlink"]);
+        assert.equal(told() - before, asked, path);
+        assert.equal(node.isDirectory, true);
+      } finally {
+        disk.rm("/listed", { recursive: true });
+        disk.close();
+      }
+      assertClean(path);
+    }
+  });
+
   it("reads no file as a whole that is longer than it was told", () => {
     withImage({ writable: true }, (disk) => {
       disk.writeFile("/long", "");

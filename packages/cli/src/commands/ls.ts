@@ -64,7 +64,7 @@ function* directoryGroups({ disk, node, path }: Found, given: GivenArguments, pr
   const needsNodes = recursive || given.flag("long") || given.flag("json");
   const entered = new Set<string>();
   const pending: { node: SourceNode; path: string }[] = [
-    { node: new ImageSource(disk, node, stringToName(path)), path },
+    { node: new ImageSource(disk, node, stringToName(path), needsNodes), path },
   ];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { node: directory, path: where } = next;

@@ -271,13 +271,12 @@ export class FuseClient {
   }
 
   /**
-   * Lists a directory, with attributes where the server gives them. `each` must not use the client; a record is overwritten
-   * after it.
+   * Lists a directory. `each` must not use the client; a record is overwritten after it.
    *
+   * @param plus whether with attributes, where the server gives them: it reads each inode for that
    * @throws FuseAnswerError; FuseConnectionError for records that the kernel would refuse, and a listing without an end
    */
-  list(nodeid: number, each: (record: DirectoryRecord) => void): void {
-    const plus = this.has("DO_READDIRPLUS");
+  list(nodeid: number, each: (record: DirectoryRecord) => void, plus = this.has("DO_READDIRPLUS")): void {
     const name = plus ? "READDIRPLUS" : "READDIR";
     const request = { size: this.#maxData, offsetLo: 0, offsetHi: 0 };
     let entries = 0;

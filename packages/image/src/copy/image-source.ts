@@ -14,8 +14,11 @@ export class ImageSource implements SourceNode {
   readonly #image: Image;
   /** Inside the image. */
   readonly #path: Buffer;
+  readonly #listsNodes: boolean;
 
-  constructor(image: Image, node: ImageNode, path: Uint8Array) {
+  /** @param listsNodes whether what is in it will be asked for more than names */
+  constructor(image: Image, node: ImageNode, path: Uint8Array, listsNodes = true) {
+    this.#listsNodes = listsNodes;
     this.#image = image;
     this.node = node;
     this.#path = Buffer.from(path);
@@ -36,7 +39,8 @@ export class ImageSource implements SourceNode {
   list(into: SourceEntry[]): void {
     const entries: Entry[] = [];
     try {
-      this.#image.tree.list(this.node, entries);
+      if (this.#listsNodes) this.#image.tree.list(this.node, entries);
+      else this.#image.tree.list(this.node, entries, false);
     } finally {
       for (const entry of entries) {
         const { name, ino, kind } = entry;
