@@ -14,6 +14,8 @@ import { inodeBitmap, inodeBitmapChecksum, isInodeUninit } from "./inode-bitmap.
 
 /** Groups that are known in memory at most. */
 const MOST_SPACES = 65_536;
+/** Groups whose longest runs are remembered: 512 TiB of them. */
+const MOST_BOUNDS = 2 ** 22;
 /** Damaged groups that are remembered and put on record, or tolerated while counting. */
 const MOST_DAMAGED = 65_536;
 const MOST_DAMAGED_COUNTED = 1024;
@@ -29,6 +31,11 @@ export class Allocator implements CommitListener {
   /** Groups in which nothing more is allocated or freed, as their bitmaps are wrong. */
   readonly badBlockBitmaps = new Set<number>();
   readonly badInodeBitmaps = new Set<number>();
+  /**
+   * By group, no run of free clusters is longer: searches pass over the others by this alone. It grows by GroupSpace.forgetBounds only, where
+   * what was freed may be used, and where an allocation is undone.
+   */
+  readonly longest: Int32Array;
   /** Group in which space was found last, away from where it was looked for. */
   lastGroup = 0;
   /** Clusters that were freed by transactions which are not durable. */
@@ -60,6 +67,8 @@ export class Allocator implements CommitListener {
 
   constructor(volume: Volume) {
     this.#volume = volume;
+    const { groupCount, clustersPerGroup } = volume.geometry;
+    this.longest = new Int32Array(Math.min(groupCount, MOST_BOUNDS)).fill(clustersPerGroup);
     volume.transactions?.onCommit(this);
     this.#count();
   }
@@ -88,7 +97,7 @@ export class Allocator implements CommitListener {
     let space = this.#spaces.get(group);
     if (space === undefined) {
       if (this.#spaces.size >= MOST_SPACES) this.#dropSpaces();
-      space = new GroupSpace(this.#volume, group);
+      space = new GroupSpace(this.#volume, group, this.longest);
       this.#spaces.set(group, space);
     }
     return space;

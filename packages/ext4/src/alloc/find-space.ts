@@ -83,6 +83,11 @@ function searchGroups(volume: Volume, allocator: Allocator, search: SpaceSearch,
   const groups = Math.min(groupCount, most);
   for (let n = 1; n < groups; n++) {
     const group = (search.group + n) % groupCount;
+    const bound = allocator.longest[group];
+    if (bound !== undefined && bound < wish) {
+      if (bound > search.passedOver) search.passedOver = bound;
+      continue;
+    }
     if (searchGroup(volume, allocator, search, group, 0, wish)) {
       allocator.lastGroup = group;
       return true;
@@ -107,6 +112,7 @@ function searchGroup(
     const descriptor = groupDescriptor(volume, group);
     const bound = Math.min(space.longest, descriptor.freeClusters - space.heldCount);
     if (bound < wish) {
+      space.longest = bound;
       if (bound > search.passedOver) search.passedOver = bound;
       return false;
     }

@@ -10,8 +10,8 @@ export class GroupSpace {
   readonly clusters: number;
   /** Those that are counted: one more where the file system ends inside of a cluster. */
   readonly #counted: number;
-  /** No run of free clusters is longer. */
-  longest: number;
+  /** By group; see Allocator.longest. */
+  readonly #longest: Int32Array;
   /** No cluster below is free. */
   lowest = 0;
   /** No inode below this index is free. */
@@ -28,11 +28,19 @@ export class GroupSpace {
   /** Whether the allocator's current handle has changed it. */
   isTouched = false;
 
-  constructor(volume: Volume, group: number) {
+  constructor(volume: Volume, group: number, longest: Int32Array) {
     this.group = group;
+    this.#longest = longest;
     this.clusters = wholeClustersInGroup(volume, group);
     this.#counted = clustersInGroup(volume, group);
-    this.longest = this.clusters;
+  }
+
+  /** No run of free clusters is longer. */
+  get longest(): number {
+    return this.#longest[this.group] ?? this.clusters;
+  }
+  set longest(clusters: number) {
+    this.#longest[this.group] = clusters;
   }
 
   /** Notes that [from, end) was allocated. */

@@ -107,6 +107,44 @@ describe("blocks are placed", { skip }, () => {
     });
   });
 
+  it("in a far group of a full file system without looking at the full ones again", () => {
+    const manyGroups = images.make("many-groups", "128M", ["-t", "ext4", "-b", "1024", "-g", "256", "-N", "4096"]);
+    withVolume(manyGroups, (volume) => {
+      const { groupCount } = volume.geometry;
+      assert.equal(groupCount, 512);
+      const allocate = (count: number): BlockRun => {
+        const run = { block: 0, count: 0 };
+        const request = { goal: 0, count, inode: undefined, metadata: false };
+        transact(volume, 16, (handle) => handle.asPrivileged(() => allocateBlocks(handle, request, run)));
+        return run;
+      };
+      const last = new Map<number, number>();
+      while (freeBlockCount(volume) > 0) {
+        const { block, count } = allocate(256);
+        last.set(groupOfBlock(volume, block), block + count - 1);
+      }
+      const free = (block: number) => transact(volume, 16, (handle) => freeBlocks(handle, undefined, block, 1));
+      const [one, other] = [last.get(200)!, last.get(400)!];
+      free(one);
+      free(other);
+      volume.transactions.commit();
+      assert.equal(allocate(1).block, one);
+      let looks = 0;
+      const { descriptors } = volume;
+      const get = descriptors.get;
+      descriptors.get = (group) => {
+        looks++;
+        return get.call(descriptors, group);
+      };
+      assert.equal(allocate(1).block, other);
+      assert.ok(looks < 50, `${looks} descriptors of ${groupCount}`);
+      // What is freed is found again, in a group that was passed over.
+      free(one);
+      volume.transactions.commit();
+      assert.equal(allocate(1).block, one);
+    });
+  });
+
   it("in the group behind the directories' for files, and there for directories", () => {
     withVolume(image, (volume) => {
       const directory = create(volume, cachedInode(volume, 2), FileType.directory);
