@@ -125,17 +125,17 @@ export class ImageTree {
   /**
    * Puts the names in a directory into `into`, without `.` and `..`; those before an error as well.
    *
-   * @param plus whether with their nodes: a directory of a million takes ten times as long with them
+   * @param nodes whether with them: a directory of a million takes ten times as long
    * @throws FuseAnswerError
    */
-  list(dir: ImageNode, into: Entry[], plus = this.client.has("DO_READDIRPLUS")): void {
+  list(dir: ImageNode, into: Entry[], nodes = true): void {
     const each = ({ name, ino, type, entry }: DirectoryRecord) => {
       if (name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT))) return;
       if (into.length === MOST_ENTRIES) throw new FuseAnswerError("READDIR", 27);
       const node = entry === undefined || entry.nodeid === 0 ? undefined : this.nodeOf(entry);
       into.push({ name: name.slice(), ino, kind: node?.stats.kind ?? kindOfEntryType(type), node });
     };
-    this.client.list(dir.id, each, plus);
+    this.client.list(dir.id, each, nodes);
     this.#bound();
   }
 

@@ -19,7 +19,10 @@ export interface ResolveOptions {
  */
 export function resolvePath(fs: FileSystem, path: string | Uint8Array, options: ResolveOptions = {}): Inode {
   const bytes = typeof path === "string" ? stringToName(path) : path;
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`a path is text or a Uint8Array, not a ${typeof bytes}`);
+  // Not `instanceof`: it may be another realm's (a frame's, node:vm's).
+  const isBytes = ArrayBuffer.isView(bytes) && bytes.BYTES_PER_ELEMENT === 1;
+  if (!isBytes)
+    throw new TypeError(`a path is text or a Uint8Array, not ${bytes === null ? "null" : `a ${typeof bytes}`}`);
   if (bytes.length === 0 || bytes.includes(0)) {
     throw new FileSystemError("ENOENT", `${printable(bytes)}: no such file or directory`);
   }

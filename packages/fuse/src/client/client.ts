@@ -273,10 +273,11 @@ export class FuseClient {
   /**
    * Lists a directory. `each` must not use the client; a record is overwritten after it.
    *
-   * @param plus whether with attributes, where the server gives them: it reads each inode for that
+   * @param attributes whether with them, where the server gives them: it reads each inode for that
    * @throws FuseAnswerError; FuseConnectionError for records that the kernel would refuse, and a listing without an end
    */
-  list(nodeid: number, each: (record: DirectoryRecord) => void, plus = this.has("DO_READDIRPLUS")): void {
+  list(nodeid: number, each: (record: DirectoryRecord) => void, attributes = true): void {
+    const plus = attributes && this.has("DO_READDIRPLUS");
     const name = plus ? "READDIRPLUS" : "READDIR";
     const request = { size: this.#maxData, offsetLo: 0, offsetHi: 0 };
     let entries = 0;

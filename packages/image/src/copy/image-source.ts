@@ -39,8 +39,7 @@ export class ImageSource implements SourceNode {
   list(into: SourceEntry[]): void {
     const entries: Entry[] = [];
     try {
-      if (this.#listsNodes) this.#image.tree.list(this.node, entries);
-      else this.#image.tree.list(this.node, entries, false);
+      this.#image.tree.list(this.node, entries, this.#listsNodes);
     } finally {
       for (const entry of entries) {
         const { name, ino, kind } = entry;
