@@ -8,6 +8,8 @@ const TELLING = 100;
 interface Loss {
   /** A negative errno. */
   readonly error: number;
+  /** The inode's: its number may be another file's by now. */
+  readonly generation: number;
   /** When the last write is told; Infinity before the first. */
   until: number;
 }
@@ -31,7 +33,7 @@ export class LostWrites {
   note(inode: Inode, error: number): boolean {
     if (error !== -errno.ENOSPC && error !== -errno.EDQUOT) return false;
     if (this.#losses.size === 0) this.#after(MEMORY, () => this.#losses.clear());
-    this.#losses.set(inode.ino, { error, until: Number.POSITIVE_INFINITY });
+    this.#losses.set(inode.ino, { error, generation: inode.generation, until: Number.POSITIVE_INFINITY });
     return true;
   }
 
@@ -41,7 +43,7 @@ export class LostWrites {
     if (loss === undefined) return 0;
     const now = performance.now();
     if (loss.until === Number.POSITIVE_INFINITY) loss.until = now + TELLING;
-    if (now <= loss.until) return loss.error;
+    if (now <= loss.until && loss.generation === inode.generation) return loss.error;
     this.#losses.delete(inode.ino);
     return 0;
   }
