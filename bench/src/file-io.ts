@@ -19,6 +19,7 @@ import { describe, type Profile, servingThread, watchCalls } from "./call-times.
 import { type ContenderName, checkBuilt, contenderNamed, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
+import { fio } from "./fio.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 import { Results } from "./results.js";
@@ -115,11 +116,8 @@ function askFio(path: string, one: FileIoCase): number {
     ...[`--number_ios=${requests / threads}`, `--numjobs=${threads}`, "--randrepeat=1", "--norandommap"],
     ...(direct ? ["--direct=1", "--ioengine=libaio", `--iodepth=${depth}`] : ["--ioengine=psync"]),
     ...(writes ? ["--end_fsync=1"] : []),
-    "--output-format=json",
   ];
-  const { stdout, stderr, status } = spawnSync("fio", args, { encoding: "utf8", timeout: 600_000 });
-  if (status !== 0) throw new Error(`${one.name}: fio says ${stderr || stdout}`);
-  const { jobs } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { jobs: { read: FioRun; write: FioRun }[] };
+  const jobs = fio<{ read: FioRun; write: FioRun }>(one.name, args, 600);
   return Math.max(...jobs.map(({ read, write }) => Math.max(read.runtime, write.runtime))) / 1000;
 }
 

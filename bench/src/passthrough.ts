@@ -8,7 +8,7 @@
  * per byte that fio takes ("by CPU"), which on a machine that has other work to do is the better word on what memory limits; what the
  * mirror itself takes, where it is asked, is not in it. Timings fail nothing.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { unmount } from "@bulkhead/fuse";
 import { countOf } from "./count.js";
+import { fio } from "./fio.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { chosenOf } from "./selection.js";
 
@@ -64,17 +65,12 @@ const WORKLOADS: readonly Workload[] = [
 ];
 
 /** What fio did in `directory`. */
-function measure(directory: string, { name, fio }: Workload, milliseconds: string): Speed {
+function measure(directory: string, { name, fio: workload }: Workload, milliseconds: string): Speed {
   const file = `--filename=${join(directory, "data")}`;
   const common = ["--name=pair", file, `--size=${SIZE}`, "--invalidate=0", "--randrepeat=1"];
-  const timed = ["--time_based=1", `--runtime=${milliseconds}ms`, "--output-format=json"];
-  const { stdout, stderr, status } = spawnSync("fio", [...common, ...timed, ...fio], {
-    encoding: "utf8",
-    timeout: 120_000,
-  });
-  if (status !== 0) throw new Error(`${name}: fio says ${stderr || stdout}`);
-  const { jobs } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { jobs: FioJob[] };
-  const { read, write, usr_cpu, sys_cpu, job_runtime } = jobs[0]!;
+  const timed = ["--time_based=1", `--runtime=${milliseconds}ms`];
+  const [job] = fio<FioJob>(name, [...common, ...timed, ...workload], 120);
+  const { read, write, usr_cpu, sys_cpu, job_runtime } = job!;
   const bytes = read.io_bytes + write.io_bytes;
   const bandwidth = (read.bw + write.bw) * 1024;
   return { bandwidth, perCpu: bytes / ((((usr_cpu + sys_cpu) / 100) * job_runtime) / 1000) };
