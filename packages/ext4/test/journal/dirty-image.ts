@@ -1,5 +1,4 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,7 +51,7 @@ export class Workshop {
       const script = `import fcntl,os,struct,sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack("I", ${shutdown}))`;
       run("python3", ["-c", script, at]);
-      fs.copyFileSync(image, `${image}.crashed`);
+      copySparse(image, `${image}.crashed`);
     } finally {
       unmountImage(at);
     }
@@ -74,7 +73,7 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
   copy(image: string, name: string): string {
     const to = this.path(name);
     fs.rmSync(to, { force: true });
-    fs.copyFileSync(image, to);
+    copySparse(image, to);
     return to;
   }
 
@@ -112,6 +111,12 @@ export function needsRecovery(image: string): boolean {
   return /features:.*needs_recovery/.test(run("dumpe2fs", ["-h", image]));
 }
 
-export function sha256(path: string): string {
-  return createHash("sha256").update(fs.readFileSync(path)).digest("hex");
+/** Copies an image, holes as holes: they are most of it. */
+function copySparse(from: string, to: string): void {
+  run("cp", [from, to]);
+}
+
+/** When a file was written to last: another time, if it was since. */
+export function lastWritten(path: string): bigint {
+  return fs.statSync(path, { bigint: true }).mtimeNs;
 }
