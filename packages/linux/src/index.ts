@@ -9,6 +9,7 @@ export * from "./errno.js";
 export { LinuxError, orThrow } from "./error.js";
 export { EventLoop } from "./event-loop.js";
 export * from "./file.js";
+export { type IdRange, idMap } from "./id-map.js";
 export * from "./inode.js";
 export * from "./inode-flags.js";
 export * from "./ioctl.js";

@@ -114,3 +114,11 @@ test("limits are what /proc says", () => {
   const expected = core === "unlimited" ? Number.POSITIVE_INFINITY : Number(core);
   assert.equal(getLimit(Resource.DATA).soft, expected);
 });
+
+test("ids in a user namespace that a user made are that user alone", () => {
+  const program = `import { idMap } from ${JSON.stringify(DOOR)}; console.log(JSON.stringify([idMap("uid"), idMap("gid")]));`;
+  const command = ["--user", "--map-root-user", process.execPath, "--input-type=module", "-e", program];
+  const { stdout, stderr } = spawnSync("unshare", command, { encoding: "utf8", timeout: 20_000 });
+  const only = (outside: number) => [{ first: 0, outside, count: 1 }];
+  assert.deepEqual(JSON.parse(stdout || "null"), [only(process.getuid!()), only(process.getgid!())], stderr);
+});

@@ -7,6 +7,7 @@ import {
   eventfd,
   filterSystemCalls,
   getLimit,
+  idMap,
   ignoreSignal,
   type LandlockReach,
   LinuxError,
@@ -133,7 +134,7 @@ function closeRings(rings: readonly number[]): void {
 
 /** Whether this user namespace is the system's, in which all ids are what they are. */
 function isOutermost(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "latin1"));
+  return idMap("uid").some(({ first, outside, count }) => first === 0 && outside === 0 && count === 2 ** 32 - 1);
 }
 
 /** Capabilities are each thread's own, and Node's threads ask nobody; but a change of user reaches all of them. */

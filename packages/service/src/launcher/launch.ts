@@ -2,7 +2,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import { close, getLimit, isCloseOnExec, Resource, SocketType, setCloseOnExec, socketpair } from "@bulkhead/linux";
+import {
+  close,
+  getLimit,
+  idMap,
+  isCloseOnExec,
+  Resource,
+  SocketType,
+  setCloseOnExec,
+  socketpair,
+} from "@bulkhead/linux";
 import type { StartedServer } from "../helper/index.js";
 import { programFiles } from "../units/program-files.js";
 import { isReachable, uncover } from "./closed-directories.js";
@@ -188,11 +197,9 @@ export function launchCommand(options: LaunchOptions, root: boolean = process.ge
 
 /** Whether our user namespace has these ids: where a user has made it for one id (`unshare -r`), root is that user, and all there is. */
 function hasIds({ uid, gid }: { readonly uid: number; readonly gid: number }): boolean {
-  const has = (map: string, id: number) =>
-    [...readFileSync(`/proc/self/${map}`, "latin1").matchAll(/^\s*(\d+)\s+\d+\s+(\d+)$/gm)].some(
-      ([, first, count]) => Number(first) <= id && id < Number(first) + Number(count),
-    );
-  return has("uid_map", uid) && has("gid_map", gid);
+  const has = (of: "uid" | "gid", id: number) =>
+    idMap(of).some(({ first, count }) => first <= id && id < first + count);
+  return has("uid", uid) && has("gid", gid);
 }
 
 /** A limit that needs no privilege: none that is above our own. */

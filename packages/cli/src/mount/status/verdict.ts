@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { idMap } from "@bulkhead/linux";
 import { NAMESPACES, type Namespace, type ProcessStatus } from "./process.js";
 
 /** Those that systemd gives no service of its own: from outside, other processes are a matter of user, filter and capabilities, too. */
@@ -21,7 +21,7 @@ export function missingWalls(server: ProcessStatus): string[] {
 
 /** Whether user 0 is root also outside our user namespace: where a user has made it (`unshare -r`), that is the user. */
 function isRootOutside(): boolean {
-  return /^\s*0\s+0\s/m.test(readFileSync("/proc/self/uid_map", "latin1"));
+  return idMap("uid").some(({ first, outside }) => first === 0 && outside === 0);
 }
 
 /** Walls that only others can see. */
