@@ -232,6 +232,19 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     });
   });
 
+  it("keeps nothing open of a server that could not be started", () => {
+    const open = () => fs.readdirSync("/proc/self/fd").length;
+    const before = open();
+    // Descriptors end long before.
+    const log = 2 ** 30;
+    assert.throws(() => openImage(image, { log }), {
+      name: "ImageOpenError",
+      message: /could not be started: spawn EBADF$/,
+    });
+    assert.throws(() => openImage(image, { log: "somewhere" as "inherit" }), TypeError);
+    assert.equal(open(), before);
+  });
+
   it("refuses what is no value, and does nothing then", () => {
     withImage({ writable: true }, (disk) => {
       disk.writeFile("/valued", "as it was");

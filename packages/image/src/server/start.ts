@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
 import type { InitFlagName } from "@bulkhead/fuse/protocol";
@@ -39,21 +39,30 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
   const [ours, theirs] = socketpair(SocketType.SEQPACKET);
   // Certificates take longer to read than Node to start, and nobody is spoken to.
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
-  const server = spawn(process.execPath, [fileURLToPath(new URL("./process.js", import.meta.url)), request.path], {
-    detached: true,
-    cwd: "/",
-    // What goes through a ring, the server's filter of system calls does not see.
-    env: { ...environment, UV_USE_IO_URING: "0" },
-    stdio: ["ignore", "ignore", log, theirs, image],
-  });
-  close(theirs);
+  const couldNot = `${request.path}: the server's process (${process.execPath}) could not be started`;
+  let server: ChildProcess;
+  try {
+    server = spawn(process.execPath, [fileURLToPath(new URL("./process.js", import.meta.url)), request.path], {
+      detached: true,
+      cwd: "/",
+      // What goes through a ring, the server's filter of system calls does not see.
+      env: { ...environment, UV_USE_IO_URING: "0" },
+      stdio: ["ignore", "ignore", log, theirs, image],
+    });
+  } catch (error) {
+    close(ours);
+    const { message, syscall } = error as NodeJS.ErrnoException;
+    throw syscall === undefined ? error : new ImageOpenError(`${couldNot}: ${message}`);
+  } finally {
+    close(theirs);
+  }
   const channel = new SocketChannel(ours);
   // Reported by what is missing: a process that could not be started has no number.
   server.on("error", () => {});
   server.unref();
   if (server.pid === undefined) {
     channel.close();
-    throw new ImageOpenError(`${request.path}: the server's process (${process.execPath}) could not be started`);
+    throw new ImageOpenError(couldNot);
   }
   const report = greet(channel, request, Math.max(timeout, OPENING));
   if (report.kind === "failed") {
