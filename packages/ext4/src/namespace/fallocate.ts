@@ -1,5 +1,6 @@
 import { FileSystemError } from "../errors.js";
 import { InodeFlag } from "../format/inode.js";
+import { maxExtentFileSize } from "../inode/file-limits.js";
 import type { Inode } from "../inode/inode.js";
 import { maxFileSize, setSize } from "../inode/size.js";
 import { touchModified } from "../inode/times.js";
@@ -80,7 +81,8 @@ export function checkFallocate(volume: Volume, inode: Inode, mode: number, offse
   if (!hasExtents && (mode & FallocateMode.punchHole) === 0) {
     throw new FileSystemError("EOPNOTSUPP", `inode ${inode.ino} has no extents`);
   }
-  const most = maxFileSize(volume, inode);
+  // As Linux: nothing is where a file with block pointers cannot be, and that may be punched.
+  const most = (mode & FallocateMode.punchHole) !== 0 ? maxExtentFileSize(volume) : maxFileSize(volume, inode);
   if (offset + length > most) throw new FileSystemError("EFBIG", `up to byte ${offset + length}; ${most} are possible`);
 }
 

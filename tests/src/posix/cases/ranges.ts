@@ -237,6 +237,18 @@ function refusals(): Case[] {
       allBytes(pread(fd, 20_000, 5_000), 0);
       allBytes(pread(fd, 25_000, 25_000), 1);
     }),
+    "punches behind the longest file that has no extents, as far as one with extents can be": needing(
+      Needs.noExtents,
+      (s) => {
+        const fd = s.opened("file", Buffer.alloc(50_000, 1));
+        const unit = s.facts.clusterSize;
+        fallocate(fd, PUNCH_HOLE | KEEP_SIZE, s.facts.maxFileSize, unit);
+        fallocate(fd, PUNCH_HOLE | KEEP_SIZE, unit, s.facts.maxFileSize);
+        allBytes(pread(fd, unit, 0), 1);
+        allBytes(pread(fd, 50_000, unit), 0);
+        refused("EFBIG", () => fallocate(fd, PUNCH_HOLE | KEEP_SIZE, 2 ** 32 * unit, unit));
+      },
+    ),
     "EBADF for a descriptor open for reading": (s) => {
       refused("EBADF", () => fallocate(s.open(s.file("file"), O.RDONLY), 0, 0, 10));
     },
