@@ -18,6 +18,8 @@ export class OrphanFile {
   /** Slots of a block. */
   readonly slotsPerBlock: number;
   readonly #blocks: readonly number[];
+  /** 1 for each block in which no free slot was found, and none has become free since. */
+  readonly #full: Uint8Array;
   /** Block of the file in which a free slot was found last. */
   #recent = 0;
 
@@ -44,6 +46,7 @@ export class OrphanFile {
     }
     this.inode = file;
     this.#blocks = blocks;
+    this.#full = new Uint8Array(blocks.length);
     this.slotsPerBlock = (blockSize - OrphanBlockTail.size) / 4;
   }
 
@@ -60,9 +63,10 @@ export class OrphanFile {
 
   /** Puts an inode number into a free slot and returns the slot's number, -1 when there is none. */
   add(handle: Handle, ino: number): number {
-    const count = this.#blocks.length;
-    for (let step = 0; step < count; step++) {
-      const fileBlock = (this.#recent + step) % count;
+    for (;;) {
+      let fileBlock = this.#full.indexOf(0, this.#recent);
+      if (fileBlock < 0) fileBlock = this.#full.indexOf(0);
+      if (fileBlock < 0) return -1;
       const block = this.#block(handle.volume, fileBlock);
       for (let n = 0; n < this.slotsPerBlock; n++) {
         if (block.view.getUint32(n * 4, true) !== 0) continue;
@@ -70,14 +74,20 @@ export class OrphanFile {
         this.#put(handle, block, n, ino);
         return fileBlock * this.slotsPerBlock + n;
       }
+      this.#full[fileBlock] = 1;
     }
-    return -1;
+  }
+
+  /** Says that a slot which `add` took is free again, since that was undone. */
+  undoAdd(slot: number): void {
+    this.#full[Math.floor(slot / this.slotsPerBlock)] = 0;
   }
 
   /** Frees a slot. */
   remove(handle: Handle, slot: number): void {
     const fileBlock = Math.floor(slot / this.slotsPerBlock);
     this.#put(handle, this.#block(handle.volume, fileBlock), slot % this.slotsPerBlock, 0);
+    this.#full[fileBlock] = 0;
     this.#recent = fileBlock;
   }
 

@@ -70,7 +70,10 @@ export class OrphanTable {
     const slot = this.#file?.add(handle, ino) ?? -1;
     if (slot >= 0) {
       this.#entries.set(ino, { ino, previous: 0, next: 0, slot });
-      handle.onUndo(() => this.#entries.delete(ino));
+      handle.onUndo(() => {
+        this.#entries.delete(ino);
+        this.#file!.undoAdd(slot);
+      });
       return;
     }
     const { superblock } = this.#volume;
