@@ -90,16 +90,18 @@ describe("commands without a mount", () => {
     assert.match(twice.stdout, /^This image was written by Linux/);
   });
 
-  it("cat says of what has no contents that it has none", { skip: missingTool("mke2fs", "mkfifo") }, () => {
+  it("cat and extents say of what has no contents that it has none", { skip: missingTool("mke2fs", "mkfifo") }, () => {
     fs.mkdirSync(path("pipes"));
     spawnSync("mkfifo", [path("pipes/fifo")]);
     makeImageOf(path("pipes.img"), path("pipes"));
-    fails(
-      1,
-      /^bulkhead cat: .*:\/fifo: it is no regular file, and has no contents\n$/,
-      "cat",
-      `${path("pipes.img")}:/fifo`,
-    );
+    for (const command of ["cat", "extents"]) {
+      fails(
+        1,
+        /^bulkhead \w+: .*:\/fifo: it is no regular file, and has no contents\n$/,
+        command,
+        `${path("pipes.img")}:/fifo`,
+      );
+    }
   });
 
   it("cat stops without a word when nobody reads on", { skip: missingTool("bash", "head") }, () => {
@@ -114,6 +116,7 @@ describe("commands without a mount", () => {
     ];
     const bytes = fs.readFileSync(image).subarray(extent.address, extent.address + 228894);
     assert.equal(createHash("sha256").update(bytes).digest("hex"), CARGO_SHA256);
+    fails(1, /^bulkhead extents: .*:\/manifest: it is a directory\n$/, "extents", `${image}:/manifest`);
     const sparse = succeeds("extents", `${image}:/manifest/sparse.bin`);
     assert.match(sparse, /^ +0 +\d+ +hole +-$/m);
     assert.match(sparse, /5368709120 bytes, \d+ extents?\n$/);

@@ -1,26 +1,34 @@
 import { type Ext4, Ext4File, type Inode } from "@bulkhead/ext4";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, exitCodeOf } from "../command-line/errors.js";
-import { ExitCode } from "../command-line/exit-code.js";
+import { Problems } from "../command-line/problems.js";
 import { reasonOf } from "../command-line/reason.js";
-import { Output } from "../output/output.js";
+import { Output, OutputClosed } from "../output/output.js";
+import { printable } from "../output/printable.js";
 import { parseImagePath } from "../source/image-path.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { openImage } from "../source/open-image.js";
 
 export function run(given: GivenArguments): number {
-  const { image, path } = parseImagePath(given.positionals[0]!);
+  const argument = given.positionals[0]!;
+  const { image, path } = parseImagePath(argument);
   const ext4 = openImage(image, sourceSettings(given));
+  const problems = new Problems("extents");
   const output = new Output();
   try {
-    const file = new Ext4File(ext4.fs, inodeAt(ext4, image, path));
+    const inode = inodeAt(ext4, image, path);
+    if (!inode.isRegular && !inode.isDirectory) throw new Error("it is no regular file, and has no contents");
+    const file = new Ext4File(ext4.fs, inode);
     if (given.flag("json")) printJson(file, output);
     else printTable(file, output);
     output.flush();
+  } catch (error) {
+    if (error instanceof OutputClosed) throw error;
+    problems.add(printable(argument), error);
   } finally {
     ext4.close();
   }
-  return ExitCode.success;
+  return problems.exitCode;
 }
 
 function inodeAt(ext4: Ext4, image: string, path: string): Inode {
