@@ -37,7 +37,13 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function withoutCommand(args: readonly string[]): Promise<number> {
-  const [name, topic] = args;
+  const [name, topic, flag, list] = args;
+  // By its type, libfuse's helper of mount(8) takes a mount's server for this command.
+  if (flag === "-o" && list?.split(",").includes("remount") === true) {
+    const { mountHelper } = await import("./mount-helper/main.js");
+    const { mountBulkhead } = await import("./mount-helper/declaration.js");
+    return mountHelper(mountBulkhead, args);
+  }
   if (name === "--version") {
     print(`bulkhead ${version()}\n`);
     return ExitCode.success;

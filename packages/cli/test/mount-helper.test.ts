@@ -35,6 +35,7 @@ describe("a mount helper's arguments", () => {
       directory: "/mnt",
       type: "bulkhead.x",
       words: ["ro", "commit=3"],
+      remount: false,
       sloppy: true,
       fake: true,
       verbose: true,
@@ -52,7 +53,8 @@ describe("a mount helper's arguments", () => {
 
   it("that are wrong are exit code 1", () => {
     assert.throws(() => read("a"), /a source and a directory are needed/);
-    assert.throws(() => read("a", "b", "-o", "remount,ro"), /unmount it/);
+    assert.match(helper("mount.safe", "a", "b", "-t", "x", "-o", "remount,ro").stderr, /unmount it/);
+    assert.match(helper("mount.bulkhead", "a", "/", "-o", "remount,ro").stderr, /\/: no mount of bulkhead's is there/);
     const wrong = helper("mount.bulkhead", "a", "b", "-o", "bogus");
     assert.match(wrong.stderr, /^mount\.bulkhead: unknown mount option bogus/);
     assert.equal(wrong.code, 1);

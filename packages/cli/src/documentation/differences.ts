@@ -26,7 +26,7 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
   ],
   [
     "mount -o remount",
-    "mount(8) asks libfuse's helper, which cannot. `mount -i -o remount,ro`, and rw, sync, noexec and what else is the kernel's, work; what the server goes by (commit=, quotas, atime and the like) stays as it was mounted.",
+    "Changes what is the kernel's alone (ro and rw, sync, noexec and the like), where mount(8) finds libfuse's helper and this command, or is told so: `mount -i -o remount,ro`. What the server goes by (commit=, quotas, atime and the like) stays as it was mounted.",
   ],
   [
     "fanotify(7)",

@@ -8,12 +8,17 @@ import { type MountRequest, SERVICE_TYPE, unheededWords } from "../mount/request
 import { print } from "../output/output.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
+import { remount } from "./remount.js";
 
 /** mount.bulkhead: the service of ours serves it, or a server that is started for it. */
 export async function run(given: GivenArguments): Promise<number> {
   const { socketDirectory: directory } = socketDirectory();
   if (given.flag("check")) return hasService(SERVICE_TYPE, directory) ? 0 : 1;
   const call = readCall(given);
+  if (call.remount) {
+    if (!call.fake) remount(call);
+    return HelperExit.mounted;
+  }
   const request = requestOf(call);
   if (call.fake) return HelperExit.mounted;
   for (const word of unheededWords(request.settings)) {

@@ -12,6 +12,8 @@ export interface MountCall {
   readonly type: string | undefined;
   /** Words of `-o` as they are written, those for mount(8) left out. */
   readonly words: readonly string[];
+  /** To change what is mounted, instead of mounting it. */
+  readonly remount: boolean;
   readonly sloppy: boolean;
   readonly fake: boolean;
   readonly verbose: boolean;
@@ -41,14 +43,12 @@ export function readCall(given: GivenArguments): MountCall {
   const [source, directory] = given.positionals;
   if (source === undefined || directory === undefined) throw new UsageError("a source and a directory are needed");
   const words = given.values("options").flatMap((list) => splitOptions(list));
-  if (words.includes("remount")) {
-    throw new UsageError("a mounted file system cannot be changed: unmount it, and mount it with the new options");
-  }
   return {
     source: resolve(source),
     directory: resolve(directory),
     type: given.values("types")[0],
-    words: words.filter((word) => !isForMount(word)),
+    words: words.filter((word) => word !== "remount" && !isForMount(word)),
+    remount: words.includes("remount"),
     sloppy: given.flag("sloppy"),
     fake: given.flag("fake"),
     verbose: given.flag("verbose"),

@@ -15,6 +15,9 @@ export async function run(given: GivenArguments): Promise<number> {
   }
   if (given.flag("check")) return hasService(type, socketDirectory().socketDirectory) ? 0 : 1;
   const call = readCall(given);
+  if (call.remount) {
+    throw new UsageError("a mounted file system cannot be changed: unmount it, and mount it with the new options");
+  }
   if (call.fake) return HelperExit.mounted;
   const { exitCode, goodbye } = await runHelper({
     arguments: [
