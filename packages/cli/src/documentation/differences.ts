@@ -19,6 +19,10 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "FIEMAP is EOPNOTSUPP, and filefrag(8) shows no extents: `bulkhead extents` does, from the image, as of the last commit. With the kernel's cache for writing, SEEK_HOLE and SEEK_DATA take everything for data.",
   ],
   ["fallocate(2)", "FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE are EOPNOTSUPP."],
+  [
+    "times out of range",
+    "A modification time that the inode cannot hold (from 2038 on in one of 128 bytes, 2446 in others; before 1901) becomes the nearest that it can. With the kernel's cache for writing, a regular file shows what utimensat(2) asked for until the kernel forgets the inode.",
+  ],
   ["swapon(8)", "Files cannot be swapped to: EINVAL."],
   [
     "quotactl(2)",
