@@ -22,6 +22,9 @@ const cMsync = native<[number, number, number]>("msync", "int", ["uintptr_t", "s
 const cWrite = native<[number, number, number]>("write", "int64_t", ["int", "uintptr_t", "size_t"]);
 const cMemcpy = native<[number, number, number]>("memcpy", "int64_t", ["uintptr_t", "uintptr_t", "size_t"]);
 
+/** Bytes of a page of this kernel's: 4096, or on arm64 up to 65536. */
+export const pageSize: () => number = native<[]>("getpagesize", "int", []);
+
 /**
  * The first `length` bytes of a file, shared with all who map it: reading and changing them takes no system call. They stay mapped as
  * long as the process lives, because nobody can tell when the last view of them is gone. The file must not become shorter.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { getLimit, landlockVersion, Prctl, prctl, Resource } from "../src/index.js";
+import { getLimit, landlockVersion, Prctl, pageSize, prctl, Resource } from "../src/index.js";
 
 const DOOR = new URL("../src/index.js", import.meta.url).href;
 
@@ -103,6 +103,10 @@ describe("a process that gives up", () => {
       say("alive");`);
     assert.deepEqual([output, signal], ["alive", null], errors);
   });
+});
+
+test("the size of a page is what getconf says", () => {
+  assert.equal(`${pageSize()}\n`, spawnSync("getconf", ["PAGESIZE"], { encoding: "utf8" }).stdout);
 });
 
 test("limits are what /proc says", () => {

@@ -39,7 +39,7 @@ export interface InitOptions {
   readonly maxWrite?: number;
   /** Largest request in pages, 1 … 65535 (the kernel's sysctl caps it, by default at 256); default fits `maxWrite`. */
   readonly maxPages?: number;
-  /** The kernel's page size in bytes; default 4096. */
+  /** The kernel's page size in bytes; default 4096, and the system's with `mountAndServe`. */
   readonly pageSize?: number;
   /** Bytes; default what the kernel offers. 0 disables readahead. */
   readonly maxReadahead?: number;

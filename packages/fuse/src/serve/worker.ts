@@ -1,6 +1,6 @@
 /** Entry of the serving thread: creates the file system, then serves until the mount is gone. */
 import { MessageChannel, parentPort, workerData } from "node:worker_threads";
-import { EventLoop, setThreadName } from "@bulkhead/linux";
+import { EventLoop, pageSize, setThreadName } from "@bulkhead/linux";
 import { CpuFollower } from "../loop/follow.js";
 import { type LoopEnd, ServingLoop } from "../loop/loop.js";
 import { Timers } from "../loop/timers.js";
@@ -78,6 +78,7 @@ async function serve(fd: number): Promise<LoopEnd> {
     loop = new ServingLoop({
       session: new Session(fileSystem.handlers, {
         log: (text, error) => log(explain(text, error)),
+        pageSize: pageSize(),
         ...fileSystem.session,
       }),
       transport,

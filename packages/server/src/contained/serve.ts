@@ -12,7 +12,7 @@ import {
   Timers,
   Wakeup,
 } from "@bulkhead/fuse";
-import { Errno, errnoName, fstat, LinuxError, MountFlag, setThreadName } from "@bulkhead/linux";
+import { Errno, errnoName, fstat, LinuxError, MountFlag, pageSize, setThreadName } from "@bulkhead/linux";
 import {
   KeeperFile,
   mountAsService,
@@ -107,6 +107,7 @@ export async function serve({ socket, ioThread }: Beginnings, log: (text: string
   try {
     const session = new Session(fileSystem.handlers, {
       log: (text, error) => log(explain(text, error)),
+      pageSize: pageSize(),
       ...fileSystem.session,
     });
     const handling = fileSystem.handling(session);
