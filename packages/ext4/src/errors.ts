@@ -79,7 +79,7 @@ export class CorruptionError extends Error {
   }
 }
 
-/** The image is valid and uses what this version cannot do. */
+/** The image is valid and uses what this version cannot do, or it is of another format that is known. */
 export class UnsupportedFeatureError extends Error {
   readonly code = "ERR_EXT4_UNSUPPORTED";
   /** Names as dumpe2fs prints them, or FEATURE_I17-style ones for bits nobody has named. */

@@ -28,13 +28,12 @@ export interface FoundSuperblock {
  * @param sb undefined for the primary one; else the place of a copy as mount's `sb=` option gives it, in units of 1 KiB:
  *   32768 is block 8192 of a file system with 4 KiB blocks. A plain block number is understood as well where only it fits.
  * @throws CorruptionError superblock-magic, superblock-checksum
- * @throws UnsupportedFeatureError
+ * @throws UnsupportedFeatureError, also for what is known to be something else
  */
 export function readSuperblock(device: BlockDevice, sb?: number): FoundSuperblock {
   if (sb === undefined || sb === SUPERBLOCK_OFFSET / 1024) {
     const found = tryRead(device, SUPERBLOCK_OFFSET);
-    if (found === undefined)
-      throw new CorruptionError("superblock-magic", { offset: SUPERBLOCK_OFFSET }, describe(device));
+    if (found === undefined) throw notExt4(device);
     try {
       verify(found);
     } catch (error) {
@@ -124,11 +123,16 @@ export function bytesOf(superblock: SuperblockView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + base, SUPERBLOCK_SIZE);
 }
 
-function describe(device: BlockDevice): string {
-  if (device.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE) return `the device has only ${device.size} bytes`;
+function notExt4(device: BlockDevice): Error {
   const other = otherFormat(device);
-  if (other !== undefined) return `this is no ext2, ext3 or ext4 file system, but ${other}`;
-  return `no ext2, ext3 or ext4 superblock at byte ${SUPERBLOCK_OFFSET}; ${whereCopiesMayBe(device)}`;
+  if (other !== undefined) {
+    return new UnsupportedFeatureError([], `this is no ext2, ext3 or ext4 file system, but ${other}`);
+  }
+  const evidence =
+    device.size < SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE
+      ? `the device has only ${device.size} bytes`
+      : `no ext2, ext3 or ext4 superblock at byte ${SUPERBLOCK_OFFSET}; ${whereCopiesMayBe(device)}`;
+  return new CorruptionError("superblock-magic", { offset: SUPERBLOCK_OFFSET }, evidence);
 }
 
 /** Looks where mke2fs puts the first copies, and says what to try. */
