@@ -33,7 +33,7 @@ export { type ErrorsOption, FileSystem, type MountOptions, type SurvivalOptions 
 export { compatFeature, featureNames, incompatFeature, roCompatFeature } from "./format/features.js";
 export { GroupDescriptorLayout } from "./format/group-descriptor.js";
 export { FileType, InodeFlag, InodeLayout, ReservedInode } from "./format/inode.js";
-export { SuperblockLayout } from "./format/superblock.js";
+export { DefaultMountOption, SuperblockLayout } from "./format/superblock.js";
 export { Inode } from "./inode/inode.js";
 export { type IomapMapping, NULL_ADDR } from "./iomap/begin.js";
 export type { IomapConfig } from "./iomap/config.js";

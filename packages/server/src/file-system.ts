@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { basename } from "node:path";
 import {
   type BlockDevice,
+  DefaultMountOption,
   type Environment,
   errno,
   FileSystem,
@@ -43,8 +44,8 @@ export interface ServeData {
   /** Without what only this thread has. */
   readonly engine: Omit<MountOptions, "journalDevice" | "onPanic" | "wait">;
   readonly serving: Omit<ServerOptions, "onChange" | "expire" | "after" | "iomap">;
-  /** Whether the device is told what is free, when the mount ends. */
-  readonly discard: boolean;
+  /** Whether the device is told what is free, when the mount ends. Default: what the superblock says. */
+  readonly discard?: boolean | undefined;
   /** A line per request. */
   readonly debug: boolean;
   /** Only warnings and errors. Default false. */
@@ -227,7 +228,8 @@ export const createFileSystem = (
   function unmount(): number {
     if (unmounted) return 0;
     unmounted = true;
-    if (discard && engine.writable === true) attempt("not trimmed", () => filesystem.trim(0, ALL, 0));
+    const says = (filesystem.superblock.defaultMountOptions & DefaultMountOption.discard) !== 0;
+    if ((discard ?? says) && engine.writable === true) attempt("not trimmed", () => filesystem.trim(0, ALL, 0));
     return attempt("not unmounted cleanly", () => filesystem.unmount());
   }
   return {

@@ -26,8 +26,8 @@ export interface MountImageOptions {
    */
   readonly access?: Access;
   readonly serving?: Omit<ServerOptions, "onChange" | "expire" | "after" | "iomap">;
-  /** Tell the device which blocks are free, when the mount ends. Default false. */
-  readonly discard?: boolean;
+  /** Tell the device which blocks are free, when the mount ends. Default: what the superblock says. */
+  readonly discard?: boolean | undefined;
   /** Whether the kernel does the file I/O itself (fuse-iomap). Default: where it can. */
   readonly iomap?: IomapChoice;
   /** Whether the kernel then caches where files lie. Default true. */
@@ -64,7 +64,7 @@ export async function mountImage(options: MountImageOptions): Promise<Served> {
     journal: options.journal,
     engine: { mountPoint: Buffer.from(options.mountpoint).toString("latin1"), ...options.engine, writable },
     serving: options.serving ?? {},
-    discard: options.discard ?? false,
+    discard: options.discard,
     debug: options.debug ?? false,
     posixAcl: checkPermissions,
     ...(iomap

@@ -1,6 +1,6 @@
 // Oracle: sync(1), umount(8) and e2fsck on a block device (a loop device), and the kernel's rules of who may have one.
 import assert from "node:assert/strict";
-import { constants, readdirSync, readFileSync, readlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { withoutMountTools } from "../facilities.js";
 import { leaveMountNamespace } from "../system/calls.js";
@@ -164,6 +164,23 @@ describe("a mount of a block device", { skip: withoutMountTools() }, () => {
     assert.equal(ask("umount", [served.mountPoint]).code, 0);
     assertClean(loop);
     assert.equal(served.output, "");
+  });
+
+  it("tells the device what is free where the superblock says so, unless the mount says otherwise", async () => {
+    const loop = device("-E", "nodiscard");
+    run("tune2fs", ["-o", "discard", loop]);
+    const image = run("losetup", ["--noheadings", "--output", "BACK-FILE", loop]).stdout.toString("latin1").trim();
+    for (const [options, freed] of [
+      [["nodiscard"], false],
+      [[], true],
+    ] as const) {
+      const served = await bench.serve(loop, options);
+      ask("sh", ["-c", "head -c 40000000 /dev/urandom > data && sync && rm data"], served.mountPoint);
+      const { blocks } = statSync(image);
+      assert.equal(ask("umount", [served.mountPoint]).code, 0);
+      assert.equal(statSync(image).blocks < blocks - 70_000, freed);
+      assertClean(loop);
+    }
   });
 
   it("says so where what is below has no use for what is free, as the kernel does", async () => {

@@ -39,7 +39,7 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
   ["ACLs", "More than 511 entries, as only large blocks or the ea_inode feature have room for, are E2BIG."],
   [
     "options in the superblock",
-    "Of those that tune2fs -o sets, bsdgroups and journal_data have their effect; those of tune2fs -E mount_opts= have none, and the log says so.",
+    "Of those that tune2fs -o sets, bsdgroups, journal_data and discard have their effect; those of tune2fs -E mount_opts= have none, and the log says so.",
   ],
   ["chattr(1) +e, -e", "A file keeps its kind of block map: EOPNOTSUPP."],
   ["idmapped mounts", "Are refused: mount_setattr(2) with MOUNT_ATTR_IDMAP is EINVAL."],

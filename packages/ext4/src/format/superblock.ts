@@ -123,7 +123,7 @@ export const SuperblockState = { valid: 1, error: 2, orphans: 4, fastCommitRepla
 export const SuperblockFlag = { signedHash: 1, unsignedHash: 2, testFilesystem: 4 } as const;
 
 /** s_default_mount_opts. */
-export const DefaultMountOption = { bsdGroups: 0x2, dataMode: 0x60, dataJournal: 0x20 } as const;
+export const DefaultMountOption = { bsdGroups: 0x2, dataMode: 0x60, dataJournal: 0x20, discard: 0x400 } as const;
 
 /** s_errors: what to do when an error is found. */
 export const ErrorsBehaviour = { continue: 1, remountReadOnly: 2, panic: 3 } as const;

@@ -27,7 +27,8 @@ export interface MountSettings {
   /** Path of an external journal's device, as it was given. */
   journalPath?: string;
   asyncCommit: boolean;
-  discard: boolean;
+  /** Absent: what the superblock says. */
+  discard?: boolean;
   /** Whether the device's cache is flushed around commits. */
   barrier: boolean;
   /** Which quotas to enforce; absent: what the superblock says. */
@@ -76,7 +77,6 @@ export const defaultSettings: Readonly<MountSettings> = {
   noAtime: false,
   noDirAtime: false,
   asyncCommit: false,
-  discard: false,
   barrier: true,
   sync: false,
   dirSync: false,

@@ -44,9 +44,9 @@ export const durabilityOptions: readonly MountOption[] = [
   flag(
     "discard",
     { discard: true },
-    "Tell SOURCE which blocks are free when it is unmounted: an image gets holes there, a device can reuse them.",
+    "Tell SOURCE which blocks are free when it is unmounted: an image gets holes there, a device can reuse them. Default: what the superblock says (tune2fs -o discard).",
   ),
-  flag("nodiscard", { discard: false }, "Do not; fstrim(8) tells it when asked. The default."),
+  flag("nodiscard", { discard: false }, "Do not; fstrim(8) tells it when asked."),
   {
     name: "barrier",
     value: "0|1",
