@@ -183,6 +183,14 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(mountLine(), undefined);
   });
 
+  it("says that a path which is no UTF-8 cannot be part of a mount", () => {
+    const script =
+      'name=$(printf "odd\\377"); mkdir "$name"; "$1" "$2" mount "$3" "$name"; "$1" "$2" mount "$name/x" .; rmdir "$name"';
+    const args = ["-c", script, "sh", process.execPath, program, image];
+    const { stderr } = spawnSync("sh", args, { cwd: path("."), encoding: "utf8", timeout: 60_000 });
+    assert.match(stderr, /^(bulkhead mount: .*odd\\xff(\/x)? is no UTF-8, .*\n){2}$/);
+  });
+
   it("refuses what it cannot mount, with one line and nothing left behind", () => {
     fs.writeFileSync(path("junk"), Buffer.alloc(100_000, 0x5a));
     fs.writeFileSync(path("file"), "");

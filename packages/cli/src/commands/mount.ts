@@ -5,7 +5,7 @@ import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, report, UsageError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
 import { startServer } from "../mount/background.js";
-import { unheededWords } from "../mount/request.js";
+import { checkPaths, unheededWords } from "../mount/request.js";
 
 export async function run(given: GivenArguments): Promise<number> {
   const [source, mountpoint] = given.positionals as [string, string];
@@ -24,6 +24,7 @@ export async function run(given: GivenArguments): Promise<number> {
     uncontained: given.flag("uncontained"),
     logFile: given.value("log") === undefined ? undefined : resolve(given.value("log")!),
   };
+  checkPaths(request);
   checkExistence(source, mountpoint);
   for (const word of unheededWords(settings)) report("mount", `-o ${word} takes root, and is ignored`);
   if (request.uncontained) {

@@ -4,7 +4,7 @@ import { hasService, HelperExit as ServiceExit } from "@bulkhead/service";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError } from "../command-line/errors.js";
 import { startServer } from "../mount/background.js";
-import { type MountRequest, SERVICE_TYPE, unheededWords } from "../mount/request.js";
+import { checkPaths, type MountRequest, SERVICE_TYPE, unheededWords } from "../mount/request.js";
 import { print } from "../output/output.js";
 import { type MountCall, readCall, socketDirectory } from "./call.js";
 import { HelperExit } from "./exit.js";
@@ -20,6 +20,7 @@ export async function run(given: GivenArguments): Promise<number> {
     return HelperExit.mounted;
   }
   const request = requestOf(call);
+  checkPaths(request);
   if (call.fake) return HelperExit.mounted;
   for (const word of unheededWords(request.settings)) {
     process.stderr.write(`mount.bulkhead: -o ${word} takes root, and is ignored\n`);

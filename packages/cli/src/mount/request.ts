@@ -1,4 +1,5 @@
 import type { MountSettings } from "@bulkhead/server/options";
+import { CommandError } from "../command-line/errors.js";
 
 /** One mount that was asked for; plain data, handed to the server's process. */
 export interface MountRequest {
@@ -15,6 +16,15 @@ export interface MountRequest {
   readonly logFile: string | undefined;
   /** Servers are those of the service; default: they are launched. */
   readonly service?: ServiceRequest;
+}
+
+/** Refuses what Node, whose paths are text, would take for another path. @throws CommandError */
+export function checkPaths({ source, mountpoint }: Pick<MountRequest, "source" | "mountpoint">): void {
+  for (const path of [source, mountpoint]) {
+    if (Buffer.from(path).toString() !== path) {
+      throw new CommandError(`${path} is no UTF-8, which the paths of a mount have to be: give it another name`);
+    }
+  }
 }
 
 /** Words of `-o` that are root's alone, and come to nothing, as with fusermount3. */
