@@ -21,7 +21,8 @@ function launch({ source, mountpoint, settings }: MountRequest, log: Log): Waiti
     environment: serverEnvironment,
     stderr: "pipe",
   });
-  if (launched.stderr === undefined) throw new Error("a server without its standard error");
+  // Node makes none where it runs out of descriptors.
+  if (launched.stderr === undefined) throw new CommandError(`cannot mount ${source}: too many open files (ulimit -n)`);
   // From the beginning: what nobody listens to is lost when it ends.
   const lines = new ServerLines(launched.stderr, log, settings.debug ? Number.POSITIVE_INFINITY : undefined);
   return { launched, lines };
