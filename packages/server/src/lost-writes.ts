@@ -15,8 +15,8 @@ interface Loss {
 }
 
 /**
- * Files of which something that the kernel's cache held could not be written, as there was no room: write(2) had said that all is well.
- * fsync(2) and close(2) tell, but what writes until there is no space left (`dd if=/dev/zero`) would go on for ever. Its next write is
+ * Files of which something that the kernel's cache held could not be written, as there was no room, or the file cannot be so long: write(2)
+ * had said that all is well. fsync(2) and close(2) tell, but what writes until there is no space left (`dd if=/dev/zero`) would go on for ever. Its next write is
  * refused, as on NFS: the kernel asks for the attributes of a file that is written to, by its handle, once they have expired.
  */
 export class LostWrites {
@@ -31,7 +31,7 @@ export class LostWrites {
 
   /** @returns whether the attributes have to expire, so that somebody is told */
   note(inode: Inode, error: number): boolean {
-    if (error !== -errno.ENOSPC && error !== -errno.EDQUOT) return false;
+    if (error !== -errno.ENOSPC && error !== -errno.EDQUOT && error !== -errno.EFBIG) return false;
     if (this.#losses.size === 0) this.#after(MEMORY, () => this.#losses.clear());
     this.#losses.set(inode.ino, { error, generation: inode.generation, until: Number.POSITIVE_INFINITY });
     return true;

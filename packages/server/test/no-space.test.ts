@@ -7,6 +7,7 @@ import { Writer } from "./writer.js";
 
 const skip = cannotMakeImages;
 const ENOSPC = -28;
+const EFBIG = -27;
 const KEEP_SIZE = 1;
 const PUNCH_HOLE = 3;
 const ZERO_RANGE = 0x10;
@@ -168,6 +169,14 @@ test("what remains is root's, the user's and the group's whom the superblock or 
     assert.deepEqual(makeAll(who, 20), { names: [0], acl: 0, symlink: 0, setxattr: 0, fallocate: 0 });
     client.closed();
   }
+});
+
+test("who goes on writing behind the longest file is told", { skip }, () => {
+  const client = new Filler({}, { after() {} });
+  const node = client.make("f");
+  assert.equal(client.write(node, 2 ** 45, pattern(BLOCK), 1), EFBIG);
+  assert.equal(client.ask("GETATTR", node, { request: { getattr_flags: 1 } }).error, EFBIG);
+  client.closed();
 });
 
 test("who goes on writing to what the cache could not write is told, until the file is emptied", { skip }, () => {
