@@ -94,9 +94,11 @@ function remounted(): void {
   };
   assert.equal(asFuse("rw").code, 0);
   assert.match(shown(), /^rw,nosuid,nodev,noatime,/);
-  const { code, stderr } = asFuse("ro,commit=3");
-  assert.equal(code, 1);
-  assert.match(stderr, /-o commit=3 cannot be changed of what is mounted: unmount /);
+  const { code, stderr } = asFuse("rw,commit=3");
+  assert.equal(code, 0);
+  assert.match(stderr, /^mount\.bulkhead: -o commit=3 is as it was mounted, /);
+  assert.equal(asFuse("ro,bogus").code, 1);
+  assert.match(shown(), /^rw,nosuid,nodev,noatime,/);
   writeAndRead("remounted");
 }
 

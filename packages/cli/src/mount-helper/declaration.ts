@@ -48,7 +48,7 @@ export const mountBulkhead: CommandDeclaration = {
   description: [
     "What `mount -t bulkhead SOURCE DIRECTORY`, and a line of fstab(5) with the type bulkhead, run. The server is the one that `bulkhead install-service` has installed; if there is none, it is started as `bulkhead mount` does. Either way a keeper stays behind until it is unmounted: when the server dies, it has another one go on (see restarts= in bulkhead-mount(8)), and it unmounts at SIGTERM.",
     "It takes the options of `bulkhead mount`, ext4's as far as bulkhead-mount(8) names them, and those of fstab(5) that concern mount(8) alone (noauto, nofail, _netdev, user, comment=, x-systemd. and the like) have no effect. What root mounts is there for all users (allow_other), with the permissions that are in the file system, as with the kernel's ext4; other than there, set-user-id bits and device files do not work unless suid and dev are given.",
-    "remount changes what is the kernel's alone: ro and rw, sync, nosuid, nodev, noexec, nosymfollow and their opposites. What its server goes by stays as it was mounted: other options are refused, and what was mounted ro takes no changes with rw either.",
+    "remount changes what is the kernel's alone: ro and rw, sync, nosuid, nodev, noexec, nosymfollow and their opposites. What its server goes by stays as it was mounted, and a line on standard error says so of other options; what was mounted ro takes no changes with rw either.",
     socketDirectory,
   ],
   examples: [

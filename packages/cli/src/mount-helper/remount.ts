@@ -1,26 +1,34 @@
 import { stringToName } from "@bulkhead/ext4/names";
 import { findMount, resolveMountpoint } from "@bulkhead/fuse";
 import { MountFlag, mount } from "@bulkhead/linux";
+import { parseMountOptions } from "@bulkhead/server/options";
 import { parseCommand } from "@bulkhead/service";
-import { CommandError, UsageError } from "../command-line/errors.js";
+import { CommandError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
 import { SERVICE_TYPE } from "../mount/request.js";
+import { printable } from "../output/printable.js";
 import type { MountCall } from "./call.js";
 
 /** What mount(8) takes over from the mount table. */
 const FROM_TABLE = /^(?:user|group)_id=\d+$/;
 
-/** Changes what of a mount is the kernel's alone: ro and rw, noexec and the like. Its server is not told. */
+/**
+ * Changes what of a mount is the kernel's alone: ro and rw, noexec and the like. Its server is not told.
+ *
+ * @throws UsageError for an option that is none; CommandError
+ */
 export function remount({ directory, words }: MountCall): void {
   const mountpoint = resolveMountpoint(directory);
   const type = findMount(mountpoint)?.type;
   if (type?.endsWith(`.${SERVICE_TYPE}`) !== true)
     throw new CommandError(`${directory}: no mount of bulkhead's is there`);
   const { msFlags, options } = parseCommand([SERVICE_TYPE, mountpoint, "-o", words.join(",")].map(stringToName));
-  const fixed = options.filter((word) => !FROM_TABLE.test(word));
-  if (fixed.length > 0) {
-    throw new UsageError(
-      `-o ${fixed.join(",")} cannot be changed of what is mounted: unmount ${directory}, and mount it with the new options`,
+  const servers = options.filter((word) => !FROM_TABLE.test(word));
+  parseMountOptions(servers);
+  // Not refused: mount(8) adds what fstab(5) has, whatever is to change.
+  if (servers.length > 0) {
+    process.stderr.write(
+      `mount.bulkhead: ${printable(`-o ${servers.join(",")}`)} is as it was mounted, and changes only when ${printable(directory)} is unmounted and mounted again\n`,
     );
   }
   try {
