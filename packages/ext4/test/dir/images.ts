@@ -102,7 +102,7 @@ export function directoryAt(volume: Volume, ino = 2): Inode {
 }
 
 export function bytesOf(name: string): Uint8Array {
-  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+  return new Uint8Array(Buffer.from(name, "latin1"));
 }
 
 /** Random numbers with a seed (xorshift32): `next(n)` is 0 to n-1. */
