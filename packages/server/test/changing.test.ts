@@ -20,6 +20,7 @@ const EINVAL = -22;
 const EFBIG = -27;
 const ENOTEMPTY = -39;
 const ENODATA = -61;
+const ESTALE = -116;
 
 test("MKNOD, MKDIR and SYMLINK make what was asked for, with the caller's ids and no umask left out", { skip }, () => {
   const client = new Writer();
@@ -495,5 +496,21 @@ test("errors of a file's space leave no line in the log", { skip }, () => {
   client.forget(4_000_000_000, 5);
   client.forget(ROOT, 5);
   assert.deepEqual(client.lines, []);
+  client.closed();
+});
+
+test("a file handle of what has lost its last name is stale, also while the kernel's FORGET is under way", {
+  skip,
+}, () => {
+  const client = new Writer();
+  const file = client.make("file");
+  const dir = client.mkdir("dir");
+  for (const node of [file, dir]) assert.equal(client.lookup(node, ".").error, 0);
+  assert.equal(client.ask("UNLINK", ROOT, { names: [bytes("file")] }).error, 0);
+  assert.equal(client.ask("RMDIR", ROOT, { names: [bytes("dir")] }).error, 0);
+  for (const node of [file, dir]) {
+    assert.equal(client.lookup(node, ".").error, ESTALE);
+    client.forget(node, 2);
+  }
   client.closed();
 });

@@ -15,8 +15,9 @@ export function directoryOperations(server: Ext4Server) {
     LOOKUP(context, name, out) {
       const dir = server.inode(context.nodeid);
       // The kernel asks "." and ".." of any inode when a file handle has to be turned back into a path.
-      const self = !dir.isDirectory && name.length === 1 && name[0] === DOT;
-      const ino = self ? dir.ino : fs.lookup(dir, name);
+      const isSelf = name.length === 1 && name[0] === DOT;
+      if (isSelf && dir.linksCount === 0) return -errno.ESTALE; // Its last FORGET is under way.
+      const ino = isSelf ? dir.ino : fs.lookup(dir, name);
       if (ino === 0) {
         out.entry_valid = server.absenceValidity; // node id 0: "not there", to be remembered
         return 0;
