@@ -13,6 +13,10 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "Opening one for writing is not refused, but changing it is: with the kernel's cache for writing by fsync(2) or close(2) at the latest, if not by write(2).",
   ],
   ["direct I/O", "Takes any alignment, and statx(2) knows none (no STATX_DIOALIGN)."],
+  [
+    "statx(2)",
+    "Knows none of a file's attributes (STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND, STATX_ATTR_NODUMP): lsattr(1) shows them.",
+  ],
   ["preadv2(2), pwritev2(2)", "RWF_NOWAIT and RWF_DONTCACHE are EOPNOTSUPP."],
   [
     "where a file lies",
