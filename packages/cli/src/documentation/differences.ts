@@ -2,7 +2,7 @@
 export const differences: readonly (readonly [what: string, how: string])[] = [
   [
     "errors of writes",
-    "With the kernel's cache for writing, the write(2) that meets a full disk or a limit does not tell, as on NFS: fsync(2) and close(2) do, and the file's next write(2) of the ten seconds after the cache was written in vain.",
+    "With the kernel's cache for writing, the write(2) that meets a full disk, a limit or the greatest length of a file does not tell, as on NFS: fsync(2) and close(2) do, and the file's next write(2) of the ten seconds after the cache was written in vain.",
   ],
   [
     "bytes behind the end of a file",

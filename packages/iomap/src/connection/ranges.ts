@@ -156,7 +156,8 @@ function checkFallocate<F extends FileIdentity>(
   if ((mode & punchHole) !== 0 && (mode & keepSize) === 0) return -EOPNOTSUPP;
   const shifts = (mode & (collapseRange | insertRange)) !== 0;
   if (shifts && (mode & keepSize) !== 0) return -EOPNOTSUPP;
-  return !shifts && offset + length > file.limits.maxBytes ? -EFBIG : 0;
+  // What a punch finds behind the longest that the file can be, the server says: nothing, or EFBIG.
+  return !shifts && kind !== punchHole && offset + length > file.limits.maxBytes ? -EFBIG : 0;
 }
 
 /** Whether whole blocks inside a file can be taken out, or put in, there. A server that cannot at all says so first. */

@@ -180,6 +180,12 @@ test("fallocate refuses what Linux refuses", () => {
   }
 });
 
+test("a hole may be punched behind the longest file, if the server says so", () => {
+  const at = stage();
+  assert.equal(at.file.fallocate(punchHole | keepSize, 2 ** 40, LARGE), 0);
+  assert.equal(at.server.of("fallocate").length, 1);
+});
+
 test("a server that says it has shifted what cannot be shifted is not believed", () => {
   const cases: [number, number, number][] = [
     [collapseRange, 1, LARGE],
