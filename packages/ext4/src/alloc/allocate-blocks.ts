@@ -10,7 +10,7 @@ import { type Allocator, allocatorOf } from "./allocator.js";
 import { findSet, setBits } from "./bits.js";
 import { blockBitmap, isBlockUninit } from "./block-bitmap.js";
 import { clearOfWindows, findSpace, SpaceSearch } from "./find-space.js";
-import { addFreeBlocks, freeBlockCount, reservedBlockCount } from "./free-counts.js";
+import { addFreeBlocks, freeBlockCount, keptClusterCount, reservedBlockCount } from "./free-counts.js";
 import { clusterRatio } from "./group-geometry.js";
 
 /** What is asked of the allocator of blocks. */
@@ -84,9 +84,10 @@ export function allocateBlocks(handle: Handle, request: BlockRequest, out: Block
 
 /** Clusters that this request may have, at least `search.minimum`. @throws FileSystemError ENOSPC, RetryAfterCommit */
 function usableClusters(handle: Handle, allocator: Allocator, ratio: number): number {
-  const { volume, privileged } = handle;
+  const { volume, privileged, isNeeded } = handle;
   const free = Math.floor(freeBlockCount(volume) / ratio);
-  const reserved = privileged ? 0 : Math.floor(reservedBlockCount(volume) / ratio);
+  const kept = isNeeded ? 0 : keptClusterCount(volume);
+  const reserved = kept + (privileged ? 0 : Math.floor(reservedBlockCount(volume) / ratio));
   if (free - reserved < search.minimum) {
     throw new FileSystemError(
       "ENOSPC",

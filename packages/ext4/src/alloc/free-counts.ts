@@ -22,3 +22,18 @@ export function addFreeInodes({ superblock, geometry }: Volume, change: number):
 export function reservedBlockCount({ superblock, features }: Volume): number {
   return superblock.reservedBlocksCountLo + (features.is64Bit ? superblock.reservedBlocksCountHi * 0x1_0000_0000 : 0);
 }
+
+/** Share of the clusters that is kept back, and its bound. */
+const KEPT_SHARE = 50;
+const MOST_KEPT_CLUSTERS = 4096;
+
+/**
+ * Clusters that nobody gets but who must not be refused (ext4_set_resv_clusters): what changes how a range is mapped that has its blocks
+ * already may take nodes of the file's tree.
+ */
+export function keptClusterCount({ features, geometry }: Volume): number {
+  if (!features.extents) return 0;
+  const { blockCount, clusterSize, blockSize } = geometry;
+  const clusters = Math.floor(blockCount / (clusterSize / blockSize));
+  return Math.min(Math.floor(clusters / KEPT_SHARE), MOST_KEPT_CLUSTERS);
+}

@@ -26,8 +26,7 @@ const INODE_CREDITS = 96;
 /** One step of a replay. It is refused nothing: whose change it brings back was granted it. */
 export function replayStep(volume: Volume, step: (handle: Handle) => void, credits = INODE_CREDITS): void {
   transact(volume, Math.min(credits, volume.transactions!.mostCredits), (handle) => {
-    handle.privileged = true;
-    step(handle);
+    handle.asNeeded(() => step(handle));
   });
 }
 

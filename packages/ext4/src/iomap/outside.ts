@@ -16,6 +16,7 @@ import { changing, transact } from "../journal/transactions.js";
 import { ALLOCATE_CREDITS, allocateRange } from "../map/allocate-range.js";
 import { mapBlocks } from "../map/map-blocks.js";
 import { BlockMapping, MAX_FILE_BLOCKS, MappingType } from "../map/mapping.js";
+import { writeZeros } from "../map/write-zeros.js";
 import { inlineMapping, spillToBlock, writesInline } from "../namespace/data.js";
 import { ORPHAN_CREDITS } from "../orphan/change.js";
 import type { Volume } from "../volume.js";
@@ -29,9 +30,6 @@ const MOST_ALLOCATED = 256 * 1024 * 1024;
 
 /** Parts of a hole that are looked at in one call: the maps of files with block pointers tell of them piece by piece. */
 const MOST_PARTS = 4096;
-
-/** Bytes of zeros that go to the device at a time. */
-const ZEROS = 1024 * 1024;
 
 const run = new BlockMapping();
 
@@ -232,12 +230,7 @@ function allocateFrom(handle: Handle, inode: Inode, at: number, last: number): v
 
 /** Zeros fresh blocks on the device, where no state says that they read as zeros: before they are the file's, to which an error keeps them from going. */
 function clear(volume: Volume, block: number, count: number): void {
-  const { device, geometry } = volume;
-  const end = (block + count) * geometry.blockSize;
-  const zeros = new Uint8Array(Math.min(ZEROS, count * geometry.blockSize));
-  for (let at = block * geometry.blockSize; at < end; at += zeros.length) {
-    device.write(at, end - at < zeros.length ? zeros.subarray(0, end - at) : zeros);
-  }
-  device.flush();
+  writeZeros(volume, block, count);
+  volume.device.flush();
   volume.handOver?.(block, count);
 }

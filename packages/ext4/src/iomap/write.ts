@@ -69,5 +69,5 @@ export function finishWrite(handle: Handle, inode: Inode, pos: number, written: 
   const { blockSize } = handle.volume.geometry;
   const first = Math.floor(pos / blockSize);
   const end = zeroAhead(handle.volume, inode, first, Math.ceil((pos + written) / blockSize));
-  convertUnwritten(handle, inode, first, end - first);
+  convertUnwritten(handle, inode, first, end - first, true);
 }

@@ -39,11 +39,10 @@ export class Handle {
   restarted = false;
   /** Whether the operation can begin anew all the same: what is permanent of it, it then finds done. It says so itself. */
   resumes = false;
-  /**
-   * Whether blocks may be taken that are reserved, and more than limits of quota allow: whoever asks for the operation may, or a part of
-   * it must not be refused.
-   */
+  /** Whether blocks may be taken that are reserved for the superuser, and more than limits of quota allow: whoever asks for the operation may. */
   privileged = false;
+  /** Whether this part of the operation must not be refused: of the free blocks, none is kept back from it. */
+  isNeeded = false;
   readonly #transactions: Transactions;
   readonly #blocks: CachedBlock[] = [];
   readonly #inodes: Inode[] = [];
@@ -208,14 +207,16 @@ export class Handle {
     this.restarted = true;
   }
 
-  /** Runs a part of the operation as if the superuser had asked for it. */
-  asPrivileged<T>(part: () => T): T {
-    const { privileged } = this;
+  /** Runs a part of the operation that must not be refused for want of space or by a limit: see `isNeeded`. */
+  asNeeded<T>(part: () => T): T {
+    const { privileged, isNeeded } = this;
     this.privileged = true;
+    this.isNeeded = true;
     try {
       return part();
     } finally {
       this.privileged = privileged;
+      this.isNeeded = isNeeded;
     }
   }
 

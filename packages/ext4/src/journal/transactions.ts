@@ -157,6 +157,7 @@ export class Transactions {
     handle.restarted = false;
     handle.resumes = false;
     handle.privileged = false;
+    handle.isNeeded = false;
     this.changes?.begin();
     this.#active = true;
     try {

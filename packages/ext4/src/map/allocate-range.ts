@@ -62,10 +62,18 @@ function blockLimit(volume: Volume, inode: Inode): number {
  * Marks what is unwritten of the file blocks from `fileBlock` to `fileBlock + count - 1` as written. Holes and written blocks
  * stay. May restart the handle, at points where a part is converted.
  *
+ * @param zeroOut see setUnwritten
  * @throws FileSystemError ENOSPC when the tree has to grow and cannot; CorruptionError, DeviceError
  */
-export function convertUnwritten(handle: Handle, inode: Inode, fileBlock: number, count: number): void {
-  if (inode.hasExtents && !inode.hasInlineData) setUnwritten(handle, inode, fileBlock, fileBlock + count, false);
+export function convertUnwritten(
+  handle: Handle,
+  inode: Inode,
+  fileBlock: number,
+  count: number,
+  zeroOut = false,
+): void {
+  if (inode.hasExtents && !inode.hasInlineData)
+    setUnwritten(handle, inode, fileBlock, fileBlock + count, false, zeroOut);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { freeBlockCount } from "../alloc/free-counts.js";
 import { goalFor } from "../alloc/goal.js";
 import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
 import type { Inode } from "../inode/inode.js";
@@ -9,6 +10,7 @@ import { entryFileBlock, extentStart, lengthOf, rawLength } from "./extent-node.
 import { ExtentPath } from "./extent-path.js";
 import { allocateForMap, blocksPerCluster, countPlaced, holdsMetadata, makeRoomForStep } from "./map-allocation.js";
 import { type BlockMapping, MappingType } from "./mapping.js";
+import { writeZeros } from "./write-zeros.js";
 
 /** An extent in hand. */
 class Extent {
@@ -119,8 +121,20 @@ function addEntry(list: ExtentList, path: ExtentPath, index: number): void {
   list.add(fileBlock, length, block, unwritten);
 }
 
-/** Makes all extents in a range of file blocks written, or unwritten. */
-export function setUnwritten(handle: Handle, inode: Inode, from: number, to: number, unwritten: boolean): void {
+/**
+ * Makes all extents in a range of file blocks written, or unwritten.
+ *
+ * @param zeroOut whether more of an unwritten extent may become written, as zeros and up to the end of the file, where there is no space
+ *   for the nodes that its parts need: whoever writes to what was allocated is not refused (EXT4_EXT_MAY_ZEROOUT)
+ */
+export function setUnwritten(
+  handle: Handle,
+  inode: Inode,
+  from: number,
+  to: number,
+  unwritten: boolean,
+  zeroOut = false,
+): void {
   const path = new ExtentPath(handle.volume, inode);
   const list = new ExtentList();
   const extent = new Extent();
@@ -131,12 +145,20 @@ export function setUnwritten(handle: Handle, inode: Inode, from: number, to: num
     if (index === 0) break;
     extent.load(path, index);
     if (extent.end <= from) break;
-    const start = Math.max(from, extent.fileBlock);
-    const stop = Math.min(end, extent.end);
+    let start = Math.max(from, extent.fileBlock);
+    let stop = Math.min(end, extent.end);
     end = start;
     if (extent.unwritten === unwritten) continue;
-    handle.changes?.map(inode, start, stop);
     const { fileBlock, block } = extent;
+    if (zeroOut && cannotBeCut(handle, path)) {
+      const { volume } = handle;
+      const last = Math.max(stop, Math.min(extent.end, Math.ceil(inode.size / volume.geometry.blockSize)));
+      writeZeros(volume, block, start - fileBlock);
+      writeZeros(volume, block + stop - fileBlock, last - stop);
+      start = fileBlock;
+      stop = last;
+    }
+    handle.changes?.map(inode, start, stop);
     list.clear();
     if (index > 1) addEntry(list, path, index - 1);
     if (start > fileBlock) list.add(fileBlock, start - fileBlock, block, !unwritten);
@@ -148,6 +170,13 @@ export function setUnwritten(handle: Handle, inode: Inode, from: number, to: num
     rewriteExtents(handle, path, Math.max(1, index - 1), old, list, block);
   }
   pullUp(handle, inode);
+}
+
+/** Whether the leaf may not take the entries that parts of an extent need, and not even what must not be refused finds nodes for them. */
+function cannotBeCut(handle: Handle, path: ExtentPath): boolean {
+  return (
+    path.room(path.depth) < 2 && freeBlockCount(handle.volume) < (path.depth + 2) * blocksPerCluster(handle.volume)
+  );
 }
 
 /** Unmaps and frees a range of file blocks, last first. */

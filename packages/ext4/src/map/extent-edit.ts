@@ -80,7 +80,7 @@ export function replaceExtents(
  * @throws FileSystemError ENOSPC when nothing at all is free
  */
 export const rewriteExtents: typeof replaceExtents = (handle, path, from, oldCount, list, goal) =>
-  handle.asPrivileged(() => replaceExtents(handle, path, from, oldCount, list, goal));
+  handle.asNeeded(() => replaceExtents(handle, path, from, oldCount, list, goal));
 
 /** Adds an extent in a hole. */
 function insertExtent(

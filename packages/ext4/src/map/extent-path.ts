@@ -94,8 +94,13 @@ export class ExtentPath {
     return this.base(level) + index * EXTENT_ENTRY_SIZE;
   }
 
-  isFull(level: number): boolean {
+  /** Entries that the node has room for besides those that are there. */
+  room(level: number): number {
     const max = this.view(level).getUint16(this.base(level) + ExtentHeaderLayout.offset.max, true);
-    return this.count(level) >= max;
+    return max - this.count(level);
+  }
+
+  isFull(level: number): boolean {
+    return this.room(level) <= 0;
   }
 }

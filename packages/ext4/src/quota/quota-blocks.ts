@@ -103,7 +103,7 @@ export class QuotaBlocks {
     }
     const inode = this.#inode;
     // Whoever is counted: the file is the file system's own.
-    const cached = handle.asPrivileged(() => getFileBlockForWrite(handle, inode, Math.floor(blocks / this.#perBlock)));
+    const cached = handle.asNeeded(() => getFileBlockForWrite(handle, inode, Math.floor(blocks / this.#perBlock)));
     const offset = this.offset(blocks);
     cached.data.fill(0, offset, offset + QUOTA_BLOCK_SIZE);
     handle.modifyInode(inode);

@@ -1,3 +1,4 @@
+import { keptClusterCount, reservedBlockCount } from "../alloc/free-counts.js";
 import { GroupDescriptorLayout } from "../format/group-descriptor.js";
 import { descriptorBlock, descriptorBlockCount } from "../groups/group-table.js";
 import type { Volume } from "../volume.js";
@@ -21,9 +22,6 @@ export interface FileSystemStatistics {
 }
 
 const NAME_MAX = 255;
-/** Share of the clusters that the kernel keeps back for metadata of delayed writes, and its bound. */
-const RESERVED_SHARE = 50;
-const MOST_RESERVED_CLUSTERS = 4096;
 
 const at = GroupDescriptorLayout.offset;
 
@@ -33,14 +31,12 @@ const at = GroupDescriptorLayout.offset;
  * @param minixDf whether to count the file system's own blocks as well (the mount option minixdf)
  */
 export function statistics(volume: Volume, minixDf: boolean): FileSystemStatistics {
-  const { geometry, superblock, features } = volume;
+  const { geometry, superblock } = volume;
   const ratio = geometry.clusterSize / geometry.blockSize;
   const overhead = minixDf ? 0 : cachedOverhead(volume) * ratio;
   const free = freeCounts(volume);
   const blocksFree = free.clusters * ratio;
-  const reserved =
-    superblock.reservedBlocksCountLo + (features.is64Bit ? superblock.reservedBlocksCountHi * 0x1_0000_0000 : 0);
-  const kept = reserved + keptForDelayedWrites(volume) * ratio;
+  const kept = reservedBlockCount(volume) + keptClusterCount(volume) * ratio;
   return {
     blockSize: geometry.blockSize,
     blocks: Math.max(0, geometry.blockCount - overhead),
@@ -63,14 +59,6 @@ function cachedOverhead(volume: Volume): number {
     overheads.set(volume, clusters);
   }
   return clusters;
-}
-
-/** Clusters (ext4_set_resv_clusters). */
-function keptForDelayedWrites(volume: Volume): number {
-  if (!volume.features.extents) return 0;
-  const { blockCount, clusterSize, blockSize } = volume.geometry;
-  const clusters = Math.floor(blockCount / (clusterSize / blockSize));
-  return Math.min(Math.floor(clusters / RESERVED_SHARE), MOST_RESERVED_CLUSTERS);
 }
 
 function fsidOf(uuid: Uint8Array): readonly [number, number] {

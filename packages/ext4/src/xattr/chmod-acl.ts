@@ -15,5 +15,5 @@ export function chmodAcl(handle: Handle, inode: Inode): void {
   if (inode.isSymlink) return;
   const acl = aclOf(handle.volume, inode, XattrIndex.posixAclAccess);
   if (acl.length === 0) return;
-  handle.asPrivileged(() => storeAcl(handle, inode, XattrIndex.posixAclAccess, withMode(acl, inode.mode)));
+  handle.asNeeded(() => storeAcl(handle, inode, XattrIndex.posixAclAccess, withMode(acl, inode.mode)));
 }

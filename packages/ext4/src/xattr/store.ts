@@ -62,7 +62,7 @@ export function storeXattr(
 
   handle.changes?.refuse();
   handle.modifyInode(inode);
-  if (value === undefined) handle.asPrivileged(() => remove(handle, inode, found));
+  if (value === undefined) handle.asNeeded(() => remove(handle, inode, found));
   else if (!place(handle, inode, found, value)) {
     throw new FileSystemError("ENOSPC", `no room for an attribute of ${value.length} bytes in inode ${inode.ino}`);
   }

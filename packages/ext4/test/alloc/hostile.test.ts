@@ -35,7 +35,7 @@ function open(bytes: Uint8Array): { volume: Volume; reported: unknown[] } {
 function take(volume: Volume, goal: number, count = 10): BlockRun {
   const run = { block: 0, count: 0 };
   const request = { goal, count, inode: undefined, metadata: false };
-  transact(volume, 64, (handle) => handle.asPrivileged(() => allocateBlocks(handle, request, run)));
+  transact(volume, 64, (handle) => handle.asNeeded(() => allocateBlocks(handle, request, run)));
   return run;
 }
 

@@ -40,7 +40,7 @@ function takeAllBlocks(volume: Volume, count: number): BlockRun[] {
     transact(volume, 16, (handle) => {
       for (let n = 0; n < 16; n++) {
         const run = { block: 0, count: 0 };
-        handle.asPrivileged(() => allocateBlocks(handle, { ...request, count: n === 15 ? 1 : count }, run));
+        handle.asNeeded(() => allocateBlocks(handle, { ...request, count: n === 15 ? 1 : count }, run));
         runs.push(run);
         if (volume.superblock.freeBlocksCountLo === 0) return;
       }

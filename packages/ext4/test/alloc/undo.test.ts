@@ -25,7 +25,7 @@ const request = { goal: 0, inode: undefined, metadata: false };
 
 function take(handle: Handle, count: number, goal = 0): BlockRun {
   const run = { block: 0, count: 0 };
-  handle.asPrivileged(() => allocateBlocks(handle, { ...request, goal, count }, run));
+  handle.asNeeded(() => allocateBlocks(handle, { ...request, goal, count }, run));
   return run;
 }
 

@@ -24,14 +24,14 @@ describe("what a handle did and undid", { skip: missingTool("mke2fs", "e2fsck") 
       const request = { goal: 4000, count: 1, inode: undefined, metadata: true };
       assert.throws(() =>
         transact(volume, 10, (handle) => {
-          handle.asPrivileged(() => allocateBlocks(handle, request, run));
+          handle.asNeeded(() => allocateBlocks(handle, request, run));
           handle.create(run.block).data.fill(0xaa);
           throw new Error("undo");
         }),
       );
       const { block } = run;
       transact(volume, 10, (handle) =>
-        handle.asPrivileged(() => allocateBlocks(handle, { ...request, metadata: false }, run)),
+        handle.asNeeded(() => allocateBlocks(handle, { ...request, metadata: false }, run)),
       );
       assert.equal(run.block, block, "the same block");
       const data = new Uint8Array(1024).fill(0x55);
