@@ -48,6 +48,11 @@ export class LostWrites {
     return 0;
   }
 
+  /** Whether something of a file is missing of which nobody has been told yet. */
+  has(inode: Inode): boolean {
+    return this.#losses.has(inode.ino);
+  }
+
   /** Nothing is missing from the file any more. */
   forget(inode: Inode): void {
     this.#losses.delete(inode.ino);

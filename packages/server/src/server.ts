@@ -45,6 +45,7 @@ import { setattrOperations } from "./operations/setattr.js";
 import { syncOperations } from "./operations/sync.js";
 import { xattrOperations, xattrWritingOperations } from "./operations/xattrs.js";
 import { OutsideHost } from "./outside-host.js";
+import { othersWait } from "./request-queue.js";
 import type { ServerOptions } from "./server-options.js";
 import { sessionOptions } from "./session-options.js";
 import { withoutSetId } from "./set-id.js";
@@ -119,7 +120,9 @@ export class Ext4Server {
     this.#accessTimer = new AccessTimer(fs, accessTimes, directoryAccessTimes, () => this.now());
     this.#movedNames = new MovedNames(options.movedNames);
     const { after } = options;
-    this.#stale = after === undefined ? undefined : new StaleAttributes((ino) => this.#expireLinked(ino), after);
+    const waiting = () => options.connection !== undefined && othersWait(options.connection());
+    const expire = (ino: number) => this.#expireLinked(ino);
+    this.#stale = after === undefined ? undefined : new StaleAttributes(expire, after, waiting);
     this.#lost = after === undefined ? undefined : new LostWrites(after);
     const devices = new DeviceRegistry();
     const dev = devices.add(options.dataDevice ?? fs.device);
@@ -294,6 +297,11 @@ export class Ext4Server {
   /** What the kernel's cache wrote changed how many blocks an inode has. */
   changedBlocks(inode: Inode): void {
     this.#stale?.add(inode.ino);
+  }
+
+  /** The kernel has asked for an inode's attributes, and need not be told that they changed. Those who lost something are asked for again. */
+  askedFor(inode: Inode): void {
+    if (this.#lost?.has(inode) !== true) this.#stale?.asked(inode.ino);
   }
 
   /** What the kernel's cache held of a file could not be written: whoever goes on writing to it is told. @param error a negative errno */

@@ -66,6 +66,7 @@ export function attributeOperations(server: Ext4Server) {
         const loss = server.tellLoss(inode);
         if (loss !== 0) return loss;
       }
+      server.askedFor(inode);
       out.attr_valid = VALID_SECONDS;
       server.fillAttributes(out.attr, inode);
       return 0;
