@@ -49,8 +49,13 @@ const READING_CHANGES_NOTHING = "who opens an image without a mount does not cha
 
 const WRITTEN_AS_ROOT = "the bridge writes pages of the kernel's cache by itself, as root, whom no limit binds";
 
+const NAMES_REMEMBERED =
+  "an image's server has no kernel look a name up again before it is moved to where case does not matter: its own hosts remember no names";
+
 /** What the host without a mount does not do, besides. */
 const WITHOUT_MOUNT: Readonly<Record<string, string>> = {
+  "casefold: what comes from where case matters is gone in every case once it is removed": NAMES_REMEMBERED,
+  "casefold: what is exchanged with a name elsewhere is gone in every case once it is removed": NAMES_REMEMBERED,
   "times: reading directly changes atime, when it is no later than mtime": READING_CHANGES_NOTHING,
   "times: copy_file_range changes atime of where it copies from": READING_CHANGES_NOTHING,
   "times: listing a directory changes its atime": READING_CHANGES_NOTHING,
