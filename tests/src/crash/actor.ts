@@ -310,7 +310,10 @@ export class Actor extends Stage {
       () => this.fs.setXattr(this.inode(path), name, value),
       () => {
         const { id, xattrs } = this.model.node(path);
-        this.model.change(path, { xattrs: new Map(xattrs).set(name, value.toString("latin1")) });
+        const text = value.toString("latin1");
+        // As in Linux: nothing changes, ctime neither, and what was there is as durable as it was.
+        if (xattrs.get(name) === text) return [];
+        this.model.change(path, { xattrs: new Map(xattrs).set(name, text) });
         return [id];
       },
     );
