@@ -1,7 +1,8 @@
 import type { IoSequence } from "../../device/io-sequence.js";
 import { usedInode } from "../../fast-commit/used-inode.js";
+import { ExtentHeaderLayout } from "../../format/extent.js";
 import { compatFeature, roCompatFeature } from "../../format/features.js";
-import { GOOD_OLD_INODE_SIZE, InodeFlag } from "../../format/inode.js";
+import { GOOD_OLD_INODE_SIZE, I_BLOCK_OFFSET, InodeFlag } from "../../format/inode.js";
 import { FastCommitHeader, FastCommitTag } from "../../format/journal.js";
 import type { Inode } from "../../inode/inode.js";
 import { mapBlocks } from "../../map/map-blocks.js";
@@ -58,6 +59,8 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * - e2fsck keeps an extent of no length where a DEL_RANGE takes away the only one of a file, and the next range of the same file makes one of it
  *   that never ends: what is mapped comes first, and what lies between two extents is one hole.
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
+ * - e2fsck builds the tree of a file whose extents do not fit the inode anew, in blocks that are free by what it has read so far: they may be
+ *   those of which a later tag tells, and hold data. Of what such a file maps nothing is told.
  */
 export class FastCommitWriter implements FastCommitter {
   wantsEmptyLog = false;
@@ -198,6 +201,7 @@ export class FastCommitWriter implements FastCommitter {
   }
 
   #encodeRange(inode: Inode, range: ChangedRange): boolean {
+    if (range.end > range.start && extentDepth(inode) > 0) return false;
     return this.#encodeMapped(inode, range) && this.#encodeHoles(inode, range);
   }
 
@@ -247,4 +251,9 @@ export class FastCommitWriter implements FastCommitter {
     if (this.#barrier) io.flush(device);
     this.#place += count;
   }
+}
+
+/** Levels of blocks that an inode's extents are in; 0: the inode has them. */
+function extentDepth({ view }: Inode): number {
+  return view.getUint16(I_BLOCK_OFFSET + ExtentHeaderLayout.offset.depth, true);
 }
