@@ -1,10 +1,10 @@
 import type { IoSequence } from "../../device/io-sequence.js";
 import { usedInode } from "../../fast-commit/used-inode.js";
-import { ExtentHeaderLayout } from "../../format/extent.js";
 import { compatFeature, roCompatFeature } from "../../format/features.js";
 import { GOOD_OLD_INODE_SIZE, I_BLOCK_OFFSET, InodeFlag } from "../../format/inode.js";
 import { FastCommitHeader, FastCommitTag } from "../../format/journal.js";
 import type { Inode } from "../../inode/inode.js";
+import { nodeDepth } from "../../map/extent-node.js";
 import { mapBlocks } from "../../map/map-blocks.js";
 import { BlockMapping, MappingType } from "../../map/mapping.js";
 import type { Volume } from "../../volume.js";
@@ -201,7 +201,7 @@ export class FastCommitWriter implements FastCommitter {
   }
 
   #encodeRange(inode: Inode, range: ChangedRange): boolean {
-    if (range.end > range.start && extentDepth(inode) > 0) return false;
+    if (range.end > range.start && nodeDepth(inode.view, I_BLOCK_OFFSET) > 0) return false;
     return this.#encodeMapped(inode, range) && this.#encodeHoles(inode, range);
   }
 
@@ -251,9 +251,4 @@ export class FastCommitWriter implements FastCommitter {
     if (this.#barrier) io.flush(device);
     this.#place += count;
   }
-}
-
-/** Levels of blocks that an inode's extents are in; 0: the inode has them. */
-function extentDepth({ view }: Inode): number {
-  return view.getUint16(I_BLOCK_OFFSET + ExtentHeaderLayout.offset.depth, true);
 }
