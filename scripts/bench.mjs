@@ -2,8 +2,16 @@
 import { join } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
 
+/** Benchmarks besides those of main.ts. */
+const PROGRAMS = ["file-io", "copy", "round-trip", "profiles", "passthrough"];
+
+const args = process.argv.slice(2);
+const program = args[0] === undefined || args[0].startsWith("-") ? "main" : args.shift();
+if (program !== "main" && !PROGRAMS.includes(program)) {
+  console.error(
+    `bench: there is no benchmark ${program}; there are: ${PROGRAMS.join(", ")}, and without a name the usual ones`,
+  );
+  process.exit(2);
+}
 prepare();
-const [first = "", ...more] = process.argv.slice(2);
-const isProgram = first !== "" && !first.startsWith("-");
-const args = isProgram ? [`${first}.js`, ...more] : ["main.js", first, ...more].filter((one) => one !== "");
-must(process.execPath, [join(root, "bench", "dist", args[0]), ...args.slice(1)]);
+must(process.execPath, [join(root, "bench", "dist", `${program}.js`), ...args]);

@@ -1,18 +1,28 @@
 // Installs, builds, lints and runs the tests.
-//
-//   npm test                 everything that is fast
-//   npm test -- WORD …       only test files whose path contains one of the words
-//   npm run test:long        what is slow, and only that
-//
-// With BULKHEAD_NO_SKIP=1 a skipped test fails the run: for machines that have everything.
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
 
-const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
-const long = process.argv.includes("--long");
+const USAGE = `usage: npm test [-- WORD …]
+  npm test                 everything that is fast
+  npm test -- WORD …       only test files whose path contains one of the words
+  npm run test:long        what is slow, and only that
+With BULKHEAD_NO_SKIP=1 a skipped test fails the run: for machines that have everything.`;
+
+const words = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+const options = process.argv.slice(2).filter((word) => word.startsWith("-"));
+const long = options.includes("--long");
+const unknown = options.find((word) => !["--long", "--help", "-h"].includes(word));
+if (unknown !== undefined) {
+  console.error(`bulkhead: unknown option ${unknown}\n${USAGE}`);
+  process.exit(2);
+}
+if (options.includes("--help") || options.includes("-h")) {
+  console.log(USAGE);
+  process.exit();
+}
 
 /** Compiled test files that still have a source. */
 function testFiles() {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { refuse } from "./command-line.js";
 
 /** Where a checkout has the command. */
 export const COMMAND = "packages/cli/bin/bulkhead.js";
@@ -30,23 +31,22 @@ export function isOurs(name: ContenderName): boolean {
   return name === "bulkhead" || name === "uncontained" || name === "norestart";
 }
 
-/** @throws Error when there is none of that name */
+/** The process ends when there is none of that name. */
 export function contenderNamed(name: string): ContenderName {
   const found = CONTENDERS.find((one) => one === name);
-  if (found === undefined) throw new Error(`no contender ${name}; there are: ${CONTENDERS.join(", ")}`);
+  if (found === undefined) refuse(`no contender ${name}; there are: ${CONTENDERS.join(", ")}`);
   return found;
 }
 
 /**
  * That this checkout, and another one if there is one, are built as they are shipped: what was compiled alone starts three times as slowly.
- *
- * @throws Error when one is not
+ * The process ends when one is not.
  */
 export async function checkBuilt(other: string | undefined): Promise<void> {
   for (const checkout of other === undefined ? [HERE] : [HERE, other]) {
     const module = pathToFileURL(join(checkout, "packages/cli/bin/built.js")).href;
-    const { built } = (await import(module)) as { built(): URL };
-    if (!built().pathname.endsWith("/bundle/")) throw new Error(`${checkout} is not built: npm run build`);
+    const { built } = await import(module).catch(() => refuse(`${checkout} is no checkout of Bulkhead`));
+    if (!built().pathname.endsWith("/bundle/")) refuse(`${checkout} is not built: npm run build`);
   }
 }
 

@@ -2,29 +2,29 @@
  * A tree of 30,000 files into an image and out of one: `bulkhead cp -r`, which mounts nothing, and mounts of kernel ext4, fuse2fs and ours
  * with `cp -a` between mount and umount, one after another in every round. Needs root, fuse2fs and 8 GiB of temporary space.
  *
- *     npm run bench -- copy [--rounds N] [--before CHECKOUT] [--images DIR]
- *
- * The whole job counts, from the first command to the end of the last. Printed are medians, and ratios of speed to each other contender;
- * `--before` takes part in addition: `bulkhead cp -r` of another checkout of ours, built. Timings fail nothing; e2fsck does, after each copy
- * of ours into an image.
+ * The whole job counts, from the first command to the end of the last. Printed are medians, and ratios of speed to each other contender.
+ * Timings fail nothing; e2fsck does, after each copy of ours into an image.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readOptions } from "./command-line.js";
 import { COMMAND, type ContenderName, checkBuilt, mount, OURS } from "./contenders.js";
 import { countOf } from "./count.js";
 import { makeImages, withEmptyImage } from "./images.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    before: { type: "string" },
-    images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
-  },
+const USAGE = `usage: npm run bench -- copy [OPTIONS]
+  --rounds N         how often each is measured; 3
+  --before CHECKOUT  bulkhead cp -r of another checkout of ours, built, takes part as well
+  --images DIR       where the images are kept; bulkhead-bench in the temporary directory`;
+
+const values = readOptions(USAGE, {
+  rounds: { type: "string", default: "3" },
+  before: { type: "string" },
+  images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
 });
 const rounds = countOf("rounds", values.rounds);
 /** Who copies by `bulkhead cp -r`; the others are mounts. */

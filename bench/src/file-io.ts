@@ -2,20 +2,17 @@
  * File data on one loop device: kernel ext4, fuse2fs, our mount and the host without a mount, one after another in every round. Needs
  * root, fio, fuse2fs and 4 GiB of temporary space.
  *
- *     npm run bench -- file-io [--rounds N] [--only WORD …] [--contenders NAME …] [--directory DIR] [--profile]
- *
  * `memory`: the loop device's file is in the page cache; `disk`: the loop device does direct I/O, and nothing is in memory. fio asks on
  * mounts; writes end with an fsync that counts. Printed are medians, and ratios of speed to each other contender. Timings fail
- * nothing; e2fsck does, after each of our writes. `--profile` has a further pass of ours, and says which system calls its time goes to:
- * of the thread that serves the mount, or of the program that needs none.
+ * nothing; e2fsck does, after each of our writes.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
+import { readOptions } from "./command-line.js";
 import { type ContenderName, checkBuilt, contenderNamed, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
@@ -25,17 +22,23 @@ import { median } from "./median.js";
 import { Results } from "./results.js";
 import { chosenOf } from "./selection.js";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    only: { type: "string", multiple: true, default: [] },
-    contenders: { type: "string", multiple: true, default: ["kernel", "fuse2fs", "bulkhead", "image"] },
-    directory: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
-    profile: { type: "boolean", default: false },
-  },
+const USAGE = `usage: npm run bench -- file-io [OPTIONS]
+  --rounds N         how often each is measured; 3
+  --only WORD        only those with WORD in their name; may be repeated: with all of them
+  --contenders NAME  only this one; may be repeated: kernel, fuse2fs, bulkhead, image
+  --profile          once more for each of ours: which system calls the time goes to, of the thread that serves the
+                     mount, or of the program that needs none
+  --images DIR       where the image is kept; bulkhead-bench in the temporary directory`;
+
+const values = readOptions(USAGE, {
+  rounds: { type: "string", default: "3" },
+  only: { type: "string", multiple: true, default: [] },
+  contenders: { type: "string", multiple: true, default: ["kernel", "fuse2fs", "bulkhead", "image"] },
+  profile: { type: "boolean", default: false },
+  images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
 });
 const rounds = countOf("rounds", values.rounds);
-const IMAGE = join(values.directory, "file-io.img");
+const IMAGE = join(values.images, "file-io.img");
 const IMAGE_MIB = 1536;
 const client = fileURLToPath(new URL("./file-io-image.js", import.meta.url));
 
@@ -56,7 +59,7 @@ function withKernelMount(device: string, work: (directory: string) => void): voi
 
 /** An image without holes, so that nobody pays for making it, with a file of data. */
 function makeImage(): void {
-  mkdirSync(values.directory, { recursive: true });
+  mkdirSync(values.images, { recursive: true });
   if (existsSync(IMAGE)) return;
   const partial = `${IMAGE}.partial`;
   try {

@@ -1,5 +1,3 @@
-// npm run bench [-- --rounds N] [--passes N] [--only WORD …] [--against uncontained --against norestart] [--measure norestart] [--before CHECKOUT]
-//
 // Kernel ext4 on a loop device, fuse2fs and Bulkhead, one after another in every round, on the same image and with the same
 // client process. Prints medians and ratios, writes bench/results/*.json, and runs e2fsck on the images afterwards. Timings
 // never fail anything; a damaged image does.
@@ -8,8 +6,8 @@ import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
+import { readOptions, refuse } from "./command-line.js";
 import { type ContenderName, checkBuilt, contenderNamed, isOurs, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { type BenchImages, makeImages, withEmptyImage } from "./images.js";
@@ -18,20 +16,24 @@ import { geometricMean, median, quantile } from "./median.js";
 import { Results } from "./results.js";
 import { chosenOf } from "./selection.js";
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    // What writes is done so many times on each mount, and the last one is timed.
-    passes: { type: "string", default: "1" },
-    only: { type: "string", multiple: true, default: [] },
-    // Instead of the others: ourselves in another way, to see what a way costs.
-    against: { type: "string", multiple: true },
-    // Which way of ours is compared with them.
-    measure: { type: "string", default: "bulkhead" },
-    // Another checkout of ours, built, instead of the others: what a change gains.
-    before: { type: "string" },
-    images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
-  },
+const USAGE = `usage: npm run bench -- [OPTIONS]
+  --rounds N         how often each is measured; 3
+  --passes N         how often what writes is done on each mount, of which the last time counts; 1
+  --only WORD        only those with WORD in their name; may be repeated
+  --against WAY      compared with WAY, instead of the others; may be repeated: uncontained, norestart, kernel, fuse2fs
+  --measure WAY      the way of ours that is compared; bulkhead
+  --before CHECKOUT  compared with another checkout of ours, built
+  --images DIR       where the images are kept; bulkhead-bench in the temporary directory
+Other benchmarks: npm run bench -- file-io, copy, round-trip, profiles or passthrough; each has --help.`;
+
+const values = readOptions(USAGE, {
+  rounds: { type: "string", default: "3" },
+  passes: { type: "string", default: "1" },
+  only: { type: "string", multiple: true, default: [] },
+  against: { type: "string", multiple: true },
+  measure: { type: "string", default: "bulkhead" },
+  before: { type: "string" },
+  images: { type: "string", default: join(tmpdir(), "bulkhead-bench") },
 });
 const rounds = countOf("rounds", values.rounds);
 const passes = countOf("passes", values.passes);
@@ -41,7 +43,7 @@ const against = (values.before === undefined ? values.against : [...(values.agai
   contenderNamed,
 );
 if (values.before === undefined && [ourselves, ...(against ?? [])].includes("before"))
-  throw new Error("which checkout was before? --before CHECKOUT");
+  refuse("which checkout was before? --before CHECKOUT");
 
 const client = fileURLToPath(new URL("./client.js", import.meta.url));
 

@@ -1,8 +1,6 @@
 /**
  * What passthrough costs: fio on the mirror of `examples/mirror`, and on the directory that it mirrors. Needs root and fio.
  *
- *     node bench/dist/passthrough.js [--rounds N] [--only WORD …] [--directory DIR] [--milliseconds MS] [--no-passthrough]
- *
  * Both read and write the same file, one right after the other, first the one and in the next round first the other. Printed are
  * the medians of the ratios of such pairs, and their quartiles; 1 is as fast as without the mirror. The same of the processor time
  * per byte that fio takes ("by CPU"), which on a machine that has other work to do is the better word on what memory limits; what the
@@ -13,12 +11,19 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { unmount } from "@bulkhead/fuse";
+import { readOptions } from "./command-line.js";
 import { countOf } from "./count.js";
 import { fio } from "./fio.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { chosenOf } from "./selection.js";
+
+const USAGE = `usage: node bench/dist/passthrough.js [OPTIONS]
+  --rounds N         how many pairs of each are measured; 7
+  --only WORD        only those with WORD in their name; may be repeated: with all of them
+  --milliseconds MS  how long each takes; 1000
+  --no-passthrough   the mirror answers READ and WRITE itself
+  --directory DIR    where the files are made; the temporary directory`;
 
 const SIZE = "256M";
 const GOAL = 0.95;
@@ -65,7 +70,7 @@ const WORKLOADS: readonly Workload[] = [
 ];
 
 /** What fio did in `directory`. */
-function measure(directory: string, { name, fio: workload }: Workload, milliseconds: string): Speed {
+function measure(directory: string, { name, fio: workload }: Workload, milliseconds: number): Speed {
   const file = `--filename=${join(directory, "data")}`;
   const common = ["--name=pair", file, `--size=${SIZE}`, "--invalidate=0", "--randrepeat=1"];
   const timed = ["--time_based=1", `--runtime=${milliseconds}ms`];
@@ -112,15 +117,14 @@ function report({ name, goal }: Workload, pairs: readonly { below: Speed; above:
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "7" },
-      only: { type: "string", multiple: true, default: [] },
-      directory: { type: "string", default: tmpdir() },
-      milliseconds: { type: "string", default: "1000" },
-      "no-passthrough": { type: "boolean", default: false },
-    },
+  const values = readOptions(USAGE, {
+    rounds: { type: "string", default: "7" },
+    only: { type: "string", multiple: true, default: [] },
+    milliseconds: { type: "string", default: "1000" },
+    "no-passthrough": { type: "boolean", default: false },
+    directory: { type: "string", default: tmpdir() },
   });
+  const milliseconds = countOf("milliseconds", values.milliseconds);
   const rounds = countOf("rounds", values.rounds);
   const chosen = chosenOf(WORKLOADS, values.only, "every");
   catchSignals();
@@ -142,13 +146,13 @@ async function main(): Promise<void> {
       exited.then(() => Promise.reject(new Error("the mirror has ended"))),
     ]);
     const layOut = { name: "laying out", fio: ["--rw=write", "--bs=1M", "--time_based=0"] };
-    await interruptible(() => measure(below, layOut, "0"), cleanUp);
+    await interruptible(() => measure(below, layOut, 0), cleanUp);
     for (const workload of chosen) {
       const pairs: { below: Speed; above: Speed }[] = [];
       for (let round = 0; round < rounds; round++) {
         const pair = new Map<string, Speed>();
         for (const directory of round % 2 === 0 ? [below, above] : [above, below]) {
-          const part = () => measure(directory, workload, values.milliseconds);
+          const part = () => measure(directory, workload, milliseconds);
           pair.set(directory, await interruptible(part, cleanUp));
         }
         pairs.push({ below: pair.get(below)!, above: pair.get(above)! });

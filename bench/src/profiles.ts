@@ -1,5 +1,3 @@
-// node bench/dist/profiles.js [--rounds N]
-//
 // What the paranoid profile of the systemd units costs: the same server, started on a socket as systemd does it, with V8's compiler and
 // without, in turn. Prints medians of each and the ratio, of the clock and of the server's CPU time. Takes root.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
@@ -8,15 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { serverEnvironment, serverNodeOptions } from "@bulkhead/server/contained";
 import { JITLESS } from "@bulkhead/service";
+import { readOptions } from "./command-line.js";
 import { checkBuilt } from "./contenders.js";
 import { countOf } from "./count.js";
 import { catchSignals, interruptible } from "./interruption.js";
 import { median } from "./median.js";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" } } });
+const USAGE = `usage: node bench/dist/profiles.js [OPTIONS]
+  --rounds N  how often each is measured; 5`;
+
+const values = readOptions(USAGE, { rounds: { type: "string", default: "5" } });
 const rounds = countOf("rounds", values.rounds);
 
 const packages = new URL("../../packages/", import.meta.url);

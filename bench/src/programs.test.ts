@@ -29,9 +29,33 @@ test("a word that is in no benchmark's name is an error, before anything is made
   for (const name of ["main", "file-io", "passthrough"]) {
     const args = [program(name), "--only", "write", "--only", "wirte"];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
-    assert.equal(status, 1);
-    assert.match(stderr, /--only wirte: no benchmark has that in its name; there are:\n {2}\S/);
+    assert.equal(status, 2);
+    assert.match(stderr, /^bench: --only wirte: no benchmark has that in its name; there are:\n {2}\S/);
   }
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("programs say what options they take, and which one they do not", () => {
+  const programs = ["main", "file-io", "copy", "round-trip", "profiles", "passthrough"].map((name) => [program(name)]);
+  const scripts = ["bench", "test"].map((name) => fileURLToPath(new URL(`../../scripts/${name}.mjs`, import.meta.url)));
+  const crash = fileURLToPath(new URL("../../tests/dist/crash/main.js", import.meta.url));
+  const run = (args: readonly string[]) => spawnSync(process.execPath, args, { encoding: "utf8", env });
+  for (const args of [...programs, [scripts[1]!], [crash]]) {
+    const help = run([...args, "--help"]);
+    assert.deepEqual([help.status, help.stderr], [0, ""]);
+    assert.match(help.stdout, /^usage: n/);
+    const wrong = run([...args, "--roudns", "3"]);
+    assert.deepEqual([wrong.status, wrong.stdout], [2, ""]);
+    assert.match(wrong.stderr, /^\w+: unknown option '?--roudns'?\nusage: n/i);
+  }
+  const unknown = run([scripts[0]!, "file-oi"]);
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /^bench: there is no benchmark file-oi; there are: file-io, /);
+  for (const args of [
+    ["--hours", "1h"],
+    ["--image", "none"],
+  ])
+    assert.match(run([crash, ...args]).stderr, /^crash: --/);
   assert.deepEqual(readdirSync(folder), []);
 });
 
@@ -59,7 +83,7 @@ test("interrupted, the benchmark of round trips ends by the signal, and leaves n
   skip: cannotMount,
 }, async () => {
   // By then, a client may wait for an answer.
-  const how = await interrupt([program("round-trip"), "2"], () => mountsBelow().length > 0, 300);
+  const how = await interrupt([program("round-trip"), "--rounds", "2"], () => mountsBelow().length > 0, 300);
   assert.deepEqual(how, [null, "SIGINT"]);
 });
 

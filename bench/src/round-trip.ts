@@ -1,8 +1,6 @@
 /**
  * What a round trip through the serving loop costs, by where the serving thread runs. Needs root and /dev/fuse.
  *
- *     node bench/dist/round-trip.js [rounds]
- *
  * Ways: `float` (the scheduler decides, no spinning), `spin` (float, and look for the next request before sleeping),
  * `follow` (the library's default). They are interleaved, each round a fresh mount; printed are medians, and ratios to float.
  */
@@ -22,8 +20,12 @@ import {
   unmount,
 } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
+import { readOptions } from "./command-line.js";
 import { countOf } from "./count.js";
 import { catchSignals, interruptible } from "./interruption.js";
+
+const USAGE = `usage: node bench/dist/round-trip.js [OPTIONS]
+  --rounds N  how often each is measured; 5`;
 
 const WAYS = ["float", "spin", "follow"] as const;
 const WORKLOADS = ["stat", "stat by two", "read"] as const;
@@ -152,4 +154,4 @@ async function main(rounds: number): Promise<void> {
 const [role, first = "", second = ""] = process.argv.slice(2);
 if (role === "serve") serve(first as Way);
 else if (role === "work") process.stdout.write(String(work(first, second as Workload)));
-else await main(countOf("rounds", role ?? "5"));
+else await main(countOf("rounds", readOptions(USAGE, { rounds: { type: "string", default: "5" } }).rounds));

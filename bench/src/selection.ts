@@ -1,7 +1,8 @@
+import { refuse } from "./command-line.js";
+
 /**
- * Those of some benchmarks whose names hold every word, or some word. All of them without words.
- *
- * @throws Error for a word that no name holds, or none of them together with the others
+ * Those of some benchmarks whose names hold every word, or some word. All of them without words. The process ends at a word that no
+ * name holds, or none of them together with the others.
  */
 export function chosenOf<T extends { readonly name: string }>(
   all: readonly T[],
@@ -13,7 +14,7 @@ export function chosenOf<T extends { readonly name: string }>(
   const chosen = all.filter(holds);
   if (lost.length === 0 && chosen.length > 0) return chosen;
   const names = all.map(({ name }) => `  ${name}`).join("\n");
-  throw new Error(
+  refuse(
     `--only ${(lost.length > 0 ? lost : words).join(" ")}: no benchmark has that in its name; there are:\n${names}`,
   );
 }
