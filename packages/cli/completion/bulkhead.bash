@@ -100,10 +100,9 @@ _bulkhead() {
       case $previous in
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive -f --force --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-r --recursive -f --force --offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     mkdir)
@@ -112,20 +111,18 @@ _bulkhead() {
         --owner) :; return ;;
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-p --parents -m --mode --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-p --parents -m --mode --owner --offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     mv)
       case $previous in
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-n --no-clobber --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-n --no-clobber --offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     ln)
@@ -133,20 +130,18 @@ _bulkhead() {
         --owner) :; return ;;
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --symbolic --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --symbolic --owner --offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     chmod)
       case $previous in
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '--offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     truncate)
@@ -155,10 +150,9 @@ _bulkhead() {
         --owner) :; return ;;
         --offset) :; return ;;
         --partition) :; return ;;
-        --sb) :; return ;;
         --cache-size) :; return ;;
       esac
-      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --size -c --no-create --owner --offset --partition --sb --cache-size -h --help' -- "$current")); return; fi
+      if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-s --size -c --no-create --owner --offset --partition --cache-size -h --help' -- "$current")); return; fi
       COMPREPLY=($(compgen -f -- "$current"))
       ;;
     install-service)

@@ -63,7 +63,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '--json[Print JSON.]' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
@@ -84,7 +84,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -99,7 +99,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:IMAGE\:/PATH:_files'
@@ -111,7 +111,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -122,7 +122,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -134,7 +134,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:IMAGE\:/PATH:_files'
@@ -155,7 +155,7 @@ _bulkhead() {
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
         '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
         '--noload[Do not replay the journal (which happens in memory; the image is never changed).]' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:SOURCE:_files'
@@ -168,8 +168,7 @@ _bulkhead() {
         '(-f --force)--force[Say nothing of files that are not there.]' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -183,8 +182,7 @@ _bulkhead() {
         '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -195,8 +193,7 @@ _bulkhead() {
         '(-n --no-clobber)--no-clobber[Leave what is there already, instead of replacing it.]' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -208,8 +205,7 @@ _bulkhead() {
         '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '1:TARGET:_files' \
@@ -219,8 +215,7 @@ _bulkhead() {
       _arguments -s \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'
@@ -234,8 +229,7 @@ _bulkhead() {
         '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \
-        '--sb[Use the copy of the superblock at N KiB instead of the primary one.]:N:' \
-        '--cache-size[Keep at most this much metadata in memory; default 32M.]:BYTES:' \
+        '--cache-size[Keep at most this much metadata in memory; default 32M, and 64M where it is changed.]:BYTES:' \
         '(-h --help)-h[Show help and exit.]' \
         '(-h --help)--help[Show help and exit.]' \
         '*:IMAGE\:/PATH:_files'

@@ -159,6 +159,8 @@ describe("commands without a mount", () => {
     fails(1, /has no partition 3; there are 1, 2/, "info", "--partition", "3", disk);
     fails(1, /has no partition table/, "info", "--partition", "1", image);
     fails(2, /exclude each other/, "info", "--partition", "1", "--offset", "1", disk);
+    fails(2, /--sb is for reading/, "cp", "--sb", "8193", "/etc/passwd", `${image}:/copy`);
+    fails(2, /unknown option --sb/, "mkdir", "--sb", "8193", `${disk}:/new`);
     fails(1, /ends at 16777216, before offset 17179869184/, "info", "--offset", "16G", disk);
   });
 

@@ -174,12 +174,25 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
   });
 
+  it("mounts read-only through a copy of the superblock", { skip: missingTool("mke2fs") }, () => {
+    const copied = path("copied.img");
+    fs.writeFileSync(copied, "");
+    fs.truncateSync(copied, 16 << 20);
+    tool("mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", copied);
+    assert.equal(bulkhead(["mount", "-o", "sb=8193", copied, mountpoint]).code, 0);
+    assert.match(mountLine()!, / ro,/);
+    assert.equal(look('ls "$1"'), "lost+found\n");
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+  });
+
   it("refuses rw where it would be read-only", () => {
-    const { code, stderr } = bulkhead(["mount", "-o", "norecovery,rw", image, mountpoint]);
-    assert.deepEqual(
-      [code, stderr],
-      [2, "bulkhead mount: rw and noload exclude each other: without its journal, SOURCE is only read\n"],
-    );
+    for (const [options, why] of [
+      ["norecovery,rw", "noload exclude each other: without its journal"],
+      ["sb=8193,rw", "sb= exclude each other: through a copy of the superblock"],
+    ]) {
+      const { code, stderr } = bulkhead(["mount", "-o", options!, image, mountpoint]);
+      assert.deepEqual([code, stderr], [2, `bulkhead mount: rw and ${why}, SOURCE is only read\n`]);
+    }
     assert.equal(mountLine(), undefined);
   });
 

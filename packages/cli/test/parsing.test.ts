@@ -94,11 +94,13 @@ describe("mount options", () => {
     assert.deepEqual([settings.noLoad, settings.minixDf, settings.noSuid, settings.noDev], [true, false, false, true]);
     assert.equal(settings.blockValidity, false);
   });
-  it("write unless told otherwise, or the journal is not to be looked at", () => {
+  it("write unless told otherwise, or the journal or the superblock itself is not to be looked at", () => {
     assert.equal(parseMountOptions([]).access, "read-write if possible");
     assert.equal(parseMountOptions(["ro,rw"]).access, "read-write");
     assert.equal(parseMountOptions(["rw", "ro"]).access, "read-only");
     assert.equal(parseMountOptions(["noload,rw"]).access, "read-only");
+    assert.equal(parseMountOptions(["rw,sb=8193"]).access, "read-only");
+    assert.equal(parseMountOptions(["sb=1"]).access, "read-write if possible");
   });
   it("say how to write", () => {
     const settings = parseMountOptions(["commit=30,data=journal,barrier=0,barrier,nodiratime,resuid=7,dirsync"]);

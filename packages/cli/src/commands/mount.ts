@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseMountOptions } from "@bulkhead/server/options";
+import { onlyReads, parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, report, UsageError } from "../command-line/errors.js";
 import { reasonOf } from "../command-line/reason.js";
@@ -12,8 +12,10 @@ export async function run(given: GivenArguments): Promise<number> {
   const options = given.values("options");
   const settings = parseMountOptions(options);
   // Here, who says rw means it; mount(8) says it whenever it is told nothing else.
-  if (settings.noLoad && lastAccess(options) === "rw") {
-    throw new UsageError("rw and noload exclude each other: without its journal, SOURCE is only read");
+  const reading = onlyReads(settings);
+  if (reading !== undefined && lastAccess(options) === "rw") {
+    const [option, how] = reading;
+    throw new UsageError(`rw and ${option} exclude each other: ${how}, SOURCE is only read`);
   }
   if (settings.journalPath !== undefined) settings.journalPath = resolve(settings.journalPath);
   const request = {

@@ -15,7 +15,7 @@ const sourceOptions: readonly OptionDeclaration[] = [
   { name: "partition", value: "N", description: "The file system is in partition N of the image's GPT or MBR table." },
   { name: "sb", value: "N", description: "Use the copy of the superblock at N KiB instead of the primary one." },
   { name: "noload", description: "Do not replay the journal (which happens in memory; the image is never changed)." },
-  { name: "cache-size", value: "BYTES", description: "Keep at most this much metadata in memory; default 32M." },
+  { name: "cache-size", value: "BYTES", description: "Keep at most this much metadata in memory; default 32M, and 64M where it is changed." },
 ];
 
 const owner: OptionDeclaration = {
@@ -24,8 +24,10 @@ const owner: OptionDeclaration = {
   description: "Whose new files are, in numbers; default the caller's. For systems that boot from the image: 0:0.",
 };
 
-/** Options of every command that changes an image. */
-const changeOptions: readonly OptionDeclaration[] = sourceOptions.filter(({ name }) => name !== "noload");
+/** Options of every command that changes an image: what is written needs the journal, and the superblock itself. */
+const changeOptions: readonly OptionDeclaration[] = sourceOptions.filter(
+  ({ name }) => name !== "noload" && name !== "sb",
+);
 
 const json: OptionDeclaration = { name: "json", description: "Print JSON." };
 
@@ -382,7 +384,7 @@ export const commands: readonly CommandDeclaration[] = [
       changeParagraph,
       changedPathParagraph,
     ],
-    examples: [{ command: "bulkhead truncate -s 1G disk.img:/swapfile", does: "Make a sparse file." }],
+    examples: [{ command: "bulkhead truncate -s 1G disk.img:/srv/vm.raw", does: "Make a sparse file." }],
     load: () => import("./truncate.js"),
   },
   installService,

@@ -53,6 +53,8 @@ export async function openDisk(path: string, settings: SourceSettings, writable:
   const { offset, partition, superblock, noLoad, cacheBytes, owner } = settings;
   if (writable && noLoad)
     throw new UsageError("--noload is for reading: what is written needs a journal that was replayed");
+  if (writable && superblock !== undefined)
+    throw new UsageError("--sb is for reading: what is written needs the superblock itself; e2fsck -b repairs it");
   try {
     return openImage(path, {
       writable,

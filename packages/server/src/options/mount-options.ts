@@ -55,6 +55,9 @@ export const kernelTuningOptions: readonly string[] = [
   ],
 ];
 
+/** Where the superblock itself is, in units of 1 KiB. */
+const PRIMARY = 1;
+
 const byName = new Map<string, MountOption>();
 for (const option of mountOptions) {
   for (const name of [option.name, ...(option.aliases ?? [])]) byName.set(name, option);
@@ -73,9 +76,14 @@ export function parseMountOptions(lists: readonly string[]): MountSettings {
   if (settings.offset !== undefined && settings.partition !== undefined) {
     throw new UsageError("offset= and partition= exclude each other");
   }
-  // A file system whose journal is not looked at must not be written to.
-  if (settings.noLoad) settings.access = "read-only";
+  if (onlyReads(settings) !== undefined) settings.access = "read-only";
   return settings;
+}
+
+/** An option with which a file system must not be written to, and how it is read then. */
+export function onlyReads({ noLoad, superblock = PRIMARY }: MountSettings): [option: string, how: string] | undefined {
+  if (noLoad) return ["noload", "without its journal"];
+  return superblock === PRIMARY ? undefined : ["sb=", "through a copy of the superblock"];
 }
 
 /** Whether a word of `-o` is one of ours, or one that means nothing to us: mount(8)'s `-s` leaves out the others. */

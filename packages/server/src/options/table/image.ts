@@ -35,7 +35,7 @@ export const imageOptions: readonly MountOption[] = [
     name: "sb",
     value: "N",
     description:
-      "Use the copy of the superblock at N KiB instead of the primary one; mke2fs printed where they are (for blocks of 4 KiB, N is four times the block).",
+      "Use the copy of the superblock at N KiB instead of the primary one, and mount read-only; mke2fs printed where they are (for blocks of 4 KiB, N is four times the block).",
     apply(settings, value) {
       settings.superblock = parseCount(value, "sb=", 1);
     },
