@@ -115,6 +115,26 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["mkdir", `${looped}:/new`]).code, 0);
   });
 
+  it("mounts what is write-protected read-only, and says so", {
+    skip: withoutLoopMounts() || missingTool("mke2fs"),
+  }, () => {
+    const protectedImage = path("protected.img");
+    tool("truncate", "-s", "8M", protectedImage);
+    tool("mke2fs", "-q", "-F", "-t", "ext4", protectedImage);
+    const loop = tool("losetup", "-f", "--show", "-r", protectedImage).trim();
+    try {
+      const { code, stderr } = bulkhead(["mount", loop, mountpoint]);
+      assert.deepEqual(
+        [code, stderr],
+        [0, `bulkhead mount: ${loop}: the device is write-protected: mounted read-only\n`],
+      );
+      assert.match(mountLine()!, / ro,/);
+      assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+    } finally {
+      tool("losetup", "-d", loop);
+    }
+  });
+
   it("names the journal's device where that is write-protected", {
     skip: withoutLoopMounts() || missingTool("mke2fs"),
   }, () => {

@@ -15,7 +15,11 @@ const sourceOptions: readonly OptionDeclaration[] = [
   { name: "partition", value: "N", description: "The file system is in partition N of the image's GPT or MBR table." },
   { name: "sb", value: "N", description: "Use the copy of the superblock at N KiB instead of the primary one." },
   { name: "noload", description: "Do not replay the journal (which happens in memory; the image is never changed)." },
-  { name: "cache-size", value: "BYTES", description: "Keep at most this much metadata in memory; default 32M, and 64M where it is changed." },
+  {
+    name: "cache-size",
+    value: "BYTES",
+    description: "Keep at most this much metadata in memory; default 32M, and 64M where it is changed.",
+  },
 ];
 
 const owner: OptionDeclaration = {
