@@ -1,12 +1,9 @@
 import { readFileSync } from "node:fs";
 import { suggestion } from "@bulkhead/server/options/suggestion";
-import { exitCodeOf, messageOf, report, UsageError } from "./command-line/errors.js";
+import { exitCodeOf, messageOf, report, trace, UsageError } from "./command-line/errors.js";
 import { ExitCode } from "./command-line/exit-code.js";
 import { about, commands } from "./commands/table.js";
 import { complain, OutputClosed, print } from "./output/output.js";
-
-const { BULKHEAD_DEBUG } = process.env;
-const isDebugging = BULKHEAD_DEBUG !== undefined && BULKHEAD_DEBUG !== "";
 
 /** The package's version. */
 export function version(): string {
@@ -31,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof OutputClosed) return ExitCode.outputClosed;
     report(command?.name, messageOf(error));
-    if (isDebugging && error instanceof Error) complain(`${error.stack}\n`);
+    trace(error);
     return exitCodeOf(error);
   }
 }

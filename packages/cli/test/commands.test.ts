@@ -177,6 +177,15 @@ describe("commands without a mount", () => {
     fails(2, /unknown option --jsn; did you mean --json\?/, "info", "--jsn", image);
   });
 
+  it("say where in the program an error came from when they are asked to, and send no control characters with it", () => {
+    for (const what of [`${path("none\u001b[2J")}:/x`, `${image}:/none\u001b[2J`]) {
+      const env = { ...process.env, BULKHEAD_DEBUG: "1" };
+      const { stderr } = spawnSync(process.execPath, [program, "ls", what], { encoding: "utf8", env });
+      assert.match(stderr, /^bulkhead ls: .*\n(.*\n)* {4}at /);
+      assert.ok(!stderr.includes("\u001b"));
+    }
+  });
+
   it("say of an image that cannot be reached why", { skip: process.getuid?.() !== 0 }, () => {
     fs.chmodSync(directory, 0o755);
     fs.mkdirSync(path("locked"), { mode: 0o700 });

@@ -40,3 +40,10 @@ export function messageOf(error: unknown): string {
 export function report(command: string | undefined, message: string): void {
   complain(`bulkhead${command === undefined ? "" : ` ${command}`}: ${message}\n`);
 }
+
+/** Prints where in the program an error came from, for who debugs that. */
+export function trace(error: unknown): void {
+  const { BULKHEAD_DEBUG = "" } = process.env;
+  if (BULKHEAD_DEBUG !== "" && error instanceof Error)
+    complain(`${(error.stack ?? "").split("\n").map(printable).join("\n")}\n`);
+}

@@ -1,4 +1,4 @@
-import { CommandError, exitCodeOf, messageOf, report, UsageError } from "./errors.js";
+import { CommandError, exitCodeOf, messageOf, report, trace, UsageError } from "./errors.js";
 import { ExitCode } from "./exit-code.js";
 import { reasonOf } from "./reason.js";
 
@@ -17,6 +17,7 @@ export class Problems {
     // The command's own errors say what they are about.
     const isWhole = error instanceof CommandError || error instanceof UsageError;
     report(this.#command, isWhole ? messageOf(error) : `${where}: ${reasonOf(error)}`);
+    trace(error);
     this.count++;
     // Damage weighs more than anything else.
     this.exitCode = Math.max(this.exitCode, exitCodeOf(error));

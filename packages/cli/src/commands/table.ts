@@ -51,6 +51,8 @@ const changeParagraph =
 const escapesParagraph =
   "Names are printed byte for byte, except on a terminal: there control characters and bytes that are not UTF-8 are shown as \\xNN, and a backslash as \\\\.";
 
+const jsonNames = "A byte of a name that is not UTF-8 is \\udcNN in JSON, as Python's surrogateescape has it.";
+
 export const commands: readonly CommandDeclaration[] = [
   {
     name: "mount",
@@ -126,7 +128,7 @@ export const commands: readonly CommandDeclaration[] = [
     options: [json],
     description: [
       "Shows what the server of a mount, and the keeper that mounted for it, may do: user, capabilities, filters of system calls, namespaces, limits, open descriptors. All of it is what the kernel says in /proc, for each of their threads; the server is not asked. Landlock is not to be seen there. Without MOUNTPOINT, lists all of Bulkhead's mounts.",
-      "Some of it can only be seen by root, and by the user whose mount it is. With --json, `missing` says what a contained server would have and this one lacks, and `unseen` what whoever asks cannot see: `contained` does not speak of that.",
+      "Some of it can only be seen by root, and by the user whose mount it is. With --json, which prints an object for a mount, and an array of them without MOUNTPOINT, `missing` says what a contained server would have and this one lacks, and `unseen` what whoever asks cannot see: `contained` does not speak of that.",
     ],
     examples: [
       { command: "bulkhead status", does: "Show what is mounted." },
@@ -144,6 +146,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Shows the superblock of the file system in SOURCE: label, UUID, features, sizes, usage, times, recorded errors.",
       "A journal that needs recovery is replayed in memory, as for all that is read, and what is shown is the state after that; --noload shows the superblock as it lies on SOURCE.",
+      "--json prints an object: the fields of the superblock, of which blockCount and the like count blocks of blockSize bytes, times are seconds since 1970 (0: never), and those that are not there are left out; what the replay of the journal did, as replay; and what statfs(2) says of a mount, as usage.",
     ],
     examples: [
       { command: "bulkhead info disk.img", does: "Show it for people." },
@@ -168,7 +171,12 @@ export const commands: readonly CommandDeclaration[] = [
       json,
       ...sourceOptions,
     ],
-    description: ["Lists directories, sorted by name, or files.", imagePathParagraph, escapesParagraph],
+    description: [
+      "Lists directories, sorted by name, or files.",
+      imagePathParagraph,
+      escapesParagraph,
+      `--json prints an array with an object for each directory: its path, and the entries in it. A file that was named is the one entry of an object without path. An entry has name, ino, kind (file, directory, symlink, character-device, block-device, fifo, socket or unknown), mode with the bits of the type, links, uid, gid, size in bytes, blocks of 512 bytes, device (major and minor), atime, mtime and ctime in UTC, and target if it is a symbolic link; one that could not be read, name and ino alone. ${jsonNames}`,
+    ],
     examples: [{ command: "bulkhead ls -l disk.img:/etc", does: "List a directory with its attributes." }],
     load: () => import("./ls.js"),
   },
@@ -199,6 +207,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Shows everything the inode says: type, size, blocks, mode, owners, links, times to the nanosecond, flags, extended attributes. A symbolic link at the end of the path is not followed.",
       imagePathParagraph,
+      `--json prints an array with an object for each file: what bulkhead-ls(1) has of an entry, but path instead of name, and blockSize, crtime (where the inode has one), flags, generation, projectId, and xattrs, whose values are in base64. ${jsonNames}`,
     ],
     examples: [{ command: "bulkhead stat disk.img:/etc/passwd", does: "Show a file's attributes." }],
     load: () => import("./stat.js"),
@@ -222,6 +231,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Shows the mappings of a file: for each range of it, where on the device its bytes lie, or that it is a hole, unwritten, or inside the inode. Numbers are bytes; places on the device count from the file system's start.",
       imagePathParagraph,
+      "--json prints an array with an object for each range: kind (data, unwritten, hole or inline), offset, length, and address where it has a place on the device.",
     ],
     examples: [{ command: "bulkhead extents disk.img:/var/lib/db", does: "Show how fragmented a file is." }],
     load: () => import("./extents.js"),

@@ -51,7 +51,7 @@ function overview(version: string): string {
   return lines([
     ...header("bulkhead", 1, version),
     ".SH NAME",
-    "bulkhead \\- read ext4 images and devices without the kernel\\(aqs ext4 driver",
+    "bulkhead \\- read, change and mount ext4 images and devices without the kernel\\(aqs ext4 driver",
     ".SH SYNOPSIS",
     ".B bulkhead",
     ".I COMMAND",
@@ -62,6 +62,10 @@ function overview(version: string): string {
     ".PP",
     prose(
       "A file inside an image is named IMAGE:/PATH. Only the commands that change an image, and a mount without -o ro, write to it.",
+    ),
+    ".PP",
+    prose(
+      "What --json prints is described in the page of each command. Fields may be added to it: a program should pass over those that it does not know.",
     ),
     ".SH COMMANDS",
     ...commands.flatMap(({ name, section, summary }) => [
