@@ -224,8 +224,8 @@ _bulkhead() {
       _arguments -s \
         '(-s --size)-s[The size (K, M, G\: KiB, MiB, GiB); needed.]:BYTES:' \
         '(-s --size)--size[The size (K, M, G\: KiB, MiB, GiB); needed.]:BYTES:' \
-        '(-c --no-create)-c[Make no files that are not there.]' \
-        '(-c --no-create)--no-create[Make no files that are not there.]' \
+        '(-c --no-create)-c[Pass over files that are not there, as truncate(1) does.]' \
+        '(-c --no-create)--no-create[Pass over files that are not there, as truncate(1) does.]' \
         '--owner[Whose new files are, in numbers; default the caller'\''s. For systems that boot from the image\: 0\:0.]:UID:GID:' \
         '--offset[The file system starts at this byte of the image (K, M, G\: KiB, MiB, GiB).]:BYTES:' \
         '--partition[The file system is in partition N of the image'\''s GPT or MBR table.]:N:' \

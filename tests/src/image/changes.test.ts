@@ -29,6 +29,7 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
     succeeds("mv", `${image}:/etc/app/file`, `${image}:/tmp`);
     succeeds("chmod", "4711", `${image}:/tmp/file`);
     succeeds("truncate", "-s", "3G", `${image}:/tmp/file`, `${image}:/new`);
+    succeeds("truncate", "-c", "-s", "3G", `${image}:/nowhere`);
     assert.match(debugfs("stat /tmp/file"), /Mode: +04711[\s\S]*Size: 3221225472[\s\S]*Links: 2/);
     assert.match(debugfs("stat /etc/app"), /Mode: +0755[\s\S]*User: +0 +Group: +0/);
     assert.match(debugfs("stat /tmp"), /Mode: +01777[\s\S]*User: +65534 /);

@@ -389,7 +389,7 @@ export const commands: readonly CommandDeclaration[] = [
     arguments: [{ ...imageArgument, repeatable: true }],
     options: [
       { name: "size", short: "s", value: "BYTES", description: "The size (K, M, G: KiB, MiB, GiB); needed." },
-      { name: "no-create", short: "c", description: "Make no files that are not there." },
+      { name: "no-create", short: "c", description: "Pass over files that are not there, as truncate(1) does." },
       owner,
       ...changeOptions,
     ],

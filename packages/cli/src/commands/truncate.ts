@@ -8,7 +8,10 @@ export function run(given: GivenArguments): Promise<number> {
   if (size === undefined) throw new UsageError("--size BYTES is missing");
   const bytes = parseBytes(size, "--size");
   return changeEach("truncate", given, given.positionals, ({ disk, path }) => {
-    if (!disk.exists(path) && !given.flag("no-create")) disk.writeFile(path, "");
+    if (!disk.exists(path)) {
+      if (given.flag("no-create")) return;
+      disk.writeFile(path, "");
+    }
     disk.truncate(path, bytes);
   });
 }
