@@ -243,6 +243,11 @@ describe("mount", { skip: withoutFuse() }, () => {
       ],
       [[image, path("file")], 1, /^bulkhead mount: cannot mount at .*file: it is no directory\n$/],
       [
+        ["/dev/null", mountpoint],
+        1,
+        /^bulkhead mount: cannot open \/dev\/null: it is neither a file nor a block device\n$/,
+      ],
+      [
         ["-o", "lazytime,iomap=0", image, mountpoint],
         1,
         /: mount option lazytime is not possible without iomap: iomap=0/,

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { writeProtection } from "@bulkhead/server/descriptor";
 import { onlyReads, parseMountOptions } from "@bulkhead/server/options";
@@ -52,10 +52,14 @@ function lastAccess(options: readonly string[]): string | undefined {
 
 /** What can be told at once, before a server is started. */
 function checkExistence(source: string, mountpoint: string): void {
+  let stat: Stats;
   try {
-    statSync(source);
+    stat = statSync(source);
   } catch (error) {
     throw new CommandError(`cannot open ${source}: ${reasonOf(error)}`);
+  }
+  if (!stat.isFile() && !stat.isBlockDevice()) {
+    throw new CommandError(`cannot open ${source}: it is neither a file nor a block device`);
   }
   let isDirectory: boolean;
   try {

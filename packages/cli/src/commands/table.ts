@@ -73,7 +73,7 @@ export const commands: readonly CommandDeclaration[] = [
       {
         name: "foreground",
         short: "f",
-        description: "Serve from this process, and log to standard error, until unmounted or interrupted.",
+        description: "Stay, and log to standard error, until unmounted or interrupted.",
       },
       {
         name: "log",

@@ -31,7 +31,7 @@ const options: readonly OptionDeclaration[] = [
 ];
 
 const socketDirectory =
-  "Services are looked for in /run/filesystems, or in the directory that the environment variable BULKHEAD_SOCKET_DIRECTORY names.";
+  "Services are looked for in /run/filesystems, or where install-service --socket-directory has put them; the environment variable BULKHEAD_SOCKET_DIRECTORY names another directory.";
 
 const helperArguments: CommandDeclaration["arguments"] = [
   { name: "SOURCE", kind: "source", optional: true },

@@ -14,13 +14,13 @@ export const timeOptions: readonly MountOption[] = [
   flag(
     "strictatime",
     { strictAtime: true },
-    "Note every read. Only with iomap: otherwise the kernel does not tell of reads that its page cache answers.",
+    "Note every read. Without iomap, the mount fails: the kernel does not tell of reads that its page cache answers.",
   ),
   flag("nostrictatime", { strictAtime: false }, "Note reads as relatime does. The default."),
   flag(
     "lazytime",
     { lazyTime: true },
-    "Write times only with other changes of a file, by fsync, or once a day. Only with iomap: otherwise they go with the next commit.",
+    "Write times only with other changes of a file, by fsync, or once a day. Without iomap, the mount fails.",
   ),
   flag("nolazytime", { lazyTime: false }, "Do not. The default."),
 ];
