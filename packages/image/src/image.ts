@@ -18,6 +18,7 @@ import { bytesOf, type ImagePath, Paths, type Place, textOf } from "./paths.js";
 import { removeTree } from "./remove-tree.js";
 import type { Changes, Creation, Entry, ImageTree, Particulars } from "./tree.js";
 
+/** Numbers of a user and a group, from 0 to 2^32 − 2. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
@@ -31,6 +32,7 @@ export interface DirectoryEntry {
   readonly kind: FileKind;
 }
 
+/** What statfs(2) says of a mount: in blocks of `blockSize` bytes, and inodes. */
 export interface Statistics {
   /** Bytes. */
   readonly blockSize: number;
@@ -97,6 +99,7 @@ export class Image {
     return this.#do("open", path, (bytes) => this.#paths.place(bytes));
   }
 
+  /** Whether a path leads somewhere; symbolic links are followed. */
   exists(path: ImagePath): boolean {
     try {
       this.#paths.find(bytesOf(path), true);
@@ -107,6 +110,7 @@ export class Image {
     }
   }
 
+  /** Attributes; symbolic links are followed. */
   stat(path: ImagePath): Stats {
     return this.#do("stat", path, (bytes) => this.#statsOf(this.#paths.find(bytes, true)));
   }
@@ -126,6 +130,7 @@ export class Image {
     return this.#do("statx", path, (bytes) => this.tree.particulars(this.#paths.find(bytes, false)));
   }
 
+  /** All entries but `.` and `..`, in the directory's own order. @throws ImageError ENOTDIR */
   readdir(path: ImagePath): DirectoryEntry[] {
     return this.#do("readdir", path, (bytes) => {
       const node = this.#paths.find(bytes, true);
@@ -140,6 +145,7 @@ export class Image {
     });
   }
 
+  /** Where a symbolic link points. @throws ImageError EINVAL when it is none */
   readlink(path: ImagePath): string {
     return this.#do("readlink", path, (bytes) => nameToString(this.tree.readLink(this.#paths.find(bytes, false))));
   }
@@ -321,6 +327,7 @@ export class Image {
     });
   }
 
+  /** Makes a symbolic link, whose text is `target` as it is. */
   symlink(target: ImagePath, path: ImagePath): void {
     this.#do("symlink", path, (bytes) => {
       const { dir, name } = this.#paths.place(bytes, ENOENT);
@@ -338,6 +345,7 @@ export class Image {
     });
   }
 
+  /** Sets permission, set-id and sticky bits; symbolic links are followed. */
   chmod(path: ImagePath, mode: number): void {
     checkMode(mode);
     this.#change("chmod", path, { mode: mode & 0o7777 });
@@ -356,6 +364,7 @@ export class Image {
     this.#change("truncate", path, { size });
   }
 
+  /** Sets times, to the nanosecond. Of a symbolic link itself with `followLinks: false`. */
   utimes(path: ImagePath, atime: Timestamp, mtime: Timestamp, { followLinks = true } = {}): void {
     for (const time of [atime, mtime]) checkTime(time);
     this.#change("utimes", path, { atime, mtime }, followLinks);
@@ -372,19 +381,23 @@ export class Image {
     );
   }
 
+  /** An attribute's value by its full name (`user.comment`), undefined when it is not there; of a symbolic link itself. */
   getXattr(path: ImagePath, name: string): Uint8Array | undefined {
     return this.#do("getxattr", path, (bytes) => this.tree.getXattr(this.#paths.find(bytes, false), bytesOf(name)));
   }
 
+  /** Makes or replaces an attribute; of a symbolic link itself. @throws ImageError ENOSPC when there is no room for it */
   setXattr(path: ImagePath, name: string, value: Uint8Array): void {
     checkBytes("an attribute's value", value);
     this.#do("setxattr", path, (bytes) => this.tree.setXattr(this.#paths.find(bytes, false), bytesOf(name), value));
   }
 
+  /** @throws ImageError ENODATA when it is not there */
   removeXattr(path: ImagePath, name: string): void {
     this.#do("removexattr", path, (bytes) => this.tree.removeXattr(this.#paths.find(bytes, false), bytesOf(name)));
   }
 
+  /** How full it is. */
   statfs(): Statistics {
     return this.#do("statfs", "/", () => {
       const [out] = this.tree.client.request("STATFS", this.tree.root.id, {}).out;

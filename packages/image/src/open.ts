@@ -15,17 +15,17 @@ import { ImageTree } from "./tree.js";
 export interface ImageOptions {
   /** Default false: nothing of the image is changed, and others may read it, too. */
   readonly writable?: boolean;
-  /** Byte at which the file system starts. */
+  /** Byte at which the file system starts. Default 0. */
   readonly offset?: number;
   /** Number of the partition that it is in; not together with `offset`. */
   readonly partition?: number;
-  /** Use the copy of the superblock at so many KiB. */
+  /** Use the copy of the superblock at so many KiB; not together with `writable`. */
   readonly superblock?: number;
-  /** Default true; false leaves the journal alone, read-only. */
+  /** Default true; false leaves the journal alone, and does not go with `writable`. */
   readonly loadJournal?: boolean;
   /** Whose limits are enforced for callers that are not root: mount's `usrquota`, `grpquota` and `prjquota`. Default nobody's. */
   readonly quota?: { readonly user?: boolean; readonly group?: boolean; readonly project?: boolean };
-  /** Bytes of metadata that the server keeps in memory. */
+  /** Bytes of metadata that the server keeps in memory. Default 32 MiB, 64 MiB if it is writable. */
   readonly cacheBytes?: number;
   /** Whose new files are; default whoever runs this process. Root's, for images that systems boot from: `{ uid: 0, gid: 0 }`. */
   readonly owner?: Owner;

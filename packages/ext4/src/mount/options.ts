@@ -19,9 +19,9 @@ export interface SurvivalOptions {
 export interface MountOptions {
   /** Whether to mount for writing. Default false: the device is not written. */
   readonly writable?: boolean;
-  /** Place of the superblock to use instead of the primary one: mount's `sb=`, in units of 1 KiB. */
+  /** Place of the superblock to use instead of the primary one: mount's `sb=`, in units of 1 KiB. Not for writing: EROFS. */
   readonly superblock?: number;
-  /** Whether to replay a journal that needs recovery (into memory; the device is not written). Default true; mount's `noload` is false. */
+  /** Whether to replay a journal that needs recovery, into memory unless it is mounted for writing. Default true; mount's `noload` is false, and not for writing: EROFS. */
   readonly loadJournal?: boolean;
   /** The device of a journal that is not in the file system: mount's `journal_path=`. The caller closes it. */
   readonly journalDevice?: BlockDevice;

@@ -31,7 +31,7 @@ export interface MountSettings {
   discard?: boolean;
   /** Whether the device's cache is flushed around commits. */
   barrier: boolean;
-  /** Which quotas to enforce; absent: what the superblock says. */
+  /** Which quotas to enforce; absent: none. */
   quota?: QuotaOption[];
   reservedUid?: number;
   reservedGid?: number;
