@@ -106,10 +106,10 @@ describe("install-service", () => {
       const said = run("env", ["-u", "BULKHEAD_SOCKET_DIRECTORY", ...environment, "sh", helper]).stdout.toString();
       assert.equal(said, `BULKHEAD_SOCKET_DIRECTORY=${directory}\n`);
     }
-    const wrong = run(process.execPath, [COMMAND, "install-service", "--root", root, "--group", "no group"], {
-      accept: [1],
-    });
-    assert.match(wrong.stderr, /no name of a group/);
+    const wrong = (...options: string[]) =>
+      run(process.execPath, [COMMAND, "install-service", "--root", root, ...options], { accept: [1] }).stderr;
+    assert.match(wrong("--group", "no group"), /no name of a group/);
+    assert.match(wrong("--node", "none"), /^bulkhead install-service: there is no \/.*\/none, which is to run/);
   });
 
   test("shows the server all that Node needs for it, and nothing of the host besides", () => {

@@ -68,7 +68,8 @@ function install(layout: Layout, given: GivenArguments): number {
 }
 
 function installationOf({ root }: Layout, given: GivenArguments): Installation {
-  const node = given.value("node") ?? process.execPath;
+  const node = resolve(given.value("node") ?? process.execPath);
+  if (!existsSync(node)) throw new CommandError(`there is no ${node}, which is to run the servers`);
   const program = serverProgram();
   const { visible, executable } = programFiles(program, node);
   if (root === "") for (const { source } of visible) checkOwner(source);
