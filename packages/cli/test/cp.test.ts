@@ -278,8 +278,18 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.deepEqual(fs.readdirSync(path("rescued")).sort(), ["a", "c", "lost+found"]);
   });
 
-  it("leaves no half file when it is interrupted", async () => {
+  const signals = [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 143],
+  ] as const;
+  for (const [signal, code] of signals) {
+    it(`leaves no half file when it is ended by ${signal}`, () => interrupted(signal, code));
+  }
+
+  async function interrupted(signal: NodeJS.Signals, code: number): Promise<void> {
     const long = path("long.img");
+    for (const name of ["long", "target"]) fs.rmSync(path(name), { recursive: true, force: true });
     fs.mkdirSync(path("long"));
     fs.writeFileSync(path("long/data"), Buffer.alloc(40 << 20, 7));
     makeImageOf(long, path("long"), 64);
@@ -296,14 +306,14 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     for (let tries = 0; tries < 500 && fs.readdirSync(path("target")).length === 0; tries++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    copying.kill("SIGINT");
-    assert.equal(await ended, 130);
+    copying.kill(signal);
+    assert.equal(await ended, code);
     assert.match(stderr, /interrupted/);
     assert.deepEqual(
       fs.readdirSync(path("target")).filter((name) => name.endsWith(".part")),
       [],
     );
-  });
+  }
 
   it("shows a progress bar on a terminal only", { skip: missingTool("script") }, () => {
     const shown = path("shown.log");

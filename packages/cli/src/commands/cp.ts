@@ -11,6 +11,9 @@ import { printableName } from "../output/printable.js";
 import { sourceSettings } from "../source/open-disk.js";
 import { Session } from "../source/session.js";
 
+/** Leave no part of a file behind. */
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 export async function run(given: GivenArguments): Promise<number> {
   const preserve = parsePreserve(given.values("no-preserve"));
   const umask = process.umask(0);
@@ -35,7 +38,7 @@ export async function run(given: GivenArguments): Promise<number> {
     const options = { recursive: given.flag("recursive"), attributes };
     const errands = await plan(sources, destination, session, problems, options);
     if (process.stderr.isTTY === true && !given.flag("quiet")) progress = await openProgress(totalBytes(errands));
-    process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+    for (const signal of ENDING) process.once(signal, onSignal);
     const output = new Output();
     const copier = new Copier({
       keepLinks: preserve.links,
@@ -64,7 +67,7 @@ export async function run(given: GivenArguments): Promise<number> {
     progress.stop();
     process.umask(umask);
     session.close();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    for (const signal of ENDING) process.off(signal, onSignal);
   }
   if (problems.count > 1) report("cp", `${problems.count} problems; the rest was copied`);
   return problems.exitCode;
