@@ -6,6 +6,11 @@ export function refuse(what: string): never {
   process.exit(2);
 }
 
+/** Ends the process if it is not root's. */
+export function needRoot(): void {
+  if (process.getuid?.() !== 0) refuse("this mounts, and takes root");
+}
+
 /** The values of a program's options. Asked for `--help` or `-h`, it prints its usage and ends; it ends at an option that it does not have. */
 export function readOptions<T extends NonNullable<ParseArgsConfig["options"]>>(
   usage: string,

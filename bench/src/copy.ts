@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readOptions } from "./command-line.js";
+import { needRoot, readOptions } from "./command-line.js";
 import { COMMAND, type ContenderName, checkBuilt, mount, OURS } from "./contenders.js";
 import { countOf } from "./count.js";
 import { makeImages, withEmptyImage } from "./images.js";
@@ -54,6 +54,7 @@ function copy(contender: string, image: string, tree: string, isInto: boolean): 
 }
 
 await checkBuilt(values.before);
+needRoot();
 catchSignals();
 const images = makeImages(values.images);
 const scratch = mkdtempSync(join(values.images, "copy-"));

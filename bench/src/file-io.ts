@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, type Profile, servingThread, watchCalls } from "./call-times.js";
-import { readOptions } from "./command-line.js";
+import { needRoot, readOptions } from "./command-line.js";
 import { type ContenderName, checkBuilt, contenderNamed, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { FILE_IO_CASES, FILE_SIZE, type FileIoCase, type FileIoContender, type Medium } from "./file-io-cases.js";
@@ -192,6 +192,7 @@ function check(one: FileIoCase, contender: FileIoContender, device: string): voi
 const chosen = chosenOf(FILE_IO_CASES, values.only, "every");
 for (const name of values.contenders) if (name !== "image") contenderNamed(name);
 await checkBuilt(undefined);
+needRoot();
 catchSignals();
 await interruptible(makeImage);
 const results = new Results("file-io-");

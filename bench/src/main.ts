@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Benchmark, readBenchmarks, writeBenchmarks } from "./benchmarks.js";
-import { readOptions, refuse } from "./command-line.js";
+import { needRoot, readOptions, refuse } from "./command-line.js";
 import { type ContenderName, checkBuilt, contenderNamed, isOurs, mount } from "./contenders.js";
 import { countOf } from "./count.js";
 import { type BenchImages, makeImages, withEmptyImage } from "./images.js";
@@ -115,6 +115,7 @@ function spread(ratios: readonly number[]): string {
 const chosen = chosenOf([...readBenchmarks, ...writeBenchmarks], values.only, "some");
 const results = new Results("");
 await checkBuilt(values.before);
+needRoot();
 catchSignals();
 const images = makeImages(values.images);
 const report: object[] = [];

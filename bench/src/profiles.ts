@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { serverEnvironment, serverNodeOptions } from "@bulkhead/server/contained";
 import { JITLESS } from "@bulkhead/service";
-import { readOptions } from "./command-line.js";
+import { needRoot, readOptions } from "./command-line.js";
 import { checkBuilt } from "./contenders.js";
 import { countOf } from "./count.js";
 import { catchSignals, interruptible } from "./interruption.js";
@@ -54,6 +54,7 @@ const workloads: readonly { name: string; script: string; fresh?: true }[] = [
 ];
 
 await checkBuilt(undefined);
+needRoot();
 const folder = mkdtempSync(join(tmpdir(), "bulkhead-profiles-"));
 const mountPoint = join(folder, "mount");
 const image = join(folder, "image");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -56,6 +56,16 @@ test("programs say what options they take, and which one they do not", () => {
     ["--image", "none"],
   ])
     assert.match(run([crash, ...args]).stderr, /^crash: --/);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("programs that mount say so to who is not root, before anything is made", { skip: cannotMount }, () => {
+  chmodSync(folder, 0o777);
+  for (const name of ["main", "file-io", "copy", "round-trip", "profiles"]) {
+    const user = { uid: 65534, gid: 65534, encoding: "utf8", env } as const;
+    const { status, stderr } = spawnSync(process.execPath, [program(name)], user);
+    assert.deepEqual([status, stderr], [2, "bench: this mounts, and takes root\n"]);
+  }
   assert.deepEqual(readdirSync(folder), []);
 });
 

@@ -20,7 +20,7 @@ import {
   unmount,
 } from "@bulkhead/fuse";
 import { close } from "@bulkhead/linux";
-import { readOptions } from "./command-line.js";
+import { needRoot, readOptions } from "./command-line.js";
 import { countOf } from "./count.js";
 import { catchSignals, interruptible } from "./interruption.js";
 
@@ -126,6 +126,7 @@ async function measure(folder: string, way: Way): Promise<number[]> {
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 async function main(rounds: number): Promise<void> {
+  needRoot();
   const folder = mkdtempSync(join(tmpdir(), "round-trip-"));
   const cleanUp = () => rmdirSync(folder);
   catchSignals();
