@@ -332,6 +332,11 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
       [["cp", program, path("x")], 2, /bulkhead\.js: corrupt: .*; SOURCE or DEST is in an image: name it IMAGE:\/PATH/],
       [["cp", "--no-preserve=modes", `${image}:/plain`, path("x")], 2, /did you mean mode\?/],
       [["cp", `${image}:/plain`], 2, /DEST is missing/],
+      [
+        ["cp", `${image}:/plain`, `${image}:/${"n".repeat(300)}`],
+        1,
+        /disk\.img:\/n{300}: a name or path is too long\n/,
+      ],
     ];
     for (const [args, expected, message] of cases) {
       const { code, stderr } = bulkhead(args);

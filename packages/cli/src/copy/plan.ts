@@ -1,6 +1,7 @@
 /** What goes where: cp's and mv's rules. */
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { nameToString, stringToName } from "@bulkhead/ext4/names";
+import type { Image } from "@bulkhead/image";
 import {
   type AttributeOptions,
   type DestinationPlace,
@@ -178,9 +179,8 @@ function parentOf(path: Buffer): Buffer {
 
 async function imageTarget(to: ImagePath, session: Session, attributes: AttributeOptions): Promise<Target> {
   const disk = await session.open(to.image, true);
-  const isDirectory = disk.exists(to.path) && disk.stat(to.path).kind === "directory";
   return {
-    isDirectory,
+    isDirectory: isDirectoryIn(disk, to),
     top() {
       try {
         return imagePlace(disk, to.path, attributes);
@@ -190,6 +190,15 @@ async function imageTarget(to: ImagePath, session: Session, attributes: Attribut
     },
     inside: (name) => imageDirectory(disk, to.path, attributes).place(name),
   };
+}
+
+/** @throws CommandError for what cannot be told */
+function isDirectoryIn(disk: Image, { image, path }: ImagePath): boolean {
+  try {
+    return disk.exists(path) && disk.stat(path).kind === "directory";
+  } catch (error) {
+    throw new CommandError(`${image}:${path}: ${reasonOf(error)}`, exitCodeOf(error));
+  }
 }
 
 /** The last component, undefined when the path stands for the contents of a directory: `/`, `/dir/.`, `/dir/..` */
