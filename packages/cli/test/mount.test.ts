@@ -515,6 +515,7 @@ describe("mount", { skip: withoutFuse() }, () => {
     const { stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", timeout: 60_000 });
     assert.equal(stdout, `This image${mine} fuse.bulkhead ro,nosuid,nodev\n`, stderr);
     const said = [
+      /^bulkhead mount: .*there is no permission to write to it: mounted read-only$/,
       /^bulkhead umount: .*nothing is mounted there$/,
       /^bulkhead mount: .*no write access/,
       /^bulkhead mount: -o suid takes root, and is ignored$/,

@@ -1,6 +1,5 @@
 import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { writeProtection } from "@bulkhead/server/descriptor";
 import { onlyReads, parseMountOptions } from "@bulkhead/server/options";
 import type { GivenArguments } from "../command-line/declaration.js";
 import { CommandError, report, UsageError } from "../command-line/errors.js";
@@ -40,10 +39,7 @@ export async function run(given: GivenArguments): Promise<number> {
     const { serveInForeground } = await import("../mount/serve.js");
     return serveInForeground(request);
   }
-  const protection = settings.access === "read-write if possible" ? writeProtection(request.source) : undefined;
-  const exitCode = await startServer(request);
-  if (exitCode === 0 && protection !== undefined) report("mount", `${source}: ${protection}: mounted read-only`);
-  return exitCode;
+  return startServer(request, (warning) => report("mount", warning));
 }
 
 function lastAccess(options: readonly string[]): string | undefined {

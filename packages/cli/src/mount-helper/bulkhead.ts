@@ -49,7 +49,8 @@ function requestOf({ source, directory, words, sloppy }: MountCall): MountReques
 /** `no service`: nobody listens any more, and nothing has happened. @throws CommandError when it does not mount */
 async function started(request: MountRequest): Promise<"mounted" | "interrupted" | "no service"> {
   try {
-    return (await startServer(request)) === 0 ? "mounted" : "interrupted";
+    const code = await startServer(request, (warning) => process.stderr.write(`mount.bulkhead: ${warning}\n`));
+    return code === 0 ? "mounted" : "interrupted";
   } catch (error) {
     const nobody = error instanceof CommandError && error.exitCode === ServiceExit.NO_SERVICE;
     if (request.service !== undefined && nobody) return "no service";

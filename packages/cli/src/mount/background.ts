@@ -2,14 +2,16 @@ import { fork } from "node:child_process";
 import { threadOptions } from "@bulkhead/server/node-options";
 import { CommandError } from "../command-line/errors.js";
 import { ExitCode } from "../command-line/exit-code.js";
+import { printable } from "../output/printable.js";
 import { type MountReport, type MountRequest, UNCONTAINED } from "./request.js";
 
 /**
  * Starts a process of its own session that mounts and serves, and returns when the mount answers.
  *
+ * @param warn told what who mounts should know of a mount that has succeeded
  * @throws CommandError with what that process says, or how it ended without a word
  */
-export function startServer(request: MountRequest): Promise<number> {
+export function startServer(request: MountRequest, warn: (line: string) => void): Promise<number> {
   // Node reads these certificates before anything else, which takes longer than all the rest of its start. It speaks to nobody.
   const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
   return new Promise((resolve, reject) => {
@@ -36,7 +38,10 @@ export function startServer(request: MountRequest): Promise<number> {
     });
     server.on("message", (report: MountReport) => {
       if (report.kind === "failed") reject(new CommandError(report.message, report.exitCode));
-      else resolve(ExitCode.success);
+      else {
+        if (report.warning !== undefined) warn(printable(report.warning));
+        resolve(ExitCode.success);
+      }
       server.removeAllListeners("exit");
       server.disconnect();
       server.unref();

@@ -48,7 +48,7 @@ export interface ServiceRequest {
 
 /** What the server's process tells the one that started it, once. */
 export type MountReport =
-  | { readonly kind: "mounted" }
+  | { readonly kind: "mounted"; readonly warning: string | undefined }
   | { readonly kind: "failed"; readonly message: string; readonly exitCode: number };
 
 /** A mount that is served. */

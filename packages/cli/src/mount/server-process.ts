@@ -10,12 +10,20 @@ function report(message: MountReport): Promise<void> {
   });
 }
 
+/** What who mounts should know at once. */
+async function warningOf({ source, settings }: MountRequest): Promise<string | undefined> {
+  if (settings.access !== "read-write if possible") return undefined;
+  const { writeProtection } = await import("@bulkhead/server/descriptor");
+  const protection = writeProtection(source);
+  return protection && `${source}: ${protection}: mounted read-only`;
+}
+
 process.once("message", async (request: MountRequest) => {
   let log: Log = () => {};
   try {
     log = openLog(request.logFile);
     const served = await mount(request, log);
-    await report({ kind: "mounted" });
+    await report({ kind: "mounted", warning: await warningOf(request) });
     process.disconnect?.();
     await served.finished;
   } catch (error) {
