@@ -8,7 +8,7 @@ import { commands } from "../src/commands/table.js";
 import { completionScript, shells } from "../src/documentation/completion.js";
 import { manPages } from "../src/documentation/man-page.js";
 import { version } from "../src/main.js";
-import { bulkhead, missingTool, packageRoot } from "./command.js";
+import { bulkhead, missingTool, packageRoot, scratchDirectory } from "./command.js";
 
 const AGAIN = "npm run generate -w packages/cli writes it anew";
 
@@ -107,6 +107,19 @@ describe("completion", () => {
     assert.deepEqual(complete("mount", "-o", "ro,noe"), ["ro,noexec"]);
     assert.deepEqual(complete("completion", "f"), ["fish"]);
     assert.deepEqual(complete("ls", "READ"), fs.existsSync(join(packageRoot, "README.md")) ? ["README.md"] : [""]);
+  });
+
+  it("completes lists in fish", { skip: missingTool("fish") }, () => {
+    const home = scratchDirectory(); // where fish keeps what it knows
+    const script =
+      'source $argv[1]; complete -C "bulkhead mount -o ro,noe"; complete -C "bulkhead cp --no-preserve=mode,t"';
+    const { stdout } = spawnSync("fish", ["-c", script, join(packageRoot, "completion", "bulkhead.fish")], {
+      encoding: "utf8",
+      env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home },
+    });
+    fs.rmSync(home, { recursive: true, force: true });
+    const words = stdout.split("\n").map((line) => line.split("\t")[0]);
+    assert.deepEqual(words, ["ro,noexec", "--no-preserve=mode,timestamps", ""]);
   });
 
   for (const shell of ["zsh", "fish"] as const) {

@@ -145,13 +145,15 @@ function fish(): string {
     const inside = `complete -c bulkhead -n '__fish_seen_subcommand_from ${command.name}'`;
     for (const option of allOptions(command)) {
       const short = option.short === undefined ? "" : ` -s ${option.short}`;
-      const words = valueWords(option);
+      const words = valueWords(option).join(" ");
+      // What stands before the last comma stays.
+      const choice = takesList(option) ? `(__fish_append , ${words})` : words;
       const value =
         option.value === undefined
           ? ""
           : takesFile(option)
             ? " -r -F"
-            : ` -x${words.length > 0 ? ` -a ${quote(words.join(" "))}` : ""}`;
+            : ` -x${words === "" ? "" : ` -a ${quote(choice)}`}`;
       list.push(`${inside}${short} -l ${option.name}${value} -d ${quote(option.description)}`);
     }
     if (command.arguments.some(({ kind }) => kind === "shell")) list.push(`${inside} -f -a ${quote(shells.join(" "))}`);
