@@ -18,7 +18,7 @@ export const imageOptions: readonly MountOption[] = [
   {
     name: "offset",
     value: "BYTES",
-    description: "The file system starts at this byte of SOURCE.",
+    description: "The file system starts at this byte of SOURCE; K, M and G are understood, as in 1M.",
     apply(settings, value) {
       settings.offset = parseBytes(value, "offset=");
     },
@@ -57,7 +57,7 @@ export const imageOptions: readonly MountOption[] = [
     value: "ACTION",
     choices: errorsOptions,
     description:
-      "What to do when the file system turns out to be damaged: continue, remount-ro or panic (end the mount). Default: what the superblock says.",
+      "What to do when the file system turns out to be damaged: continue, remount-ro or panic (nobody serves any more: ENOTCONN, until it is unmounted). Default: what the superblock says.",
     apply(settings, value) {
       const found = errorsOptions.find((option) => option === value);
       if (found === undefined) {
