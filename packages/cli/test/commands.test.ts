@@ -204,6 +204,7 @@ describe("commands without a mount", () => {
     fs.writeFileSync(copies, fs.readFileSync(copies).fill(0, 1024, 2048));
     fails(3, /there are copies of a superblock: try --sb=8193/, "ls", copies);
     fails(3, /there are copies of a superblock: try --sb=8193/, "info", copies);
+    fails(3, /there are copies of a superblock: e2fsck -b repairs it by one \(/, "mkdir", `${copies}:/new`);
   });
 
   it("say that their output cannot be written, and end without a word when nobody reads it", {

@@ -68,7 +68,11 @@ export async function openDisk(path: string, settings: SourceSettings, writable:
   } catch (error) {
     if (error instanceof SourceError) throw new CommandError(error.message);
     if (!(error instanceof ImageOpenError)) throw new CommandError(`${path}: ${messageOf(error)}`, exitCodeOf(error));
-    throw new CommandError(withDashes(error.message), exitCodeOf(error));
+    // Through a copy of the superblock, nothing is written.
+    const advice = writable
+      ? error.message.replace(/try sb=\d+( or sb=\d+)*/, "e2fsck -b repairs it by one")
+      : error.message;
+    throw new CommandError(withDashes(advice), exitCodeOf(error));
   }
 }
 
