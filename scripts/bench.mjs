@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
 
 /** Benchmarks besides those of main.ts. */
-const PROGRAMS = ["file-io", "copy", "round-trip", "profiles", "passthrough"];
+const PROGRAMS = ["file-io", "copy", "slow-disk", "round-trip", "profiles", "passthrough"];
 
 const args = process.argv.slice(2);
 const program = args[0] === undefined || args[0].startsWith("-") ? "main" : args.shift();

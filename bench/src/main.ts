@@ -24,7 +24,7 @@ const USAGE = `usage: npm run bench -- [OPTIONS]
   --measure WAY      the way of ours that is compared; bulkhead
   --before CHECKOUT  compared with another checkout of ours, built
   --images DIR       where the images are kept; bulkhead-bench in the temporary directory
-Other benchmarks: npm run bench -- file-io, copy, round-trip, profiles or passthrough; each has --help.`;
+Other benchmarks: npm run bench -- file-io, copy, slow-disk, round-trip, profiles or passthrough; each has --help.`;
 
 const values = readOptions(USAGE, {
   rounds: { type: "string", default: "3" },

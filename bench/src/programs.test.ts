@@ -26,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const mountsBelow = () => listMounts().filter(({ mountpoint }) => mountpoint.startsWith(folder));
 
 test("a word that is in no benchmark's name is an error, before anything is made", () => {
-  for (const name of ["main", "file-io", "passthrough"]) {
+  for (const name of ["main", "file-io", "passthrough", "slow-disk"]) {
     const args = [program(name), "--only", "write", "--only", "wirte"];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
     assert.equal(status, 2);
@@ -36,7 +36,9 @@ test("a word that is in no benchmark's name is an error, before anything is made
 });
 
 test("programs say what options they take, and which one they do not", () => {
-  const programs = ["main", "file-io", "copy", "round-trip", "profiles", "passthrough"].map((name) => [program(name)]);
+  const programs = ["main", "file-io", "copy", "slow-disk", "round-trip", "profiles", "passthrough"].map((name) => [
+    program(name),
+  ]);
   const scripts = ["bench", "test"].map((name) => fileURLToPath(new URL(`../../scripts/${name}.mjs`, import.meta.url)));
   const crash = fileURLToPath(new URL("../../tests/dist/crash/main.js", import.meta.url));
   const run = (args: readonly string[]) => spawnSync(process.execPath, args, { encoding: "utf8", env });
@@ -61,7 +63,7 @@ test("programs say what options they take, and which one they do not", () => {
 
 test("programs that mount say so to who is not root, before anything is made", { skip: cannotMount }, () => {
   chmodSync(folder, 0o777);
-  for (const name of ["main", "file-io", "copy", "round-trip", "profiles"]) {
+  for (const name of ["main", "file-io", "copy", "slow-disk", "round-trip", "profiles"]) {
     const user = { uid: 65534, gid: 65534, encoding: "utf8", env } as const;
     const { status, stderr } = spawnSync(process.execPath, [program(name)], user);
     assert.deepEqual([status, stderr], [2, "bench: this mounts, and takes root\n"]);

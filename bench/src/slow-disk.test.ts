@@ -1,0 +1,101 @@
+/** What a disk is asked for. Oracle: kernel ext4, on the same disk for the same work; e2fsck. */
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it, type TestContext } from "node:test";
+import { type ContenderName, mount } from "./contenders.js";
+import type { Asked } from "./disk-model.js";
+import { openSlowDevice } from "./slow-device.js";
+
+const cannotMount =
+  process.getuid?.() !== 0 ? "mounting takes root" : existsSync("/dev/fuse") ? false : "there is no /dev/fuse";
+
+/** It is counted here, not timed. */
+const AT_ONCE = { seek: 0, writeSeek: 0, reading: Infinity, writing: Infinity, flush: 0 };
+
+function shell(script: string, cwd: string): void {
+  execFileSync("bash", ["-euo", "pipefail", "-c", script], { cwd, stdio: ["ignore", "ignore", "inherit"] });
+}
+
+describe("on a disk with nothing in any cache", { skip: cannotMount }, () => {
+  let folder: string;
+  let image: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "bench-slow-disk-"));
+    image = join(folder, "image");
+    const mountpoint = join(folder, "mnt");
+    mkdirSync(mountpoint);
+    shell("truncate -s 256M image; mke2fs -q -F -t ext4 image; mount -o loop image mnt", folder);
+    try {
+      shell(
+        `for d in $(seq 8); do mkdir dir-$d; for f in $(seq 80); do head -c $((f * 97 % 9000)) /dev/zero > dir-$d/file-$f; done; done
+         head -c 4M /dev/zero > large; sync -f .`,
+        mountpoint,
+      );
+    } finally {
+      spawnSync("umount", [mountpoint]);
+    }
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** What a mount asks its disk for while a script runs. */
+  async function asks(contender: ContenderName, script: string, writable = false): Promise<Asked> {
+    const device = await openSlowDevice(image, AT_ONCE);
+    try {
+      const mounted = mount(contender, device.path, writable);
+      let asked: Asked;
+      try {
+        writeFileSync("/proc/sys/vm/drop_caches", "3");
+        const start = device.asked();
+        shell(script, mounted.directory);
+        const end = device.asked();
+        asked = { ...end, reads: end.reads - start.reads, seeks: end.seeks - start.seeks };
+      } finally {
+        mounted.unmount();
+      }
+      execFileSync("e2fsck", ["-fn", device.path], { stdio: ["ignore", "ignore", "ignore"] });
+      return asked;
+    } finally {
+      await device.close();
+    }
+  }
+
+  for (const [what, script] of [
+    ["the attributes of all files", "find . -size +1k"],
+    ["what is in all of them", "find . -type f -exec cat {} +"],
+  ] as const) {
+    it(`${what} takes no more reads and no more seeks than kernel ext4 needs`, async (context: TestContext) => {
+      const kernel = await asks("kernel-device", script);
+      const ours = await asks("bulkhead", script);
+      context.diagnostic(
+        `kernel: ${kernel.reads} reads, ${kernel.seeks} seeks; bulkhead: ${ours.reads}, ${ours.seeks}`,
+      );
+      assert.ok(kernel.reads > 20, "the kernel has read");
+      assert.ok(ours.reads <= kernel.reads, `${ours.reads} reads, ${kernel.reads} of the kernel's`);
+      assert.ok(ours.seeks <= kernel.seeks, `${ours.seeks} seeks, ${kernel.seeks} of the kernel's`);
+    });
+  }
+
+  it("the disk has what was written to it, and the image has not", async () => {
+    const device = await openSlowDevice(image, AT_ONCE);
+    try {
+      const was = execFileSync("sha256sum", [image], { encoding: "utf8" });
+      const mounted = mount("bulkhead", device.path, true);
+      try {
+        shell("rm -r dir-1; tr '\\0' x < large > new; sync -f .; echo 3 > /proc/sys/vm/drop_caches", mounted.directory);
+        shell(`test "$(tr -d x < new | wc -c)-$(wc -c < new)" = 0-${4 << 20}; test ! -e dir-1`, mounted.directory);
+      } finally {
+        mounted.unmount();
+      }
+      const { bytesWritten, flushes } = device.asked();
+      assert.ok(bytesWritten > 4 << 20 && flushes > 0, `${bytesWritten} bytes, ${flushes} flushes`);
+      execFileSync("e2fsck", ["-fn", device.path], { stdio: ["ignore", "ignore", "ignore"] });
+      assert.equal(execFileSync("sha256sum", [image], { encoding: "utf8" }), was);
+    } finally {
+      await device.close();
+    }
+  });
+});
