@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { type ContenderName, mount } from "./contenders.js";
+import { type ContenderName, mount, OURS } from "./contenders.js";
 import type { Asked } from "./disk-model.js";
 import { openSlowDevice } from "./slow-device.js";
 
@@ -28,10 +28,11 @@ describe("on a disk with nothing in any cache", { skip: cannotMount }, () => {
     image = join(folder, "image");
     const mountpoint = join(folder, "mnt");
     mkdirSync(mountpoint);
+    // The names sort the other way than their files lie.
     shell("truncate -s 256M image; mke2fs -q -F -t ext4 image; mount -o loop image mnt", folder);
     try {
       shell(
-        `for d in $(seq 8); do mkdir dir-$d; for f in $(seq 80); do head -c $((f * 97 % 9000)) /dev/zero > dir-$d/file-$f; done; done
+        `for d in $(seq 8); do mkdir dir-$d; for f in $(seq 999 -1 920); do head -c $((f * 97 % 9000)) /dev/zero > dir-$d/file-$f; done; done
          head -c 4M /dev/zero > large; sync -f .`,
         mountpoint,
       );
@@ -78,6 +79,24 @@ describe("on a disk with nothing in any cache", { skip: cannotMount }, () => {
       assert.ok(ours.seeks <= kernel.seeks, `${ours.seeks} seeks, ${kernel.seeks} of the kernel's`);
     });
   }
+
+  it("a copy of all files without a mount takes no more of either than `cp -a` from kernel ext4", async (context: TestContext) => {
+    const kernel = await asks("kernel-device", `cp -a . ${join(folder, "by-kernel")}`);
+    const device = await openSlowDevice(image, AT_ONCE);
+    try {
+      writeFileSync("/proc/sys/vm/drop_caches", "3");
+      execFileSync(process.execPath, [OURS, "cp", "-r", `${device.path}:/`, join(folder, "by-us")]);
+      const ours = device.asked();
+      context.diagnostic(
+        `kernel: ${kernel.reads} reads, ${kernel.seeks} seeks; bulkhead: ${ours.reads}, ${ours.seeks}`,
+      );
+      assert.ok(ours.reads <= kernel.reads, `${ours.reads} reads, ${kernel.reads} of the kernel's`);
+      assert.ok(ours.seeks <= kernel.seeks, `${ours.seeks} seeks, ${kernel.seeks} of the kernel's`);
+      execFileSync("diff", ["-r", "by-kernel", "by-us"], { cwd: folder });
+    } finally {
+      await device.close();
+    }
+  });
 
   it("the disk has what was written to it, and the image has not", async () => {
     const device = await openSlowDevice(image, AT_ONCE);

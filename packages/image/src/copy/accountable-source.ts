@@ -31,6 +31,10 @@ export class AccountableSource implements SourceNode {
     return this.#source.key;
   }
 
+  get order() {
+    return this.#source.order;
+  }
+
   list(into: SourceEntry[]): void {
     this.#ask(() => this.#source.list(into));
   }

@@ -56,6 +56,7 @@ export class Copier {
     this.#targets.add(top.directory.key);
     let made: DestinationDirectory | undefined;
     const steps = walk(root, {
+      order: root.order,
       enter: () => made !== undefined,
       failed: (error, { path }, entry) =>
         this.#options.failed(entry === undefined ? path : pathInside(path, entry.name), error),

@@ -9,6 +9,11 @@ export interface SourceNode {
   /** The same for all names of an inode, and for no other inode of any source. */
   readonly key: string;
   /**
+   * The order in which a directory's entries are copied: the same for the same source. A disk seeks least when they come by inode; but
+   * on the host, the same tree has other inodes each time, and images of it are to be the same.
+   */
+  readonly order: EntryOrder;
+  /**
    * Puts the entries of a directory into `into`, those before an error as well.
    *
    * @throws what the system or the image answers
@@ -22,6 +27,9 @@ export interface SourceNode {
   /** The bytes of a regular file. */
   open(): Contents;
 }
+
+/** By the bytes of their names, or by the numbers of their inodes. */
+export type EntryOrder = "name" | "inode";
 
 export interface SourceEntry {
   readonly name: Uint8Array;

@@ -8,6 +8,7 @@ const O_NOATIME = 0o1000000;
 
 /** A file on the host, by its path; a symbolic link is itself. */
 export class HostSource implements SourceNode {
+  readonly order = "name";
   readonly path: Buffer;
   readonly stats: Stats;
   readonly key: string;

@@ -10,6 +10,7 @@ const ENOENT = 2;
 
 /** A file in an image. */
 export class ImageSource implements SourceNode {
+  readonly order = "inode";
   readonly node: ImageNode;
   readonly #image: Image;
   /** Inside the image. */

@@ -6,6 +6,7 @@ export {
   type DestinationDirectory,
   type DestinationPlace,
   type Draft,
+  type EntryOrder,
   leadsElsewhere,
   PRESERVE_ALL,
   type Preserve,

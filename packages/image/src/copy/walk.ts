@@ -1,4 +1,4 @@
-import type { SourceEntry, SourceNode } from "./ends.js";
+import type { EntryOrder, SourceEntry, SourceNode } from "./ends.js";
 
 /** A tree that is none: the image is damaged. */
 export class TreeError extends Error {
@@ -21,6 +21,8 @@ export type WalkStep =
   | { readonly kind: "end"; readonly at: WalkEntry };
 
 export interface WalkOptions {
+  /** Default: by name. */
+  readonly order?: EntryOrder;
   /** Entries to pass over. */
   skip?(entry: SourceEntry): boolean;
   /** Whether to go into a directory that was just met; asked after the step was used. */
@@ -40,7 +42,7 @@ interface Level {
 }
 
 /**
- * Walks a directory tree depth first, names sorted by their bytes. Neither a loop of directories nor any depth of them (a
+ * Walks a directory tree depth first. Neither a loop of directories nor any depth of them (a
  * hostile image may have both) makes it run for ever or out of memory: each directory is entered once.
  */
 export function* walk(root: SourceNode, options: WalkOptions): Generator<WalkStep, void, undefined> {
@@ -73,10 +75,10 @@ export function* walk(root: SourceNode, options: WalkOptions): Generator<WalkSte
   }
 }
 
-/** The entries of a directory by the bytes of their names; those before a damaged place if there is one. */
+/** The entries of a directory in an order; those before a damaged place if there is one. */
 export function sortedEntries(
   directory: SourceNode,
-  { failed, skip }: Pick<WalkOptions, "failed" | "skip">,
+  { failed, skip, order = "name" }: Pick<WalkOptions, "failed" | "skip" | "order">,
 ): SourceEntry[] {
   const entries: SourceEntry[] = [];
   try {
@@ -84,7 +86,9 @@ export function sortedEntries(
   } catch (error) {
     failed(error, directory);
   }
-  return entries.filter((entry) => skip?.(entry) !== true).sort((a, b) => Buffer.compare(a.name, b.name));
+  const byName = (a: SourceEntry, b: SourceEntry) => Buffer.compare(a.name, b.name);
+  const byInode = (a: SourceEntry, b: SourceEntry) => a.ino - b.ino || byName(a, b);
+  return entries.filter((entry) => skip?.(entry) !== true).sort(order === "inode" ? byInode : byName);
 }
 
 function nodeOf(directory: SourceNode, entry: SourceEntry, { failed }: WalkOptions): SourceNode | undefined {
