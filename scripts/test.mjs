@@ -78,7 +78,8 @@ function sweep(directory) {
   const found = process.platform === "linux" ? leftovers(directory) : { mounts: [], devices: [] };
   for (const { point } of found.mounts) spawnSync("umount", ["--lazy", point]);
   for (const device of found.devices) spawnSync("losetup", ["--detach", device]);
-  rmSync(directory, { recursive: true, force: true });
+  // A server that is only now told that its mount is gone has its directory in use for a moment.
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   return found;
 }
 
@@ -116,6 +117,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 child.on("exit", (code) => {
   const skipped = readFileSync(skips, "utf8").trim();
+  try {
+    process.kill(-child.pid, "SIGKILL"); // a runner that was killed leaves its tests at work
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
   const found = sweep(scratch);
   let status = code ?? 1;
   if (skipped !== "") {
