@@ -9,7 +9,7 @@ _bulkhead() {
   case ${COMP_WORDS[1]} in
     mount)
       case $previous in
-        -o|--options) _bulkhead_list 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions grpid nogrpid debug nosuid suid nodev dev noexec exec relatime noatime nodiratime diratime strictatime nostrictatime lazytime nolazytime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier sync async dirsync usrquota grpquota prjquota noquota resuid= resgid= writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache restarts= norestart'; return ;;
+        -o|--options) _bulkhead_list 'rw ro offset= partition= sb= noload cache_size= errors= bsddf minixdf block_validity noblock_validity allow_other default_permissions grpid nogrpid debug nosuid suid nodev dev noexec exec nosymfollow symfollow relatime noatime nodiratime diratime strictatime nostrictatime lazytime nolazytime commit= data= journal_path= journal_async_commit discard nodiscard barrier nobarrier sync async dirsync usrquota grpquota prjquota noquota resuid= resgid= writeback_cache nowriteback_cache iomap= iomap_cache noiomap_cache restarts= norestart'; return ;;
         --log) COMPREPLY=($(compgen -f -- "$current")); return ;;
       esac
       if [[ $current == -* ]]; then COMPREPLY=($(compgen -W '-o --options -f --foreground --log --uncontained -h --help' -- "$current")); return; fi

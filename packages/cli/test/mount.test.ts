@@ -205,6 +205,20 @@ describe("mount", { skip: withoutFuse() }, () => {
     assert.equal(bulkhead(["umount", mountpoint]).code, 0);
   });
 
+  it("follows no symbolic links with nosymfollow", { skip: missingTool("mke2fs") }, () => {
+    const linked = path("linked.img");
+    fs.writeFileSync(linked, "");
+    fs.truncateSync(linked, 16 << 20);
+    tool("mke2fs", "-q", "-F", "-t", "ext4", linked);
+    assert.equal(bulkhead(["mount", "-o", "loop,nosymfollow", linked, mountpoint]).code, 0);
+    assert.equal(
+      look('cd "$1"; echo here > file; ln -s file link; readlink link; cat link 2>&1 || true'),
+      "file\ncat: link: Too many levels of symbolic links\n",
+    );
+    assert.equal(bulkhead(["umount", mountpoint]).code, 0);
+    tool("e2fsck", "-fn", linked);
+  });
+
   it("refuses rw where it would be read-only", () => {
     for (const [options, why] of [
       ["norecovery,rw", "noload exclude each other: without its journal"],

@@ -66,6 +66,7 @@ function mountImageOptions({ source, mountpoint, settings }: MountRequest): Moun
       noSuid: settings.noSuid,
       noDev: settings.noDev,
       noExec: settings.noExec,
+      noSymFollow: settings.noSymFollow,
       noAtime: settings.noAtime,
       strictAtime: settings.strictAtime,
       lazyTime: settings.lazyTime,

@@ -20,6 +20,7 @@ export function mountAsUser(mountpoint: string, options: MountOptions): number {
     if (options.noSuid === false) list.push("suid");
     if (options.noDev === false) list.push("dev");
     if (options.noExec) list.push("noexec");
+    if (options.noSymFollow) list.push("nosymfollow");
     if (options.noAtime) list.push("noatime");
     const outcome = spawnSync(PROGRAM, ["-o", list.join(","), "--", mountpoint], {
       stdio: ["ignore", "ignore", "pipe", theirs],

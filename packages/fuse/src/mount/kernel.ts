@@ -99,6 +99,7 @@ interface Bits {
   readonly NOSUID: number;
   readonly NODEV: number;
   readonly NOEXEC: number;
+  readonly NOSYMFOLLOW: number;
   readonly NOATIME: number;
   readonly STRICTATIME: number;
 }
@@ -110,6 +111,7 @@ function flags(options: MountOptions, bits: Bits): number {
     (options.noSuid !== false ? bits.NOSUID : 0) |
     (options.noDev !== false ? bits.NODEV : 0) |
     (options.noExec ? bits.NOEXEC : 0) |
+    (options.noSymFollow ? bits.NOSYMFOLLOW : 0) |
     (options.noAtime ? bits.NOATIME : options.strictAtime ? bits.STRICTATIME : 0)
   );
 }

@@ -24,6 +24,8 @@ export const ignoredMountOptions: readonly string[] = [
   ...["defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev"],
   ...["norelatime", "mand", "nomand", "iversion", "i_version", "noiversion", "silent", "loud"],
   ...["acl", "user_xattr"],
+  // An image needs no loop device here.
+  "loop",
 ];
 
 /**

@@ -18,6 +18,7 @@ export interface MountSettings {
   noSuid: boolean;
   noDev: boolean;
   noExec: boolean;
+  noSymFollow: boolean;
   access: AccessOption;
   noAtime: boolean;
   noDirAtime: boolean;
@@ -73,6 +74,7 @@ export const defaultSettings: Readonly<MountSettings> = {
   noSuid: true,
   noDev: true,
   noExec: false,
+  noSymFollow: false,
   access: "read-write if possible",
   noAtime: false,
   noDirAtime: false,

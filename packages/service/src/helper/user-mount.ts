@@ -17,6 +17,8 @@ const SUPPORTED =
 export function mountByFusermount(request: MountRequest, { fuse, subtype, point }: MountTarget): MadeMount {
   const { msFlags, options, source } = request;
   const has = (flag: number) => (msFlags & flag) !== 0;
+  if (has(MountFlag.NOSYMFOLLOW))
+    throw new LinuxError("mount", Errno.EINVAL, "nosymfollow takes root, as fusermount3 does not know it");
   if ((msFlags & ~SUPPORTED) !== 0) throw new LinuxError("mount", Errno.EINVAL, "flags that fusermount3 does not know");
   const known: readonly string[] = ["allow_other", "default_permissions", "max_read"];
   const unknown = options.find(([key]) => !known.includes(key));

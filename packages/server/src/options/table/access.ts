@@ -30,4 +30,10 @@ export const accessOptions: readonly MountOption[] = [
   flag("dev", { noDev: false }, "Make device files usable."),
   flag("noexec", { noExec: true }, "Refuse to run programs."),
   flag("exec", { noExec: false }, "Allow programs to be run. The default."),
+  flag(
+    "nosymfollow",
+    { noSymFollow: true },
+    "Follow no symbolic links: what opens a path that has one gets ELOOP. Takes root, and Linux 5.10.",
+  ),
+  flag("symfollow", { noSymFollow: false }, "Follow symbolic links. The default."),
 ];
