@@ -346,6 +346,31 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.equal(fs.existsSync(path("x")), false);
   });
 
+  it("leaves a file that would be copied onto itself as it is, with its other names", {
+    skip: missingTool("mke2fs"),
+  }, () => {
+    const own = path("own.img");
+    fs.writeFileSync(own, "");
+    fs.truncateSync(own, 16 << 20);
+    tool("mke2fs", "-q", "-F", "-t", "ext4", own);
+    const at = (name: string) => `${own}:/${name}`;
+    assert.equal(bulkhead(["cp", program, at("a")]).code, 0);
+    assert.equal(bulkhead(["ln", at("a"), at("b")]).code, 0);
+    assert.equal(bulkhead(["mkdir", at("d")]).code, 0);
+    for (const args of [
+      [at("a"), at("a")],
+      [at("a"), at("b")],
+      ["-r", at("."), at("")],
+    ]) {
+      const { code, stderr } = bulkhead(["cp", ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, /own\.img:\/[ab]: it is the same file as what is copied\n/);
+    }
+    assert.match(bulkhead(["stat", at("a")]).stdout, /, 2 links,/);
+    assert.equal(bulkhead(["cp", at("a"), at("d")]).code, 0);
+    tool("e2fsck", "-fn", own);
+  });
+
   it("says what it is that there is no space for", { skip: missingTool("mke2fs", "setfattr") }, () => {
     const small = path("small.img");
     fs.writeFileSync(small, "");

@@ -109,6 +109,7 @@ export class Copier {
   async #copyFile(source: SourceNode, place: DestinationPlace, name: Uint8Array): Promise<void> {
     const { keepLinks, noClobber } = this.#options;
     if (noClobber && place.exists()) return;
+    if (place.isNameOf(source)) throw new Error("it is the same file as what is copied");
     this.#options.begins?.(name);
     const linked = keepLinks && source.stats.links > 1;
     const earlier = linked ? this.#links.get(source.key) : undefined;

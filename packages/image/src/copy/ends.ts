@@ -60,6 +60,8 @@ export interface DestinationPlace {
   /** For messages: a path on the host, or IMAGE:/PATH. */
   readonly path: Buffer;
   exists(): boolean;
+  /** Whether it is the source itself that has the name. */
+  isNameOf(source: SourceNode): boolean;
   /**
    * Makes a directory, or takes the one that is there.
    *

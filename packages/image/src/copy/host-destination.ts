@@ -59,6 +59,11 @@ export class HostPlace implements DestinationPlace {
     return lstatOrUndefined(this.path) !== undefined;
   }
 
+  /** Nothing is copied from the host to the host. */
+  isNameOf(): boolean {
+    return false;
+  }
+
   makeDirectory() {
     return { isNew: makeDirectory(this.path), directory: new HostDirectory(this.path, this.#options) };
   }

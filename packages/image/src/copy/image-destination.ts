@@ -17,7 +17,7 @@ import {
   pathInside,
   type SourceNode,
 } from "./ends.js";
-import { keyOf, pathOf } from "./image-source.js";
+import { isOfImage, keyOf, pathOf } from "./image-source.js";
 import { temporaryName } from "./temporary-name.js";
 
 /** Copies are root's until they get their own attributes, and nobody's umask matters to them. */
@@ -126,6 +126,13 @@ class ImagePlace implements DestinationPlace {
 
   exists(): boolean {
     return this.#tree.lookup(this.#dir.node, this.#name) !== undefined;
+  }
+
+  isNameOf({ key }: SourceNode): boolean {
+    const { image } = this.#dir;
+    if (!isOfImage(key, image)) return false;
+    const node = this.#tree.lookup(this.#dir.node, this.#name);
+    return node !== undefined && keyOf(image, node) === key;
   }
 
   makeDirectory() {
@@ -239,6 +246,10 @@ class RootPlace implements DestinationPlace {
 
   exists(): boolean {
     return true;
+  }
+
+  isNameOf({ key }: SourceNode): boolean {
+    return key === this.#directory.key;
   }
 
   makeDirectory() {

@@ -98,5 +98,14 @@ export function pathOf(image: Image, path: Uint8Array): Buffer {
 
 /** What stands for an inode of an image among all inodes that a copy meets. */
 export function keyOf(image: Image, node: ImageNode): string {
-  return `image ${image.serverPid}:${node.id}`;
+  return `${imageKey(image)}${node.id}`;
+}
+
+/** Whether such a key is that of an inode of this image. */
+export function isOfImage(key: string, image: Image): boolean {
+  return key.startsWith(imageKey(image));
+}
+
+function imageKey(image: Image): string {
+  return `image ${image.serverPid}:`;
 }
