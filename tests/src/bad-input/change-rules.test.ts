@@ -30,9 +30,11 @@ function entryAt(editor: Editor, path: string, name: string): number {
 describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "debugfs", "e2fsck") }, () => {
   const specimen = writableSpecimens.find(({ name }) => name === "a journal") ?? assert.fail();
 
+  const named = (part: string) => writableSpecimens.find(({ name }) => name.includes(part)) ?? assert.fail(part);
+
   /** Mounts the damaged image for writing. */
-  function open(inflict: (editor: Editor) => void) {
-    const editor = new Editor(makeWritableSpecimen(specimen));
+  function open(inflict: (editor: Editor) => void, of = specimen) {
+    const editor = new Editor(makeWritableSpecimen(of));
     inflict(editor);
     const fs = FileSystem.mount(new MemoryDevice(editor.bytes), { writable: true, errors: "continue" });
     const at = (path: string): Inode => fs.inode(editor.inode(path).ino);
@@ -119,5 +121,27 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     fs.iomapBegin(inode, 0, 100, 1, mapping);
     fs.recordError(new CorruptionError("block-bitmap", {}, "as if"));
     assert.throws(() => fs.iomapBegin(inode, 0, 100, 1, mapping), /EROFS/);
+  });
+
+  it("give no file the metadata that shares a cluster with a block of its own", () => {
+    let bitmap = 0;
+    const { fs, at } = open((image) => {
+      bitmap = image.u32(image.descriptorAt() + 4);
+      const ratio = image.fs.geometry.clusterSize / image.blockSize;
+      const start = bitmap - (bitmap % ratio);
+      const neighbour = [0, 1, 2, 3].map((n) => start + n).find((block) => block !== bitmap) ?? assert.fail();
+      image.set32(image.pointer("d/blocks", 3), neighbour % ratio); // the only extent: its first file block,
+      image.set32(image.pointer("d/blocks", 4), 1); // length
+      image.set32(image.pointer("d/blocks", 5), neighbour); // and place
+    }, named("clusters"));
+    const inode = at("d/blocks");
+    const { blockSize, clusterSize } = fs.geometry;
+    const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
+    const position = (bitmap * blockSize) % clusterSize;
+    for (const host of ["inside", "outside"] as const) {
+      const begin = () => fs.iomapBegin(inode, position, blockSize, 1, mapping, false, host);
+      assert.throws(begin, isCorruption("block-range"));
+    }
+    fs.unmount();
   });
 });

@@ -43,9 +43,9 @@ export class Editor {
     return this.u32(this.descriptorAt() + 8) * this.blockSize + (ino - 1) * inodeSize;
   }
 
-  /** Byte offset of the first group descriptor. */
+  /** Byte offset of the first group descriptor: of the block behind the superblock's, which is never in the first KiB. */
   descriptorAt(): number {
-    return (this.fs.geometry.firstDataBlock + 1) * this.blockSize;
+    return Math.max(2 * SUPERBLOCK, (this.fs.geometry.firstDataBlock + 1) * this.blockSize);
   }
 
   /** Byte offset of a field of the inode of a path, or of an inode by number. */

@@ -1,8 +1,10 @@
 import { freeBlockCount } from "../alloc/free-counts.js";
 import { goalFor } from "../alloc/goal.js";
 import { MAX_WRITTEN_EXTENT } from "../format/extent.js";
+import { checkOutsideMetadata } from "../groups/system-zone.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
+import { checkBlockRange } from "../volume.js";
 import { freeUnmapped, newClusters, placeInCluster } from "./clusters.js";
 import { pullUp, replaceExtents, rewriteExtents } from "./extent-edit.js";
 import { ExtentList, MAX_UNWRITTEN_EXTENT } from "./extent-list.js";
@@ -61,6 +63,10 @@ export function allocateExtent(
   if (ratio > 1 && placeInCluster(volume, inode, out, wanted)) {
     ({ block } = out);
     wanted = Math.min(wanted, out.length);
+    // What else lies in the cluster is the file's only if no hostile extent put it into one that holds metadata.
+    const location = { inode: inode.ino, fileBlock, block };
+    checkBlockRange(volume, block, wanted, "extent-range", location);
+    checkOutsideMetadata(volume, block, wanted, inode.ino, location);
   } else {
     if (ratio > 1) wanted = Math.min(wanted, out.length);
     const lead = fileBlock % ratio; // blocks of the cluster before the one that is wanted
