@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   CorruptionError,
+  FallocateMode,
   FileSystem,
   type Inode,
   MemoryDevice,
@@ -13,10 +14,10 @@ import { withoutTools } from "../facilities.js";
 import { Editor, SUPERBLOCK } from "./editor.js";
 import { makeWritableSpecimen, writableSpecimens } from "./writable-specimens.js";
 
+const USER_QUOTA = 3;
 const JOURNAL = 8;
 const encode = (text: string) => new TextEncoder().encode(text);
 const isCorruption = (kind: string) => (error: unknown) => error instanceof CorruptionError && error.kind === kind;
-
 /** Byte offset of the entry of a name in the first block of a directory. */
 function entryAt(editor: Editor, path: string, name: string): number {
   const start = editor.block(path, 0);
@@ -144,4 +145,97 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     }
     fs.unmount();
   });
+
+  it("let no quota file write into a node of another file that has been verified", () => {
+    const far = 0x7fff_f30a; // in its place, a node's magic number and 32,767 entries
+    const alias = 0x10_0000;
+    const { fs, at } = open((image) => {
+      const file = image.fs.inode(USER_QUOTA);
+      const count = file.size / image.blockSize;
+      const start = freeRun(image, count);
+      for (let n = 0; n < count; n++) {
+        const from = image.block(file, n);
+        image.bytes.copyWithin((start + n) * image.blockSize, from, from + image.blockSize);
+      }
+      const header = start * image.blockSize;
+      const leaf = header + image.u32(header + 0x1c) * image.blockSize; // the first with room
+      image.set32(header + 0x14, 0xf000_0000);
+      image.set32(leaf, far);
+      image.set32(leaf + 4, alias);
+      image.set16(leaf + 8, 13); // one more, and it is full: it leaves the list, and its neighbours hear of each other
+      const node = image.u32(image.pointer("d/fragments", 4));
+      const data = image.block("d/blocks", 0) / image.blockSize;
+      const root = image.inodeAt(USER_QUOTA) + 0x28;
+      const extents = [
+        [0, count, start],
+        [alias, 1, node],
+        [far, 1, data],
+      ] as const;
+      image.set16(root + 2, extents.length);
+      for (const [n, [fileBlock, length, block]] of extents.entries()) {
+        const entry = root + 12 * (n + 1);
+        image.set32(entry, fileBlock);
+        image.set32(entry + 4, length);
+        image.set32(entry + 8, block);
+      }
+      image.set32(image.field(USER_QUOTA, "sizeHi"), 1000);
+    }, named("quota"));
+    const mapping = { type: 0, flags: 0, offset: 0, length: 0, addr: 0, dev: 0 };
+    const read = () => fs.iomapBegin(at("d/fragments"), 20_000, 1000, 0, mapping);
+    read();
+    const owner = { mode: 0o100644, uid: 5, gid: 0 };
+    assert.throws(() => fs.create(fs.root, encode("new"), owner), isCorruption("quota-file"));
+    read();
+    fs.unmount();
+  });
+
+  it("notice that what they are in the middle of is given to a quota file", () => {
+    const inside = Array.from({ length: 8 }, (_, n) => `${"n".repeat(100)}${n}`); // one more, and the directory gets an index
+    const fragments = 84; // as many as a node takes: one more, and it is split
+    const bytes = makeWritableSpecimen(named("quota"));
+    const before = FileSystem.mount(new MemoryDevice(bytes), { writable: true });
+    const dir = before.mkdir(before.root, encode("full"), { mode: 0o755, uid: 0, gid: 0 });
+    const file = before.create(before.root, encode("fragments"), { mode: 0o100644, uid: 0, gid: 0 });
+    for (const name of inside) before.link(file, dir, encode(name));
+    for (let n = 0; n < fragments; n++) before.fallocate(file, 0, 4 * n * 1024, 3 * 1024);
+    before.unmount();
+
+    /** Has the next block for a quota file be `block`, and its owner be one for whom there has to be one. */
+    const take = (image: Editor, path: string, block: number, also: number) => {
+      image.set16(image.field(path, "uidLo"), 0x150);
+      const bitmap = image.u32(image.descriptorAt()) * 1024;
+      const free = [block, also, ...Array.from({ length: 100 }, (_, n) => 1800 + n)];
+      image.bytes.fill(0xff, bitmap, bitmap + 256);
+      for (const number of free) image.bytes[bitmap + ((number - 1) >> 3)]! &= ~(1 << ((number - 1) & 7));
+      image.set16(image.descriptorAt() + 12, new Set(free).size);
+    };
+    const leaf = new Editor(bytes);
+    const first = leaf.block("full", 0) / 1024;
+    take(leaf, "full", first, first + 1);
+    const fs = FileSystem.mount(new MemoryDevice(leaf.bytes), { writable: true, errors: "continue" });
+    const link = () => fs.link(fs.inode(file.ino), fs.inode(dir.ino), encode("m".repeat(100)), true);
+    assert.throws(link, isCorruption("block-range"));
+    fs.unmount();
+
+    const tree = new Editor(bytes);
+    const node = tree.u32(tree.pointer("fragments", 4));
+    take(tree, "fragments", node, node);
+    const other = FileSystem.mount(new MemoryDevice(tree.bytes), { writable: true, errors: "continue" });
+    const { punchHole, keepSize } = FallocateMode;
+    const punch = () => other.fallocate(other.inode(file.ino), punchHole | keepSize, (4 * 80 + 1) * 1024, 1024, true);
+    assert.throws(punch, isCorruption("block-range"));
+    other.unmount();
+  });
 });
+
+/** The first of so many blocks in a row that are free in the first group's bitmap. */
+function freeRun(image: Editor, count: number): number {
+  const bitmap = image.u32(image.descriptorAt()) * image.blockSize;
+  const { firstDataBlock, blockCount } = image.fs.geometry;
+  let length = 0;
+  for (let bit = 0; bit < blockCount - firstDataBlock; bit++) {
+    length = ((image.bytes[bitmap + (bit >> 3)]! >> (bit & 7)) & 1) === 0 ? length + 1 : 0;
+    if (length === count) return firstDataBlock + bit + 1 - count;
+  }
+  throw new Error(`no ${count} free blocks in a row`);
+}

@@ -1,4 +1,4 @@
-import type { CachedBlock, Seal, Verified } from "../cache/block-cache.js";
+import { type CachedBlock, type Seal, Verified } from "../cache/block-cache.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { INDEX_BLOCK_MASK } from "../format/directory.js";
 import type { Inode } from "../inode/inode.js";
@@ -15,7 +15,8 @@ const mapping = new BlockMapping();
 /**
  * Adds a block of zeros to a directory, as an index block or a block of entries. Its number in the directory is the last one.
  *
- * @param others blocks of the directory that are in use: a hostile bitmap may call them free
+ * @param others blocks of the directory that are in use, verified: a hostile bitmap may call them free, and they may be nodes of
+ *   its map as well
  * @throws FileSystemError ENOSPC; CorruptionError
  */
 export function appendDirectoryBlock(
@@ -39,12 +40,22 @@ export function appendDirectoryBlock(
     throw new CorruptionError("inode-geometry", { inode: dir.ino, fileBlock }, "a block past the end of a directory");
   }
   const block = appendBlock(handle, dir, seal, dir.checksumSeed);
-  if (others.some((other) => other?.block === block.block)) {
-    throw new CorruptionError("block-range", { inode: dir.ino, block: block.block }, "a free block that is in use");
+  for (const other of others) {
+    // It may be this one, or have been given to a quota file when that was charged, or have got the new block's extent.
+    if (other === undefined || (other.block !== block.block && isVerified(dir, other))) continue;
+    throw new CorruptionError(
+      "block-range",
+      { inode: dir.ino, block: other.block },
+      "a block of the directory that is free, or in use for something else",
+    );
   }
   block.verifiedAs = role;
   block.verifiedFor = dir.ino;
   return block;
+}
+
+function isVerified(dir: Inode, { verifiedAs, verifiedFor }: CachedBlock): boolean {
+  return (verifiedAs === Verified.directoryLeaf || verifiedAs === Verified.directoryIndex) && verifiedFor === dir.ino;
 }
 
 /** Number in the directory of the block that was appended last. */

@@ -221,8 +221,14 @@ function createNode(handle: Handle, path: ExtentPath, goal: number): CachedBlock
   const { inode } = path;
   const { block } = allocateForMap(handle, inode, goal, 1, true);
   for (let level = 1; level <= path.depth; level++) {
-    if (path.node(level)!.block !== block) continue;
-    throw new CorruptionError("block-range", { inode: inode.ino, block }, "the bitmap calls a node of the tree free");
+    const { block: taken, verifiedAs, verifiedFor } = path.node(level)!;
+    // It may be this one, or have been given to a quota file when that was charged, or be a node of the quota file's as well.
+    if (taken !== block && verifiedAs === Verified.extents && verifiedFor === inode.ino) continue;
+    throw new CorruptionError(
+      "block-range",
+      { inode: inode.ino, block: taken },
+      "the bitmap calls a node of the tree free",
+    );
   }
   const node = handle.create(block, sealExtentNode, inode.checksumSeed);
   node.verifiedAs = Verified.extents;

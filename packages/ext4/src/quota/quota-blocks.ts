@@ -41,14 +41,13 @@ export class QuotaBlocks {
   header(): QuotaHeaderView {
     const block = this.#readAny(0);
     const header = this.#header.at(block.view, 0);
-    if (block.verifiedAs !== Verified.quota || block.verifiedFor !== this.ino) {
+    if (block.verifiedFor !== this.ino) {
       const { magic, version, blocks } = header;
       if (magic !== quotaMagics[this.#type] || version !== QUOTA_VERSION) {
         throw this.corrupt(0, `magic number 0x${magic.toString(16)}, version ${version}`);
       }
       const most = Math.ceil(this.#inode.size / QUOTA_BLOCK_SIZE);
       if (blocks <= QUOTA_ROOT || blocks > most) throw this.corrupt(0, `${blocks} blocks in a file of ${most}`);
-      block.verifiedAs = Verified.quota;
       block.verifiedFor = this.ino;
     }
     return header;
@@ -125,6 +124,12 @@ export class QuotaBlocks {
   #readAny(block: number): CachedBlock {
     const cached = readFileBlock(this.volume, this.#inode, Math.floor(block / this.#perBlock));
     if (cached === undefined) throw this.corrupt(block, "a hole");
+    if (cached.verifiedAs !== Verified.quota) {
+      // Somebody may be in the middle of it: a leaf of a directory for which a block is allocated, and charged.
+      if (cached.verifiedAs !== 0) throw this.corrupt(block, `block ${cached.block} is in use for something else`);
+      cached.verifiedAs = Verified.quota;
+      cached.verifiedFor = 0;
+    }
     return cached;
   }
 
