@@ -18,6 +18,7 @@ const USER_QUOTA = 3;
 const JOURNAL = 8;
 const encode = (text: string) => new TextEncoder().encode(text);
 const isCorruption = (kind: string) => (error: unknown) => error instanceof CorruptionError && error.kind === kind;
+
 /** Byte offset of the entry of a name in the first block of a directory. */
 function entryAt(editor: Editor, path: string, name: string): number {
   const start = editor.block(path, 0);
@@ -143,6 +144,22 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
       const begin = () => fs.iomapBegin(inode, position, blockSize, 1, mapping, false, host);
       assert.throws(begin, isCorruption("block-range"));
     }
+    fs.unmount();
+  });
+
+  it("visit an indirect block once, also where no group takes its blocks back", () => {
+    const { fs, at } = open((image) => {
+      const block = freeRun(image, 2);
+      const [triple, double] = [block * image.blockSize, (block + 1) * image.blockSize];
+      image.set32(image.pointer("d/blocks", 14), block);
+      for (let n = 0; n < 256; n++) image.set32(triple + 4 * n, block + 1);
+      for (let n = 0; n < 256; n++) image.set32(double + 4 * n, image.u32(image.pointer("d/fragments", 12)));
+      const free = image.descriptorAt() + 12;
+      image.set16(free, image.u16(free) - 1);
+    }, named("block pointers"));
+    // The bitmap is known to be wrong from here on.
+    assert.throws(() => fs.resize(at("d/small"), 0), isCorruption("block-bitmap"));
+    assert.throws(() => fs.resize(at("d/blocks"), 0), isCorruption("indirect-cycle"));
     fs.unmount();
   });
 

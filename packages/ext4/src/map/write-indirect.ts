@@ -1,7 +1,9 @@
+import { allocatorOf } from "../alloc/allocator.js";
 import { goalFor } from "../alloc/goal.js";
 import { type CachedBlock, Verified } from "../cache/block-cache.js";
 import { CorruptionError, FileSystemError } from "../errors.js";
 import { I_BLOCK_OFFSET } from "../format/inode.js";
+import { groupOfBlock } from "../groups/group-table.js";
 import type { Inode } from "../inode/inode.js";
 import type { Handle } from "../journal/handle.js";
 import type { Volume } from "../volume.js";
@@ -92,6 +94,8 @@ class Removal {
   /** Blocks that no pointer names any more and that are not freed yet. */
   #block = 0;
   #count = 0;
+  /** Indirect blocks of groups in which nothing is freed: there, that a block is met again shows nowhere else. */
+  readonly #met = new Set<number>();
 
   constructor(handle: Handle, inode: Inode, from: number, to: number) {
     this.#handle = handle;
@@ -114,7 +118,15 @@ class Removal {
     const inode = this.#inode;
     const pointer = (node?.view ?? inode.view).getUint32(at, true);
     if (pointer === 0) return;
-    const child = readIndirect(this.#handle.volume, inode, pointer, depth, first);
+    const { volume } = this.#handle;
+    const child = readIndirect(volume, inode, pointer, depth, first);
+    if (allocatorOf(volume).badBlockBitmaps.has(groupOfBlock(volume, pointer))) {
+      if (this.#met.has(pointer)) {
+        const location = { inode: inode.ino, fileBlock: first, block: pointer };
+        throw new CorruptionError("indirect-cycle", location, "the indirect block is in the file twice");
+      }
+      this.#met.add(pointer);
+    }
     const perBlock = this.#perBlock;
     if (levels === 1) this.removeData(child, 0, perBlock, first);
     else {
