@@ -125,6 +125,35 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     assert.throws(() => fs.iomapBegin(inode, 0, 100, 1, mapping), /EROFS/);
   });
 
+  it("show in one directory what was changed in another one that has the same block", () => {
+    const bytes = makeWritableSpecimen(specimen);
+    const before = FileSystem.mount(new MemoryDevice(bytes), { writable: true });
+    const make = (name: string) => before.mkdir(before.root, encode(name), { mode: 0o755, uid: 0, gid: 0 }).ino;
+    const [one, other] = [make("one"), make("other")];
+    const name = (n: number) => encode(`${"n".repeat(30)}${n}`);
+    const file = { mode: 0o100644, uid: 0, gid: 0 };
+    for (let n = 0; n < 12; n++) before.create(before.inode(one), name(n), file);
+    before.unmount();
+    const editor = new Editor(bytes);
+    const map = editor.inodeAt(one) + 0x28;
+    editor.bytes.copyWithin(editor.inodeAt(other) + 0x28, map, map + 60);
+
+    const fs = FileSystem.mount(new MemoryDevice(editor.bytes), { writable: true, errors: "continue" });
+    const names = (ino: number) => {
+      const found: string[] = [];
+      fs.readDirectory(fs.inode(ino), 0, 0, (_ino, _type, block, start, length) => {
+        found.push(Buffer.from(block.subarray(start, start + length)).toString());
+        return true;
+      });
+      return found;
+    };
+    assert.equal(names(one).length, 14);
+    for (let n = 0; n < 12; n++) fs.unlink(fs.inode(other), name(n));
+    for (const letter of ["a", "b"]) fs.create(fs.inode(other), encode(letter.repeat(250)), file);
+    assert.deepEqual(names(one), names(other));
+    fs.unmount();
+  });
+
   it("give no file the metadata that shares a cluster with a block of its own", () => {
     let bitmap = 0;
     const { fs, at } = open((image) => {

@@ -19,6 +19,8 @@ export class CachedBlock {
   readonly view: DataView;
   verifiedAs = 0;
   verifiedFor = 0;
+  /** Number of the last verification as a leaf of a directory: another one, and what was remembered of it may not be right. */
+  verification = 0;
   /** Number of the transaction that the block was changed in last and that is not durable, 0 if none. */
   transaction = 0;
   /** Number of the last durable transaction that has a change of it which has not been written to its place yet, 0 if none. */

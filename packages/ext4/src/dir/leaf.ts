@@ -19,6 +19,9 @@ const NAME_LENGTH = DirectoryEntryLayout.offset.nameLength;
 const FILE_TYPE = DirectoryEntryLayout.offset.fileType;
 const DOT = 0x2e;
 
+/** Verifications of leaves so far. */
+let verifications = 0;
+
 /**
  * Checks a block of directory entries once while it stays in the cache: its checksum, and every entry in it, so that whoever
  * walks the block afterwards needs no checks but the end of the block.
@@ -29,6 +32,7 @@ export function verifyLeaf(volume: Volume, dir: Inode, block: CachedBlock, fileB
   verifyEntries(volume, dir, block.data, 0, block.data.length, { inode: dir.ino, block: block.block, fileBlock });
   block.verifiedAs = Verified.directoryLeaf;
   block.verifiedFor = dir.ino;
+  block.verification = ++verifications;
 }
 
 function verifyLeafChecksum(dir: Inode, block: CachedBlock, fileBlock: number): void {

@@ -1,3 +1,4 @@
+import type { CachedBlock } from "../cache/block-cache.js";
 import type { Inode } from "../inode/inode.js";
 import type { Volume } from "../volume.js";
 import { IndexPath } from "./htree.js";
@@ -27,26 +28,30 @@ export class Listing {
   /** Directory whose one leaf `entries` holds, sorted, and as of which change. Then the range of hashes that it was checked to be in. */
   sortedFor: Inode | undefined = undefined;
   sortedAt = 0;
+  /** Of the leaf: another directory may have the same block, and have changed it since. */
+  sortedVerification = 0;
   sortedFrom = 0;
   sortedTo = 0;
   sortedBy = 0;
 
   /** Sorts the entries of one leaf, for the next call as well. */
-  sortLeaf(dir: Inode, from: number, to: number, version: number): void {
+  sortLeaf(dir: Inode, leaf: CachedBlock, from: number, to: number, version: number): void {
     this.entries.sort();
     this.sortedFor = dir;
     this.sortedAt = dir.entryChanges;
+    this.sortedVerification = leaf.verification;
     this.sortedFrom = from;
     this.sortedTo = to;
     this.sortedBy = version;
   }
 
   /** Whether `entries` are those of this leaf already: the same bytes, and nothing has changed in the directory. */
-  holds(dir: Inode, leaf: Uint8Array, from: number, to: number, version: number): boolean {
+  holds(dir: Inode, leaf: CachedBlock, from: number, to: number, version: number): boolean {
     return (
       this.sortedFor === dir &&
       this.sortedAt === dir.entryChanges &&
-      this.entries.regions[0] === leaf &&
+      this.entries.regions[0] === leaf.data &&
+      this.sortedVerification === leaf.verification &&
       this.sortedFrom === from &&
       this.sortedTo === to &&
       this.sortedBy === version

@@ -135,10 +135,10 @@ function listByHash(
   } else {
     const block = readDirectoryBlock(volume, dir, 0);
     verifyLeaf(volume, dir, block, 0);
-    if (!listing.holds(dir, block.data, 0, HASH_END, version)) {
+    if (!listing.holds(dir, block, 0, HASH_END, version)) {
       listing.startBatch();
       entries.add(block.data, 0, blockSize, blockSize, hash, version, fold);
-      listing.sortLeaf(dir, 0, HASH_END, version);
+      listing.sortLeaf(dir, block, 0, HASH_END, version);
     }
   }
   visitSorted(volume, dir, high, low, visit, listing, version);
@@ -167,14 +167,14 @@ function listIndexed(
       verifyLeaf(volume, dir, block, path.leaf);
       const next = nextHash(path);
       if (shared === -1) {
-        if (listing.holds(dir, block.data, path.leafHash, next, path.hashVersion)) break;
+        if (listing.holds(dir, block, path.leafHash, next, path.hashVersion)) break;
         listing.startBatch();
       }
       const first = entries.length;
       entries.add(block.data, 0, blockSize, blockSize, hash, path.hashVersion, fold);
       checkRange(dir, listing, first);
       if ((next & 1) === 0 || next === HASH_END) {
-        if (shared === -1) listing.sortLeaf(dir, path.leafHash, next, path.hashVersion);
+        if (shared === -1) listing.sortLeaf(dir, block, path.leafHash, next, path.hashVersion);
         else entries.sort();
         break;
       }
