@@ -235,6 +235,19 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     fs.unmount();
   });
 
+  it("count nothing in a quota file's block that is a directory's by now", () => {
+    const { fs, at } = open((image) => {
+      const file = image.fs.inode(USER_QUOTA);
+      const leaf = image.block(file, image.u32(image.block(file, 0) + 0x1c));
+      image.set32(leaf + 4, image.blockSize); // to a directory: an unused record over the whole block
+      image.set32(image.pointer("d/below/further", 5), leaf / image.blockSize);
+    }, named("quota"));
+    const create = (name: string) => fs.create(at("d/below/further"), encode(name), { mode: 0o100644, uid: 0, gid: 0 });
+    create("first");
+    assert.throws(() => create("second"), isCorruption("quota-file"));
+    fs.unmount();
+  });
+
   it("notice that what they are in the middle of is given to a quota file", () => {
     const inside = Array.from({ length: 8 }, (_, n) => `${"n".repeat(100)}${n}`); // one more, and the directory gets an index
     const fragments = 84; // as many as a node takes: one more, and it is split

@@ -121,16 +121,24 @@ export class QuotaBlocks {
     header.freeBlock = block;
   }
 
+  /** As `read`, where it is known which block of the file system it is. */
+  readAt(block: number, place: number): CachedBlock {
+    return this.#own(block, this.volume.cache.read(place));
+  }
+
+  /** Somebody else may be in the middle of it: a directory of which it is a leaf, for which another block is allocated, and charged. */
+  #own(block: number, cached: CachedBlock): CachedBlock {
+    if (cached.verifiedAs === Verified.quota) return cached;
+    if (cached.verifiedAs !== 0) throw this.corrupt(block, `block ${cached.block} is in use for something else`);
+    cached.verifiedAs = Verified.quota;
+    cached.verifiedFor = 0;
+    return cached;
+  }
+
   #readAny(block: number): CachedBlock {
     const cached = readFileBlock(this.volume, this.#inode, Math.floor(block / this.#perBlock));
     if (cached === undefined) throw this.corrupt(block, "a hole");
-    if (cached.verifiedAs !== Verified.quota) {
-      // Somebody may be in the middle of it: a leaf of a directory for which a block is allocated, and charged.
-      if (cached.verifiedAs !== 0) throw this.corrupt(block, `block ${cached.block} is in use for something else`);
-      cached.verifiedAs = Verified.quota;
-      cached.verifiedFor = 0;
-    }
-    return cached;
+    return this.#own(block, cached);
   }
 
   corrupt(block: number, evidence: string): CorruptionError {

@@ -68,7 +68,7 @@ export class QuotaTree {
   /** As `find`, to be changed; an entry of zeros is made where there is none. @throws FileSystemError ENOSPC */
   change(handle: Handle, id: number): QuotaEntryView {
     const place = this.#place(id) ?? this.#insert(handle, id);
-    handle.modify(this.#blocks.volume.cache.read(place.block));
+    handle.modify(this.#blocks.readAt(place.quotaBlock, place.block));
     return this.#at(place);
   }
 
@@ -89,8 +89,8 @@ export class QuotaTree {
     }
   }
 
-  #at({ block, offset }: Place): QuotaEntryView {
-    return this.#entry.at(this.#blocks.volume.cache.read(block).view, offset);
+  #at({ quotaBlock, block, offset }: Place): QuotaEntryView {
+    return this.#entry.at(this.#blocks.readAt(quotaBlock, block).view, offset);
   }
 
   #place(id: number): Place | undefined {
