@@ -39,6 +39,7 @@ export function appendDirectoryBlock(
   if (mapping.type !== MappingType.hole) {
     throw new CorruptionError("inode-geometry", { inode: dir.ino, fileBlock }, "a block past the end of a directory");
   }
+  handle.changes?.refuse();
   const block = appendBlock(handle, dir, seal, dir.checksumSeed);
   for (const other of others) {
     // It may be this one, or have been given to a quota file when that was charged, or have got the new block's extent.

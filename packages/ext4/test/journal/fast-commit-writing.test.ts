@@ -161,9 +161,15 @@ const TOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
     assert.equal(inode.ino, ino);
     return inode;
   },
-  "a directory that grows": ({ fs, d }) => {
+  "as many names as the directory has room for": ({ fs, d }) => fillDirectory(fs, d, 24),
+  "names in a directory with an index": ({ fs, d }) => {
+    fillDirectory(fs, d, 100);
+    for (let n = 0; n < 100; n += 2) remove(fs, d, nameOf(n));
+    fs.sync();
+    const { size } = d;
     let inode = d;
-    for (let n = 0; n < 24; n++) inode = writeFile(fs, d, `a rather long name for number ${n}`, contents(n * 10, n));
+    for (let n = 0; n < 10; n += 2) inode = writeFile(fs, d, nameOf(n), contents(n, n));
+    assert.ok(d.has(InodeFlag.index) && d.size === size, "an index, and no new block");
     return inode;
   },
   "as many extents as the inode holds": ({ fs, file }) => {
@@ -172,6 +178,26 @@ const TOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
     return inode;
   },
 };
+
+const nameOf = (n: number): string => `a rather long name for number ${n}`;
+
+/** Makes files in a directory that has none; 24 go into its one block. @returns the last one */
+function fillDirectory(fs: FileSystem, dir: Inode, count: number): Inode {
+  let inode = dir;
+  for (let n = 0; n < count; n++) inode = writeFile(fs, dir, nameOf(n), contents(n, n));
+  assert.equal(dir.size > fs.geometry.blockSize, count > 24);
+  return inode;
+}
+
+/** Makes files from `nameOf(from)` on, each durable, until the directory has a block more. @returns the last one, which is not */
+function growDirectory(fs: FileSystem, dir: Inode, from: number): Inode {
+  const { size } = dir;
+  for (let n = from; ; n++) {
+    fs.sync();
+    const inode = writeFile(fs, dir, nameOf(n), contents(n, n));
+    if (dir.size > size) return inode;
+  }
+}
 
 /** Changes of which no fast commit tells. */
 const UNTOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
@@ -183,6 +209,14 @@ const UNTOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
   "a directory's name": ({ fs, root, d }) => {
     fs.rename(root, bytesOf("d"), root, bytesOf("e"));
     return d;
+  },
+  "a directory that grows": ({ fs, d }) => {
+    fillDirectory(fs, d, 24);
+    return growDirectory(fs, d, 24);
+  },
+  "a directory with an index that grows": ({ fs, d }) => {
+    fillDirectory(fs, d, 100);
+    return growDirectory(fs, d, 100);
   },
   "a symbolic link": ({ fs, root }) => fs.symlink(root, bytesOf("n"), bytesOf("a"), { uid: 0, gid: 0 }),
   "an attribute": ({ fs, file }) => {

@@ -58,6 +58,8 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  * - The kernel writes no CREATE for a file that was made without a name, and its replay has no inode to link: here it is one.
  * - e2fsck keeps an extent of no length where a DEL_RANGE takes away the only one of a file, and the next range of the same file makes one of it
  *   that never ends: what is mapped comes first, and what lies between two extents is one hole.
+ * - e2fsck adds no block to a directory that is full, and gives up at its first name too many: nothing is told of a directory that has grown;
+ *   see dir/append.ts.
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
  * - e2fsck builds the tree of a file whose extents do not fit the inode anew, in blocks that are free by what it has read so far: they may be
  *   those of which a later tag tells, and hold data. Of what such a file maps nothing is told.
