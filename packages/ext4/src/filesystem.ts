@@ -44,6 +44,7 @@ import { cleanOrphans } from "./orphan/clean.js";
 import { projectStatistics } from "./quota/project-statistics.js";
 import { enableQuota } from "./quota/quota.js";
 import { ErrorRecord } from "./superblock/error-record.js";
+import { setLabel } from "./superblock/label.js";
 import { type FileSystemStatistics, statistics } from "./superblock/statfs.js";
 import type { KeptChanges } from "./survival/kept-changes.js";
 import type { Features, Geometry, Volume } from "./volume.js";
@@ -500,6 +501,11 @@ export class FileSystem {
 
   thaw(): void {
     this.#mount?.thaw();
+  }
+
+  /** Gives the file system a name of at most 16 bytes, on the device at once. @throws FileSystemError EINVAL for a longer one */
+  setLabel(label: Uint8Array): void {
+    setLabel(this.#volume, label);
   }
 
   /** Ends all changing at once, as EXT4_IOC_SHUTDOWN: 0 commits first, 1 flushes the log, 2 does neither. */

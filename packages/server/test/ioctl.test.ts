@@ -1,13 +1,17 @@
-// Oracle: what debugfs was told to set; the request numbers are those of linux/fs.h. A real mount is compared with the kernel's
+// Oracle: what debugfs was told to set, and dumpe2fs for what we set; the request numbers are those of linux/fs.h. A real mount is compared with the kernel's
 // ext4 in tests/src/mount.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { labelOf } from "./checked-image.js";
 import { Client, ROOT, text } from "./client.js";
 import { cannotMakeImages, LABEL, makeImage, UUID } from "./image.js";
+import { Writer } from "./writer.js";
 
 const skip = cannotMakeImages;
 const ENOTTY = -25;
 const EINVAL = -22;
+const EPERM = -1;
+const EROFS = -30;
 
 function ioctl(client: Client, node: number, cmd: number, size: number) {
   return client.ask("IOCTL", node, { request: { cmd, out_size: size } }, size);
@@ -64,6 +68,35 @@ test("FS_IOC_GETFSLABEL and FS_IOC_GETFSUUID", { skip }, () => {
   assert.equal(uuid[0], 16);
   assert.equal(Buffer.from(uuid.subarray(1)).toString("hex"), UUID.replaceAll("-", ""));
 });
+
+test("FS_IOC_SETFSLABEL, at once where dumpe2fs reads it", { skip }, () => {
+  const client = new Writer();
+  const set = (label: string, header = {}) =>
+    client.ask("IOCTL", ROOT, { request: { cmd: 0x41009432, in_size: 256 }, data: room(label) }, 0, header).error;
+  client.make("before");
+  for (const label of ["", "sixteen bytes .."]) {
+    assert.equal(set(label), 0);
+    assert.equal(text(ioctl(client, ROOT, 0x81009431, 256).data).replace(/\0+$/, ""), label);
+    assert.equal(labelOf(client.image), label === "" ? "<none>" : label);
+  }
+  assert.equal(set("seventeen bytes .."), EINVAL);
+  assert.equal(set("x".repeat(256)), EINVAL);
+  assert.equal(set("others", { uid: 1000 }), EPERM);
+  client.closed();
+  assert.equal(labelOf(client.image), "sixteen bytes ..");
+});
+
+test("FS_IOC_SETFSLABEL on a read-only mount is EROFS", { skip }, () => {
+  const client = new Client(makeImage());
+  const request = { request: { cmd: 0x41009432, in_size: 256 }, data: room("new") };
+  assert.equal(client.ask("IOCTL", ROOT, request).error, EROFS);
+});
+
+function room(label: string): Uint8Array {
+  const data = Buffer.alloc(256);
+  data.write(label, "latin1");
+  return data;
+}
 
 test("an unknown request is ENOTTY", { skip }, () => {
   const client = new Client(makeImage());

@@ -45,11 +45,15 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "options in the superblock",
     "Of those that tune2fs -o sets, bsdgroups, journal_data and discard have their effect; those of tune2fs -E mount_opts= have none, and the log says so.",
   ],
+  [
+    "tune2fs(8) of what is mounted",
+    "Only its label (-L) can be changed. What else tune2fs writes, past the mount, the next commits and the unmount undo, and tune2fs does not say so: unmount first.",
+  ],
   ["chattr(1) +e, -e", "A file keeps its kind of block map: EOPNOTSUPP."],
   ["idmapped mounts", "Are refused: mount_setattr(2) with MOUNT_ATTR_IDMAP is EINVAL."],
   [
     "ioctls of a mounted ext4",
-    "Those that change its label or size, or move a file's blocks (e2label(8), resize2fs(8), e4defrag(8)), are not there: ENOTTY. FITRIM and EXT4_IOC_SHUTDOWN are there for user 0, whatever its capabilities.",
+    "Those that change its size or UUID, or move a file's blocks (resize2fs(8), e4defrag(8)), are not there: ENOTTY. FITRIM, FS_IOC_SETFSLABEL (e2label(8)) and EXT4_IOC_SHUTDOWN are there for user 0, whatever its capabilities.",
   ],
 ];
 

@@ -11,6 +11,7 @@ const FS_IOC_SETVERSION = 0x4008_7602;
 const FS_IOC32_SETVERSION = 0x4004_7602;
 const EXT4_IOC_SETVERSION = 0x4008_6604;
 const EXT4_IOC32_SETVERSION = 0x4004_6604;
+const FS_IOC_SETFSLABEL = 0x4100_9432;
 const FITRIM = 0xc018_5879;
 const EXT4_IOC_SHUTDOWN = 0x8004_587d;
 
@@ -64,6 +65,13 @@ export function setByIoctl(
       if (fs.volume.features.metadataCsum) return -ENOTTY;
       fs.setGeneration(inode, u32(data, 0));
       break;
+    case FS_IOC_SETFSLABEL: {
+      if (context.uid !== 0) return -errno.EPERM;
+      const end = data.indexOf(0);
+      if (end < 0) return -errno.EINVAL;
+      fs.setLabel(data.subarray(0, end));
+      return 0;
+    }
     case FITRIM:
       return trim(server, context, data, window);
     case EXT4_IOC_SHUTDOWN:

@@ -21,7 +21,7 @@ import { sizes, truncating } from "./size.js";
 import { stamping } from "./stamps.js";
 import { utimensat } from "./times.js";
 import { tmpfile } from "./tmpfile.js";
-import { busy, linkLimits, statistics } from "./whole.js";
+import { busy, label, linkLimits, statistics } from "./whole.js";
 import { appending, direct, mapping, reading, synchronous, syncing, writing } from "./writing.js";
 import { namespaces, xattrs } from "./xattrs.js";
 
@@ -42,6 +42,7 @@ export const CASES: readonly Case[] = [
     flocks,
     recordLocks,
     busy,
+    label,
     linkLimits,
     statistics,
   ],

@@ -14,12 +14,12 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { lstatx, MountFlag, mount, rename, statfs, syncfs, truncate, UmountFlag, umount } from "@bulkhead/linux";
+import { ioctl, lstatx, MountFlag, mount, rename, statfs, syncfs, truncate, UmountFlag, umount } from "@bulkhead/linux";
 import { O, write } from "../calls.js";
 import { alone, group, needing } from "../case.js";
 import { refused } from "../expect.js";
 import { Needs } from "../facts.js";
-import { ALICE } from "../identities.js";
+import { ALICE, as } from "../identities.js";
 import { fullParent, indexedParent, linkedFile, MOST_LINKS } from "../prepare.js";
 
 export const statistics = group("statfs", {
@@ -72,6 +72,42 @@ export const statistics = group("statfs", {
       assert.equal(statfs(s.mountPoint).bfree, before.bfree);
       assert.equal(statfs(s.mountPoint).ffree, before.ffree);
     });
+  }),
+});
+
+const GETFSLABEL = 0x8100_9431;
+const SETFSLABEL = 0x4100_9432;
+const LABEL_ROOM = 256;
+
+function nameFileSystem(fd: number, name: string): void {
+  const room = Buffer.alloc(LABEL_ROOM);
+  room.write(name, "latin1");
+  ioctl(fd, SETFSLABEL, room);
+}
+
+function labelOf(fd: number): string {
+  const room = Buffer.alloc(LABEL_ROOM);
+  ioctl(fd, GETFSLABEL, room);
+  return room.toString("latin1", 0, room.indexOf(0));
+}
+
+export const label = group("SETFSLABEL", {
+  "a label that is set is got": alone((s) => {
+    const fd = s.open(s.mountPoint, O.RDONLY);
+    const before = labelOf(fd);
+    s.defer(() => nameFileSystem(fd, before));
+    for (const name of ["sixteen bytes ..", "short", ""]) {
+      nameFileSystem(fd, name);
+      assert.equal(labelOf(fd), name);
+    }
+  }),
+  "EINVAL for a longer one, and EPERM for others than root": alone((s) => {
+    const fd = s.open(s.mountPoint, O.RDONLY);
+    const before = labelOf(fd);
+    refused("EINVAL", () => nameFileSystem(fd, "seventeen bytes .."));
+    refused("EINVAL", () => nameFileSystem(fd, "x".repeat(LABEL_ROOM)));
+    refused("EPERM", () => as(ALICE, () => nameFileSystem(fd, "alice's")));
+    assert.equal(labelOf(fd), before);
   }),
 });
 
