@@ -50,6 +50,7 @@ export const differences: readonly (readonly [what: string, how: string])[] = [
     "Only its label (-L) can be changed. What else tune2fs writes, past the mount, the next commits and the unmount undo, and tune2fs does not say so: unmount first.",
   ],
   ["chattr(1) +e, -e", "A file keeps its kind of block map: EOPNOTSUPP."],
+  ["fsfreeze(8)", "Freezes a mount only with iomap; otherwise it is EOPNOTSUPP."],
   ["idmapped mounts", "Are refused: mount_setattr(2) with MOUNT_ATTR_IDMAP is EINVAL."],
   [
     "ioctls of a mounted ext4",
