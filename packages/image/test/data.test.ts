@@ -37,6 +37,33 @@ describe("file data", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2
     assertClean(path);
   });
 
+  for (const [how, again] of Object.entries({
+    "by writeFile": (image: Image, bytes: Uint8Array) => image.writeFile("/file", bytes),
+    "cut and written": (image: Image, bytes: Uint8Array) => {
+      image.truncate("/file", 0);
+      image.write("/file", bytes, 0);
+    },
+    "removed and made": (image: Image, bytes: Uint8Array) => {
+      image.rm("/file");
+      image.writeFile("/file", bytes);
+    },
+  })) {
+    it(`is replaced as often as one likes: ${how}`, () => {
+      const path = makeImage(files.path(`again ${how}.img`), 64, "-b", "4096");
+      const image = openImage(path, { writable: true, log: "ignore" });
+      const contents = (time: number) => new Uint8Array(10_000 + time).fill(time);
+      const times = 100;
+      try {
+        image.writeFile("/file", "");
+        for (let time = 0; time < times; time++) again(image, contents(time));
+        assert.deepEqual(image.readFile("/file"), contents(times - 1));
+      } finally {
+        image.close();
+      }
+      assertClean(path);
+    });
+  }
+
   it("written here and there into reserved space is asked for once for each run of it, and not once for each write", () => {
     const path = makeImage(files.path("scattered.img"), 64, "-b", "1024");
     const image = openImage(path, { writable: true, log: "ignore" });

@@ -35,7 +35,8 @@ export function command(directory: string, name: string, args: readonly string[]
     maxBuffer: OUTPUT_LIMIT,
     env: { ...process.env, ...QUIET },
   });
-  if (result.error !== undefined) throw result.error;
+  // One that gives up while it is still being told (EPIPE) says why itself.
+  if (result.error !== undefined && result.status === null) throw result.error;
   if (result.status !== 0) {
     const said = `${result.stdout}\n${result.stderr}`.trim().slice(-SHOWN);
     throw new Error(`${name} ${args.join(" ")}: exit ${result.status ?? result.signal}\n${said}`);

@@ -17,7 +17,6 @@ import {
   type IomapConnection,
   type IomapServer,
   Mapping,
-  MappingType,
   NULL_ADDR,
 } from "@bulkhead/iomap";
 import type { View } from "@bulkhead/linux/struct";
@@ -26,16 +25,10 @@ const ALL_FIELDS = 0x7f;
 const LARGEST_CACHE = 262_144;
 const EIO = -5;
 const ROOT = 1;
-/** Answers in a row that say "look into your cache" of one place: a server that never puts it there would be asked for ever. */
-const MOST_RETRIES = 8;
 
 /** A server of fuse-iomap at the other end of a FUSE connection. */
 export class IomapLink implements IomapServer<FileIdentity> {
   readonly #client: FuseClient;
-  /** What was last asked for, and how often in a row. */
-  #nodeid = 0;
-  #pos = 0;
-  #retries = 0;
 
   constructor(client: FuseClient) {
     this.#client = client;
@@ -78,11 +71,7 @@ export class IomapLink implements IomapServer<FileIdentity> {
     if (error !== 0 || reply === undefined) return error === 0 ? EIO : error;
     decode(reply.read, read);
     decode(reply.write, write);
-    const isSame = nodeid === this.#nodeid && pos === this.#pos;
-    this.#nodeid = nodeid;
-    this.#pos = pos;
-    this.#retries = isSame && read.type === MappingType.retryCache ? this.#retries + 1 : 0;
-    return this.#retries > MOST_RETRIES ? EIO : 0;
+    return 0;
   }
 
   end(
