@@ -248,6 +248,33 @@ describe("changes of a damaged file system", { skip: withoutTools("mke2fs", "deb
     fs.unmount();
   });
 
+  it("remove no entry from a block of a quota file that leads to it", () => {
+    const uid = 0x0102_6405; // one of the tree's digits each
+    const bytes = makeWritableSpecimen(named("quota"));
+    const before = FileSystem.mount(new MemoryDevice(bytes), { writable: true });
+    before.create(before.root, encode("theirs"), { mode: 0o100644, uid, gid: 0 });
+    before.unmount();
+    const image = new Editor(bytes);
+    const file = image.fs.inode(USER_QUOTA);
+    const block = (number: number) => image.block(file, number);
+    const upper = image.u32(block(image.u32(block(1) + 4 * 1)) + 4 * 2);
+    const last = block(image.u32(block(upper) + 4 * 0x64));
+    const leaf = block(image.u32(last + 4 * 5));
+    const [at] = Array.from({ length: 14 }, (_, n) => leaf + 16 + 72 * n).filter((entry) => image.u32(entry) === uid);
+    image.bytes.copyWithin(block(upper) + 16, at!, at! + 72);
+    image.set16(block(upper) + 8, 1);
+    image.set32(last + 4 * 5, upper);
+    const fs = FileSystem.mount(new MemoryDevice(image.bytes), { writable: true, errors: "continue" });
+    const inTheTree = (error: unknown) => {
+      assert.ok(error instanceof CorruptionError && error.kind === "quota-file");
+      assert.equal(error.location.fileBlock, upper);
+      return true;
+    };
+    const theirs = fs.inode(fs.lookup(fs.root, encode("theirs")));
+    assert.throws(() => fs.setAttributes(theirs, { uid: 0 }), inTheTree);
+    fs.unmount();
+  });
+
   it("notice that what they are in the middle of is given to a quota file", () => {
     const inside = Array.from({ length: 8 }, (_, n) => `${"n".repeat(100)}${n}`); // one more, and the directory gets an index
     const fragments = 84; // as many as a node takes: one more, and it is split

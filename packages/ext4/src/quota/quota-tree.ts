@@ -76,9 +76,17 @@ export class QuotaTree {
   remove(handle: Handle, id: number): void {
     const place = this.#place(id);
     if (place === undefined) return;
+    // As it is now: a leaf that is freed may be one of the blocks above it as well.
+    const path = this.#path(id);
+    const leaf = path[QUOTA_DEPTH];
+    if (leaf !== place.quotaBlock || path.indexOf(leaf) < QUOTA_DEPTH) {
+      throw this.#blocks.corrupt(
+        place.quotaBlock,
+        `the way to the entry of id ${id} does not lead there, or leads through it`,
+      );
+    }
     this.#places.delete(id);
     this.#removeEntry(handle, place);
-    const path = this.#path(id);
     for (let level = QUOTA_DEPTH - 1; level >= 0; level--) {
       const block = path[level]!;
       const cached = this.#blocks.change(handle, block);
