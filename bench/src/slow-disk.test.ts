@@ -5,12 +5,15 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { type ContenderName, mount, OURS } from "./contenders.js";
 import type { Asked } from "./disk-model.js";
 import { openSlowDevice } from "./slow-device.js";
 
 const cannotMount =
   process.getuid?.() !== 0 ? "mounting takes root" : existsSync("/dev/fuse") ? false : "there is no /dev/fuse";
+
+const READ_ALL = fileURLToPath(new URL("./read-all.js", import.meta.url));
 
 /** It is counted here, not timed. */
 const AT_ONCE = { seek: 0, writeSeek: 0, reading: Infinity, writing: Infinity, flush: 0 };
@@ -66,7 +69,7 @@ describe("on a disk with nothing in any cache", { skip: cannotMount }, () => {
 
   for (const [what, script] of [
     ["the attributes of all files", "find . -size +1k"],
-    ["what is in all of them", "find . -type f -exec cat {} +"],
+    ["all attributes, and what is in a large file", "find . -size +1k; cat large"],
   ] as const) {
     it(`${what} takes no more reads and no more seeks than kernel ext4 needs`, async (context: TestContext) => {
       const kernel = await asks("kernel-device", script);
@@ -79,6 +82,23 @@ describe("on a disk with nothing in any cache", { skip: cannotMount }, () => {
       assert.ok(ours.seeks <= kernel.seeks, `${ours.seeks} seeks, ${kernel.seeks} of the kernel's`);
     });
   }
+
+  it("small files in the order of their lists are read together, by a mount and by the library: with a quarter of the kernel's seeks", async (context: TestContext) => {
+    const script = "find . -type f -exec cat {} +";
+    const kernel = await asks("kernel-device", script);
+    const mounted = await asks("bulkhead", script);
+    const device = await openSlowDevice(image, AT_ONCE);
+    try {
+      writeFileSync("/proc/sys/vm/drop_caches", "3");
+      execFileSync(process.execPath, [READ_ALL, device.path]);
+      const { seeks } = device.asked();
+      context.diagnostic(`seeks: kernel ${kernel.seeks}, mount ${mounted.seeks}, library ${seeks}`);
+      assert.ok(mounted.seeks * 4 <= kernel.seeks, `${mounted.seeks} seeks, ${kernel.seeks} of the kernel's`);
+      assert.ok(seeks * 4 <= kernel.seeks, `${seeks} seeks without a mount, ${kernel.seeks} of the kernel's`);
+    } finally {
+      await device.close();
+    }
+  });
 
   it("a copy of all files without a mount takes no more of either than `cp -a` from kernel ext4", async (context: TestContext) => {
     const kernel = await asks("kernel-device", `cp -a . ${join(folder, "by-kernel")}`);

@@ -2,6 +2,7 @@ import type { DeviceRegistry } from "./devices.js";
 import { EIO, ENXIO } from "./errno.js";
 import { LookAhead } from "./look-ahead.js";
 import { type Mapping, type MappingLimits, MappingType, Operation } from "./mapping.js";
+import { isSmallFile, Surroundings } from "./surroundings.js";
 import { type HostFile, type MappingServer, Upcalls } from "./upcalls.js";
 import { Writer } from "./writer.js";
 
@@ -21,6 +22,7 @@ export class IomapHost<F extends HostFile> {
   /** Through which `copy` moves bytes; made when it is first called. */
   #buffer: Uint8Array | undefined;
   readonly #lookAhead: LookAhead<F>;
+  readonly #surroundings = new Surroundings();
 
   /** @param onDeviceError is told what a device threw, of which the caller sees no more than EIO or a short answer */
   constructor(
@@ -77,7 +79,7 @@ export class IomapHost<F extends HostFile> {
     const window = at === 0 && length === target.length ? target : target.subarray(at, at + length);
     switch (mapping.type) {
       case MappingType.mapped:
-        return this.#fromDevice(mapping, pos, window);
+        return this.#fromDevice(mapping, pos, window, isSmallFile(length, file.size));
       case MappingType.inline: {
         const got = this.#upcalls.server.readInline(file, pos, window);
         if (got <= 0) return got < 0 ? got : -EIO;
@@ -93,7 +95,7 @@ export class IomapHost<F extends HostFile> {
     }
   }
 
-  #fromDevice(mapping: Mapping, pos: number, window: Uint8Array): number {
+  #fromDevice(mapping: Mapping, pos: number, window: Uint8Array, isSmall: boolean): number {
     const { io } = this.#upcalls;
     const { length } = window;
     const device = io.deviceFor(mapping, pos, length);
@@ -102,8 +104,10 @@ export class IomapHost<F extends HostFile> {
     if (!this.#waits && device.readNow !== undefined) {
       const got = device.readNow(addr, window);
       this.#starved = got < length;
+      if (this.#starved && isSmall) this.#surroundings.beforeRead(device, addr);
       return got;
     }
+    if (isSmall) this.#surroundings.beforeRead(device, addr);
     return io.readAt(device, addr, window) || length;
   }
 

@@ -71,6 +71,10 @@ export class ImageDevice implements HostDevice {
     });
   }
 
+  willRead(offset: number, length: number): void {
+    if (this.#direct === undefined) readahead(this.#fd, this.#start + offset, length);
+  }
+
   write(offset: number, source: Uint8Array): void {
     const position = this.#place(offset, source.length);
     let done = this.#isDirect(source, position) ? Math.max(this.#direct!.write(source, position), 0) : 0;

@@ -3,6 +3,7 @@ import { DeviceIo } from "../device-io.js";
 import type { DeviceRegistry } from "../devices.js";
 import type { Counters, IomapOptions } from "../door.js";
 import type { FileIdentity, IomapServer } from "../server.js";
+import { Surroundings } from "../surroundings.js";
 import { ServerLink } from "./server-link.js";
 
 /** Largest file size that numbers can say. */
@@ -17,6 +18,7 @@ export class Context<F extends FileIdentity> {
   readonly server: ServerLink<F>;
   readonly devices: DeviceRegistry;
   readonly io: DeviceIo;
+  readonly surroundings = new Surroundings();
   readonly configuration: Configuration;
   readonly onError: (error: unknown) => void;
   readonly isInterrupted: () => boolean;

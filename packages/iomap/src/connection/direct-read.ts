@@ -2,6 +2,7 @@ import { IoFlag } from "../door.js";
 import { EINVAL, EIO, ENOSYS, ENOTBLK } from "../errno.js";
 import { MappingType, Operation } from "../mapping.js";
 import type { FileIdentity } from "../server.js";
+import { isSmallFile } from "../surroundings.js";
 import type { Buffered } from "./buffered.js";
 import type { Context } from "./context.js";
 import type { FileState } from "./file-state.js";
@@ -82,7 +83,7 @@ export class DirectReader<F extends FileIdentity> {
     const { target } = iteration;
     switch (target.type) {
       case MappingType.mapped:
-        return this.#fromDevice(iteration, pos, window);
+        return this.#fromDevice(file, iteration, pos, window);
       case MappingType.inline:
         return this.#inline.load(file, target, pos, window);
       case MappingType.delalloc:
@@ -94,9 +95,12 @@ export class DirectReader<F extends FileIdentity> {
   }
 
   /** A device that wants alignment gets it: a window that ends with the file inside a block is read with all of the block. */
-  #fromDevice(iteration: Iteration<F>, pos: number, window: Uint8Array): number {
+  #fromDevice(file: FileState<F>, iteration: Iteration<F>, pos: number, window: Uint8Array): number {
     const { target } = iteration;
-    const { io } = this.#context;
+    const { io, devices, surroundings } = this.#context;
+    if (pos === 0 && isSmallFile(window.length, file.size)) {
+      surroundings.beforeRead(devices.get(target.dev), target.addr - target.offset);
+    }
     const alignment = io.alignment(target);
     if (alignment === 1) return io.read(target, pos, window);
     const addr = target.addr + (pos - target.offset);
