@@ -39,6 +39,11 @@ const WORKS: readonly Work[] = [
   { name: "ls -l of 20,000 files", script: "ls -l many" },
   { name: "read 64 MiB of a file", script: "head -c 64M big" },
   { name: "copy 100 files", script: "cp -r tree/2/0/dir-2 new; sync -f .", writes: true },
+  {
+    name: "write 3,000 files",
+    script: "mkdir new; for i in $(seq 3000); do printf %7000s > new/$i; done; sync -f .",
+    writes: true,
+  },
   { name: "remove 3,000 files", script: "rm -r tree/3; sync -f .", writes: true },
   { name: "write 64 MiB", script: "head -c 64M /dev/zero > new; sync -f .", writes: true },
   {
