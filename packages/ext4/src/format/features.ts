@@ -21,7 +21,7 @@ export const incompatFeature = {
   needs_recovery: 0x4,
   journal_dev: 0x8,
   meta_bg: 0x10,
-  extents: 0x40,
+  extent: 0x40,
   "64bit": 0x80,
   mmp: 0x100,
   flex_bg: 0x200,
@@ -47,7 +47,7 @@ export const roCompatFeature = {
   bigalloc: 0x200,
   metadata_csum: 0x400,
   replica: 0x800,
-  read_only: 0x1000,
+  "read-only": 0x1000,
   project: 0x2000,
   shared_blocks: 0x4000,
   verity: 0x8000,
@@ -59,7 +59,7 @@ export const readableIncompat =
   incompatFeature.filetype |
   incompatFeature.needs_recovery |
   incompatFeature.meta_bg |
-  incompatFeature.extents |
+  incompatFeature.extent |
   incompatFeature["64bit"] |
   incompatFeature.mmp |
   incompatFeature.flex_bg |

@@ -31,7 +31,7 @@ export function featuresOf(superblock: SuperblockView): Features {
     gdtCsum: (roCompat & roCompatFeature.uninit_bg) !== 0,
     is64Bit: (incompat & incompatFeature["64bit"]) !== 0,
     filetype: (incompat & incompatFeature.filetype) !== 0,
-    extents: (incompat & incompatFeature.extents) !== 0,
+    extents: (incompat & incompatFeature.extent) !== 0,
     largeDir: (incompat & incompatFeature.large_dir) !== 0,
     inlineData: (incompat & incompatFeature.inline_data) !== 0,
     eaInode: (incompat & incompatFeature.ea_inode) !== 0,

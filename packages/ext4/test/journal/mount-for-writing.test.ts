@@ -84,15 +84,11 @@ describe("a mount for writing", { skip }, () => {
     assert.ok(hasCode("EROFS")(refusal({ loadJournal: false })));
     assert.ok(hasCode("EROFS")(refusal({ superblock: 8193 })));
     assert.equal(refusal(), undefined);
-    for (const [name, word] of [
-      ["read-only", "read_only"],
-      ["shared_blocks", "shared_blocks"],
-      ["FEATURE_R20", "FEATURE_R20"],
-    ] as const) {
+    for (const name of ["read-only", "shared_blocks", "FEATURE_R20"]) {
       run("debugfs", ["-w", "-R", `feature ${name}`, image]);
       const error = refusal();
       assert.ok(error instanceof UnsupportedFeatureError, String(error));
-      assert.ok(error.features.includes(word), error.message);
+      assert.ok(error.features.includes(name), error.message);
     }
   });
 
