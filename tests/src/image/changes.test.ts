@@ -41,6 +41,12 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
       [["mv", `${image}:/etc`, `${image}:/etc/app/self`], 1, /:\/etc\/app\/self: \/etc would be inside of itself/],
       [["mv", `${image}:/new`, `${image}:/nodir/new`], 1, /:\/nodir\/new: there is no such file or directory/],
       [["mv", `${image}:/none`, `${image}:/nodir/new`], 1, /:\/none: there is no such file or directory/],
+      // The second one has the target's name.
+      [
+        ["mv", `${image}:/etc`, `${image}:/tmp/file`, `${image}:/file`],
+        1,
+        /:\/file is no directory, and there are 2 sources/,
+      ],
       [["ln", `${image}:/etc`, `${image}:/x`], 1, /etc is a directory, and there are no hard links to directories/],
       [["ln", `${image}:/none`, `${image}:/x`], 1, /has no \/none: there is no such file/],
       [["rm", "-r", `${image}:/`], 1, /:\/ has no name of its own that could be removed/],
@@ -54,6 +60,7 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
       assert.match(stderr, message);
       assert.equal(code, expected, stderr);
     }
+    assert.equal(succeeds("ls", `${image}:/tmp`), "file\nlink\n");
     succeeds("rm", "-f", `${image}:/none`);
     succeeds("rm", "-r", `${image}:/etc`, `${image}:/tmp`, `${image}:/new`);
     checkImage(image);

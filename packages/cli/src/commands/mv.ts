@@ -11,9 +11,7 @@ export function run(given: GivenArguments): Promise<number> {
   return changeEach("mv", given, sources, async ({ disk, image, path, text }, session) => {
     const name = lastName(path);
     if (name === undefined) throw new CommandError(`${text} has no name of its own that could be moved`);
-    const target = await targetIn(session, disk, to, nameToString(name));
-    if (sources.length > 1 && !target.endsWith(`/${nameToString(name)}`))
-      throw new CommandError(`${to} is no directory, and there are ${sources.length} sources`);
+    const target = await targetIn(session, disk, to, nameToString(name), sources.length);
     if (given.flag("no-clobber") && disk.exists(target)) return;
     disk.lstat(path); // what is not there is no fault of the target's
     try {

@@ -47,11 +47,13 @@ export async function changeEach(
 /**
  * Where a name goes: into `to` if that is a directory there, else to `to` itself. Both are in one image.
  *
- * @throws CommandError when they are not
+ * @param count of sources: what is no directory takes one
+ * @throws CommandError when they are not, and when it takes no more
  */
-export async function targetIn(session: Session, disk: Image, to: string, name: string): Promise<string> {
+export async function targetIn(session: Session, disk: Image, to: string, name: string, count = 1): Promise<string> {
   const { image, path } = imageOnly(to);
   if ((await session.open(image, true)) !== disk) throw new CommandError(`${to} is in another image; use cp, then rm`);
   const isDirectory = disk.exists(path) && disk.stat(path).kind === "directory";
+  if (!isDirectory && count > 1) throw new CommandError(`${to} is no directory, and there are ${count} sources`);
   return isDirectory ? `${path.replace(/\/+$/, "")}/${name}` : path;
 }
