@@ -481,9 +481,14 @@ export class FileSystem {
     this.#mount?.tick();
   }
 
-  /** Milliseconds until `tick` has something to do, -1 for never. */
+  /** When `tick` has something to do, in milliseconds since 1970; Infinity for never. */
+  get deadline(): number {
+    return this.#mount?.deadline ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Milliseconds until then, -1 for never. */
   get nextDeadline(): number {
-    const deadline = this.#mount?.deadline ?? Number.POSITIVE_INFINITY;
+    const { deadline } = this;
     if (deadline === Number.POSITIVE_INFINITY) return -1;
     const { seconds, nanoseconds } = this.#volume.environment.clock.now();
     return Math.max(0, Math.ceil(deadline - seconds * 1000 - nanoseconds / 1_000_000));

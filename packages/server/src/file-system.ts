@@ -11,7 +11,7 @@ import {
   type MountOptions,
   systemEnvironment,
 } from "@bulkhead/ext4";
-import type { CreateFileSystem, Handling, FileSystem as ServedFileSystem, Services, Timers } from "@bulkhead/fuse";
+import type { CreateFileSystem, Handling, FileSystem as ServedFileSystem, Services } from "@bulkhead/fuse";
 import type { Session } from "@bulkhead/fuse/protocol";
 import {
   blockDeviceSize,
@@ -24,6 +24,7 @@ import {
   readahead,
   writeBehind,
 } from "@bulkhead/linux";
+import { Deadlines } from "./deadlines.js";
 import { isWhole } from "./descriptor.js";
 import { DirectDevice } from "./direct-device.js";
 import type { IoThread } from "./io-thread.js";
@@ -96,9 +97,6 @@ function openDirect(path: string): number | undefined {
     return undefined; // what is mounted may not be opened for writing (BLK_DEV_WRITE_MOUNTED); then all goes through its cache
   }
 }
-
-/** Milliseconds between two times that something is done by the clock, at least: a device that fails must not be asked in a loop. */
-const LEAST_WAIT = 50;
 
 /** What cannot be handed to another thread. */
 export interface ServeExtras {
@@ -282,39 +280,6 @@ function includes(sizes: AtomicWriteSizes | undefined, bytes: number): boolean {
 
 /** Bytes: to the end of every device. */
 const ALL = Number.MAX_SAFE_INTEGER;
-
-/** Calls the engine when it has something to do by the clock. */
-class Deadlines {
-  readonly #fs: FileSystem;
-  readonly #timers: Timers;
-  readonly #onError: (error: unknown) => void;
-  #armed = false;
-
-  constructor(fs: FileSystem, timers: Timers, onError: (error: unknown) => void) {
-    this.#fs = fs;
-    this.#timers = timers;
-    this.#onError = onError;
-  }
-
-  /** To be called when there may be a new deadline; costs nothing when one is waited for. */
-  arm(): void {
-    if (this.#armed) return;
-    const wait = this.#fs.nextDeadline;
-    if (wait < 0) return;
-    this.#armed = true;
-    this.#timers.after(Math.max(wait, LEAST_WAIT), this.#run);
-  }
-
-  readonly #run = () => {
-    this.#armed = false;
-    try {
-      this.#fs.tick();
-    } catch (error) {
-      this.#onError(error);
-    }
-    this.arm();
-  };
-}
 
 /** For `mountAndServe`. */
 const create: CreateFileSystem<ServeData> = (data, services) => createFileSystem(data, services);

@@ -119,7 +119,9 @@ export class Transactions {
     if (Number.isNaN(dirtySince) || this.#aborted !== undefined) return;
     const now = this.#now();
     if (now < this.deadline && now >= dirtySince - this.#commitInterval) return;
-    if (!this.isCommitting) this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
+    // What comes after the one that is under way: `deadline` is to say so, also if the clock has been set back.
+    if (this.isCommitting) this.#running.dirtySince = Math.min(dirtySince, now - this.#commitInterval);
+    else this.#makeDurable(this.background ?? this.#atOnce, Durability.commit);
   }
 
   #now(): number {

@@ -187,6 +187,17 @@ describe("a commit in the background", { skip }, () => {
     finish(on);
   });
 
+  it("is followed by the next one when that is due, also if the clock was set back meanwhile", () => {
+    const on = stage();
+    on.create("first");
+    on.transactions.syncLater(undefined, false, () => {});
+    on.create("second");
+    on.environment.seconds -= 3600;
+    on.mounted.tick();
+    assert.deepEqual([on.transactions.isCommitting, on.mounted.nextDeadline], [true, 0]);
+    finish(on);
+  });
+
   it("keeps what it freed from being used until it is durable", () => {
     const on = stage();
     const { mounted, transactions } = on;
