@@ -23,6 +23,8 @@ export class LostWrites {
   /** By inode number. */
   readonly #losses = new Map<number, Loss>();
   readonly #after: (milliseconds: number, run: () => void) => void;
+  /** Whether there is a call to come that ends the memory. */
+  #ends = false;
 
   /** @param after calls back between two requests */
   constructor(after: (milliseconds: number, run: () => void) => void) {
@@ -32,9 +34,15 @@ export class LostWrites {
   /** @returns whether the attributes have to expire, so that somebody is told */
   note(inode: Inode, error: number): boolean {
     if (error !== -errno.ENOSPC && error !== -errno.EDQUOT && error !== -errno.EFBIG) return false;
-    if (this.#losses.size === 0) this.#after(MEMORY, () => this.#losses.clear());
+    if (!this.#ends) this.#after(MEMORY, () => this.#end());
+    this.#ends = true;
     this.#losses.set(inode.ino, { error, generation: inode.generation, until: Number.POSITIVE_INFINITY });
     return true;
+  }
+
+  #end(): void {
+    this.#ends = false;
+    this.#losses.clear();
   }
 
   /** What somebody who is about to write has to be told: a negative errno, or 0. */
