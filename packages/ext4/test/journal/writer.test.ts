@@ -29,6 +29,8 @@ interface Variant {
   readonly size?: string;
   /** Switches the journal's own features before the mount. */
   readonly journal?: { readonly compat?: number; readonly incompat?: number };
+  /** Number of the last transaction before the mount. Default: as mke2fs leaves it. */
+  readonly sequence?: number;
   /** As logdump and dumpe2fs show the journal's features. */
   readonly features: RegExp;
   readonly kernel?: boolean;
@@ -62,6 +64,16 @@ const variants: readonly Variant[] = [
     journal: { incompat: journalIncompat.journal_checksum_v2 },
     features: /revoke journal_checksum_v2/,
   },
+  // Numbers of transactions are of 32 bits: a journal that is in use for long begins anew.
+  { name: "v3, numbers that pass 2^32", options: ["-b", "1024"], sequence: 0xffff_fffc, features: /_v3/ },
+  { name: "v3, number 0 first", options: ["-b", "1024"], sequence: 0xffff_ffff, features: /_v3/ },
+  { name: "v3, numbers that pass 2^31", options: ["-b", "1024"], sequence: 0x7fff_fffc, features: /_v3/ },
+  {
+    name: "no checksums, numbers that pass 2^32",
+    options: ["-b", "1024", "-O", "^metadata_csum,^64bit"],
+    sequence: 0xffff_fffc,
+    features: /journal_incompat_revoke\n/,
+  },
   {
     name: "64 KiB blocks",
     options: ["-b", "65536", "-J", "size=64"],
@@ -74,19 +86,22 @@ const variants: readonly Variant[] = [
 const images = new ImageDirectory();
 after(() => images.remove());
 
-function make({ options, size, journal }: Variant): string {
-  const image = images.make("image", size ?? "32M", ["-t", "ext4", ...options]);
-  if (journal !== undefined) switchFeatures(image, journal.compat ?? 0, journal.incompat ?? 0);
+function make({ options, size, journal, sequence }: Omit<Variant, "name">, name = "image"): string {
+  const image = images.make(name, size ?? "32M", ["-t", "ext4", ...options]);
+  if (journal !== undefined || sequence !== undefined) {
+    prepareJournal(image, journal?.compat ?? 0, journal?.incompat ?? 0, sequence ?? 1);
+  }
   return image;
 }
 
-function switchFeatures(image: string, compat: number, incompat: number): void {
+function prepareJournal(image: string, compat: number, incompat: number, sequence: number): void {
   const device = openForWriting(image);
   const log = openJournal(openVolume(device));
   const bytes = log.superblock.slice();
   const fields = JournalSuperblockLayout.at(new DataView(bytes.buffer), 0);
   fields.featureCompat = compat;
   fields.featureIncompat = incompat;
+  fields.sequence = sequence;
   if (incompat !== 0) {
     fields.checksumType = 4;
     fields.checksum = checksumWithout(0xffff_ffff, bytes, JournalSuperblockLayout.offset.checksum);
@@ -137,6 +152,15 @@ function replayed(image: string): Replay {
   }
 }
 
+function firstToReplay(image: string): number {
+  const device = openImage(image);
+  try {
+    return openJournal(openVolume(device)).sequence;
+  } finally {
+    device.close();
+  }
+}
+
 describe("a journal that we wrote", { skip }, () => {
   for (const variant of variants) {
     it(`is replayed by us, e2fsck and the kernel: ${variant.name}`, () => {
@@ -145,6 +169,13 @@ describe("a journal that we wrote", { skip }, () => {
       assert.match(run("dumpe2fs", ["-h", image]).split("Journal features:")[1]!, variant.features);
       const { report } = replayed(image);
       assert.ok(report.transactions >= 7 && report.revoked > 0, JSON.stringify(report));
+      if (variant.sequence !== undefined) {
+        assert.equal(firstToReplay(image), (variant.sequence + 1) >>> 0);
+        const { sequence: _, ...usual } = variant;
+        const numberedFrom1 = make(usual, "usual");
+        crash(numberedFrom1, change);
+        assert.deepEqual(report, replayed(numberedFrom1).report);
+      }
       const expected = contentsOf(openImage(image));
       assert.equal(expected.length, 42);
 
