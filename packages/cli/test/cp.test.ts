@@ -357,14 +357,16 @@ describe("cp", { skip: withoutLoopMounts() || missingTool("python3", "debugfs") 
     assert.equal(bulkhead(["cp", program, at("a")]).code, 0);
     assert.equal(bulkhead(["ln", at("a"), at("b")]).code, 0);
     assert.equal(bulkhead(["mkdir", at("d")]).code, 0);
-    for (const args of [
-      [at("a"), at("a")],
-      [at("a"), at("b")],
-      ["-r", at("."), at("")],
-    ]) {
-      const { code, stderr } = bulkhead(["cp", ...args]);
-      assert.equal(code, 1);
-      assert.match(stderr, /own\.img:\/[ab]: it is the same file as what is copied\n/);
+    assert.equal(bulkhead(["cp", at("a"), at("b"), at("d")]).code, 0);
+    for (const [args, path, kind] of [
+      [[at("a"), at("a")], "a", "file"],
+      [[at("a"), at("b")], "b", "file"],
+      [["-r", at("."), at("")], "", "directory"],
+      [["-r", at("d"), at("")], "d", "directory"],
+      [["-r", at("d/."), at("d")], "d", "directory"],
+    ] as const) {
+      const said = `bulkhead cp: ${at(path)}: it is the same ${kind} as what is copied\n`;
+      assert.deepEqual(bulkhead(["cp", ...args]), { code: 1, stdout: "", stderr: said });
     }
     assert.match(bulkhead(["stat", at("a")]).stdout, /, 2 links,/);
     assert.equal(bulkhead(["cp", at("a"), at("d")]).code, 0);

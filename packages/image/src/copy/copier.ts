@@ -45,6 +45,7 @@ export class Copier {
     let top: ReturnType<DestinationPlace["makeDirectory"]>;
     try {
       top = place.makeDirectory();
+      if (top.directory.key === root.key) throw new Error("it is the same directory as what is copied");
     } catch (error) {
       this.#fail(place, error);
       return;
