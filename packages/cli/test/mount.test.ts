@@ -524,6 +524,7 @@ describe("mount", { skip: withoutFuse() }, () => {
         "$1" "$2" mount "$3" "$4" && head -c 10 "$4/README" && "$1" "$2" umount "$4" && ls "$4"
         "$1" "$2" umount "$4"; "$1" "$2" mount "$3" /etc
         "$1" "$2" mount -o ro,suid,dev "$3" "$4" && grep -o "$4.* ro,nosuid,nodev" /proc/self/mounts && "$1" "$2" umount "$4"
+        "$1" "$2" mount -o ro,nosymfollow "$3" "$4"; "$1" "$2" mount --uncontained -o ro,nosymfollow "$3" "$4"
         "$1" "$2" mount -o ro,allow_other "$3" "$4"' sh "$2" "$3" "$4" "$5"`;
     const args = ["-m", "sh", "-c", script, "sh", directory, process.execPath, program, image, mine];
     const { stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", timeout: 60_000 });
@@ -534,6 +535,8 @@ describe("mount", { skip: withoutFuse() }, () => {
       /^bulkhead mount: .*no write access/,
       /^bulkhead mount: -o suid takes root, and is ignored$/,
       /^bulkhead mount: -o dev takes root, and is ignored$/,
+      /^bulkhead mount: -o nosymfollow takes root: fusermount3 does not know it$/,
+      /^bulkhead mount: -o nosymfollow takes root: fusermount3 does not know it$/,
       /^bulkhead mount: .* allow_other: only for root, or where \/etc\/fuse\.conf has the line user_allow_other/,
     ];
     const lines = stderr.trimEnd().split("\n");

@@ -1,5 +1,5 @@
 import type { MountSettings } from "@bulkhead/server/options";
-import { CommandError } from "../command-line/errors.js";
+import { CommandError, UsageError } from "../command-line/errors.js";
 
 /** One mount that was asked for; plain data, handed to the server's process. */
 export interface MountRequest {
@@ -27,9 +27,10 @@ export function checkPaths({ source, mountpoint }: Pick<MountRequest, "source" |
   }
 }
 
-/** Words of `-o` that are root's alone, and come to nothing, as with fusermount3. */
-export function unheededWords({ noSuid, noDev }: MountSettings): string[] {
+/** Words of `-o` that are root's alone, and come to nothing, as with fusermount3. @throws UsageError for one that must not */
+export function unheededWords({ noSuid, noDev, noSymFollow }: MountSettings): string[] {
   if (process.geteuid?.() === 0) return [];
+  if (noSymFollow) throw new UsageError("-o nosymfollow takes root: fusermount3 does not know it");
   return [...(noSuid ? [] : ["suid"]), ...(noDev ? [] : ["dev"])];
 }
 

@@ -16,7 +16,7 @@ export interface MountOptions {
   /** Make device nodes unusable; default true. Only root may say false. */
   readonly noDev?: boolean;
   readonly noExec?: boolean;
-  /** Follow no symbolic links; Linux 5.10. */
+  /** Follow no symbolic links; Linux 5.14, where fsmount(2) knows it. Takes root. */
   readonly noSymFollow?: boolean;
   readonly noAtime?: boolean;
   /** Note every read. The kernel does that only for files whose I/O it does itself (iomap). */

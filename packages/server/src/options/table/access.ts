@@ -33,7 +33,7 @@ export const accessOptions: readonly MountOption[] = [
   flag(
     "nosymfollow",
     { noSymFollow: true },
-    "Follow no symbolic links: what opens a path that has one gets ELOOP. Takes root, and Linux 5.10.",
+    "Follow no symbolic links: what opens a path that has one gets ELOOP. Takes root, and Linux 5.14.",
   ),
   flag("symfollow", { noSymFollow: false }, "Follow symbolic links. The default."),
 ];
