@@ -508,7 +508,7 @@ export class FileSystem {
     this.#mount?.thaw();
   }
 
-  /** Gives the file system a name of at most 16 bytes, on the device at once. @throws FileSystemError EINVAL for a longer one */
+  /** Gives the file system a name of at most 16 bytes, on the device at once, with the superblock's copies. @throws FileSystemError EINVAL for a longer one */
   setLabel(label: Uint8Array): void {
     setLabel(this.#volume, label);
   }

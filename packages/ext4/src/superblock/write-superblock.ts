@@ -7,6 +7,8 @@ import {
   SuperblockLayout,
   type SuperblockView,
 } from "../format/superblock.js";
+import { groupFirstBlock } from "../groups/group-table.js";
+import { hasSuperblock } from "../groups/superblock-copies.js";
 import type { Volume } from "../volume.js";
 import { copyErrors } from "./error-record.js";
 import { bytesOf } from "./read-superblock.js";
@@ -35,14 +37,27 @@ export function writeSuperblock(volume: Volume): void {
  * transaction must not be there before its commit.
  */
 export function writeErrors(volume: Volume): void {
-  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
-  volume.device.read(SUPERBLOCK_OFFSET, bytes);
-  const onDisk = SuperblockLayout.at(new DataView(bytes.buffer), 0);
-  if (onDisk.magic !== SUPERBLOCK_MAGIC) return;
-  copyErrors(volume.superblock, onDisk);
-  if (volume.features.metadataCsum) onDisk.checksum = checksumOf(onDisk);
-  volume.device.write(SUPERBLOCK_OFFSET, bytes);
+  rewrite(volume, SUPERBLOCK_OFFSET, (superblock) => copyErrors(volume.superblock, superblock));
   volume.device.flush();
+}
+
+/** Changes the copies of the superblock, straight on the device: no transaction has them. */
+export function rewriteCopies(volume: Volume, change: (copy: SuperblockView) => void): void {
+  const { groupCount, blockSize } = volume.geometry;
+  for (let group = 1; group < groupCount; group++) {
+    if (hasSuperblock(volume, group)) rewrite(volume, groupFirstBlock(volume, group) * blockSize, change);
+  }
+  volume.device.flush();
+}
+
+function rewrite({ device, features }: Volume, offset: number, change: (superblock: SuperblockView) => void): void {
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  device.read(offset, bytes);
+  const superblock = SuperblockLayout.at(new DataView(bytes.buffer), 0);
+  if (superblock.magic !== SUPERBLOCK_MAGIC) return;
+  change(superblock);
+  if (features.metadataCsum) superblock.checksum = checksumOf(superblock);
+  device.write(offset, bytes);
 }
 
 function checksumOf(superblock: SuperblockView): number {
