@@ -199,6 +199,28 @@ function growDirectory(fs: FileSystem, dir: Inode, from: number): Inode {
   }
 }
 
+/** Where in its block each name of a directory is. */
+function placesOf(fs: FileSystem, dir: Inode): Map<string, number> {
+  const places = new Map<string, number>();
+  fs.readDirectory(dir, 0, 0, (_ino, _type, block, start, length) => {
+    places.set(Buffer.from(block.subarray(start, start + length)).toString(), start);
+    return true;
+  });
+  return places;
+}
+
+/** Gives a file names, each durable, until others had to be moved for one, and the directory has no block more. The last name is not durable. */
+function moveTogether(fs: FileSystem, dir: Inode, file: Inode): void {
+  for (let n = 0; ; n++) {
+    fs.sync();
+    const { size } = dir;
+    const before = placesOf(fs, dir);
+    fs.link(file, dir, bytesOf(`${n} ${"has more room than any one of those before it had".repeat(2)}`));
+    const after = placesOf(fs, dir);
+    if (dir.size === size && [...before].some(([name, place]) => after.get(name) !== place)) return;
+  }
+}
+
 /** Changes of which no fast commit tells. */
 const UNTOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
   "a directory": ({ fs, root }) => fs.mkdir(root, bytesOf("n"), { mode: 0o755, uid: 0, gid: 0 }),
@@ -217,6 +239,12 @@ const UNTOLD: Readonly<Record<string, (scene: Scene) => Inode>> = {
   "a directory with an index that grows": ({ fs, d }) => {
     fillDirectory(fs, d, 100);
     return growDirectory(fs, d, 100);
+  },
+  "a name for which others are moved in their block": ({ fs, d, file }) => {
+    fillDirectory(fs, d, 100);
+    for (let n = 0; n < 100; n += 2) remove(fs, d, nameOf(n));
+    moveTogether(fs, d, file("a"));
+    return file("a");
   },
   "a symbolic link": ({ fs, root }) => fs.symlink(root, bytesOf("n"), bytesOf("a"), { uid: 0, gid: 0 }),
   "an attribute": ({ fs, file }) => {

@@ -60,6 +60,8 @@ export function wantsFastCommits({ features, superblock }: Volume): boolean {
  *   that never ends: what is mapped comes first, and what lies between two extents is one hole.
  * - e2fsck adds no block to a directory that is full, and gives up at its first name too many: nothing is told of a directory that has grown;
  *   see dir/append.ts.
+ * - The kernel's replay splits a directory's leaf that has room in pieces only, and counts the block that it takes for that nowhere: nothing is told
+ *   of a directory where these were moved together; see dir/split-leaf.ts.
  * - e2fsck takes names away, not links: what has no name left is found again in lost+found.
  * - e2fsck builds the tree of a file whose extents do not fit the inode anew, in blocks that are free by what it has read so far: they may be
  *   those of which a later tag tells, and hold data. Of what such a file maps nothing is told.
