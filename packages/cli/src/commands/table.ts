@@ -146,7 +146,7 @@ export const commands: readonly CommandDeclaration[] = [
     description: [
       "Shows the superblock of the file system in SOURCE: label, UUID, features, sizes, usage, times, recorded errors.",
       "A journal that needs recovery is replayed in memory, as for all that is read, and what is shown is the state after that; --noload shows the superblock as it lies on SOURCE.",
-      "--json prints an object: the fields of the superblock, of which blockCount and the like count blocks of blockSize bytes, times are seconds since 1970 (0: never), and those that are not there are left out; what the replay of the journal did, as replay; and what statfs(2) says of a mount, as usage.",
+      "--json prints an object: the fields of the superblock, of which blockCount and the like count blocks of blockSize bytes, times are seconds since 1970 (0: never), numbers of inodes are 0 where there is none, and what the file system has not at all is left out; what the replay of the journal did, as replay; and what statfs(2) says of a mount, as usage.",
     ],
     examples: [
       { command: "bulkhead info disk.img", does: "Show it for people." },
