@@ -1,6 +1,15 @@
 // Installs, builds, lints and runs the tests.
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { must, prepare, root } from "./prepare.mjs";
@@ -95,6 +104,7 @@ if (files.length === 0) {
 const scratch = mkdtempSync(join(tmpdir(), "bulkhead-test-"));
 chmodSync(scratch, 0o755); // some tests run as other users
 const skips = join(scratch, "skipped");
+writeFileSync(skips, ""); // a runner that is ended at once makes none
 // Each Node reads these certificates when it starts, which doubles its start; of some thousand processes, npm alone needs them.
 const { NODE_EXTRA_CA_CERTS: certificates, ...environment } = process.env;
 if (certificates !== undefined) environment.BULKHEAD_NPM_CA_CERTS = certificates;
