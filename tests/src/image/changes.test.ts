@@ -47,6 +47,8 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
         1,
         /:\/file is no directory, and there are 2 sources/,
       ],
+      [["mv", `${image}:/new`, `${image}:/tmp/link/../../new`], 1, /:\/new and .*\/new are the same file/],
+      [["mv", `${image}:/new`, `${image}:/`], 1, /:\/new and .*:\/new are the same file/],
       [["ln", `${image}:/etc`, `${image}:/x`], 1, /etc is a directory, and there are no hard links to directories/],
       [["ln", `${image}:/none`, `${image}:/x`], 1, /has no \/none: there is no such file/],
       [["rm", "-r", `${image}:/`], 1, /:\/ has no name of its own that could be removed/],
@@ -61,8 +63,19 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
       assert.equal(code, expected, stderr);
     }
     assert.equal(succeeds("ls", `${image}:/tmp`), "file\nlink\n");
+    succeeds("mv", `${image}:/tmp/file`, `${image}:/etc/app/conf.d/file`);
+    assert.match(debugfs("stat /etc/app/conf.d/file"), /Links: 1/);
+    for (const parent of ["a", "b"]) {
+      succeeds("mkdir", `${image}:/${parent}`);
+      succeeds("cp", join(directory, "plain"), `${image}:/${parent}/same`);
+    }
+    for (const command of ["cp", "mv"]) {
+      const { code, stderr } = bulkhead(command, `${image}:/a/same`, `${image}:/b/same`, `${image}:/tmp`);
+      assert.deepEqual([code, succeeds("ls", `${image}:/b`)], [1, "same\n"]);
+      assert.match(stderr, /:\/b\/same would replace .*:\/a\/same, which has the same name/);
+    }
     succeeds("rm", "-f", `${image}:/none`);
-    succeeds("rm", "-r", `${image}:/etc`, `${image}:/tmp`, `${image}:/new`);
+    succeeds("rm", "-r", ...["etc", "tmp", "new", "a", "b"].map((name) => `${image}:/${name}`));
     checkImage(image);
     assert.equal(succeeds("ls", image), "lost+found\n");
   });

@@ -70,6 +70,13 @@ interface Target {
   inside(name: Uint8Array): DestinationPlace;
 }
 
+/** Two sources that would be one file in the destination. */
+export class SameNameError extends CommandError {
+  constructor(text: string, first: string) {
+    super(`${text} would replace ${first}, which has the same name and goes there, too`);
+  }
+}
+
 export interface PlanOptions {
   readonly recursive: boolean;
   readonly attributes: AttributeOptions;
@@ -98,6 +105,8 @@ export async function plan(
     throw new CommandError(`${destination} is no directory, and there are ${names.length} sources`);
   }
   const errands: Errand[] = [];
+  /** Those that go into the directory, by their names there. */
+  const taken = new Map<string, { readonly text: string; readonly isDirectory: boolean }>();
   for (const [index, named] of from.entries()) {
     const text = names[index]!;
     try {
@@ -110,6 +119,13 @@ export async function plan(
       }
       const name = lastName(named.path);
       const goesInside = target.isDirectory && name !== undefined;
+      if (goesInside) {
+        const isDirectory = source.stats.kind === "directory";
+        const first = taken.get(nameToString(name));
+        const isOther = first !== undefined && first.text !== text && !(first.isDirectory && isDirectory);
+        if (isOther) throw new SameNameError(text, first.text);
+        taken.set(nameToString(name), { text, isDirectory });
+      }
       const place = goesInside ? target.inside(name) : target.top();
       errands.push({ source, name: name ?? place.path, place, isDestination: !goesInside });
     } catch (error) {
