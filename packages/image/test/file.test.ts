@@ -234,6 +234,27 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     assertClean(path);
   });
 
+  it("of a file that was removed hold its blocks until all of them are done, those that came after it was, too", async () => {
+    const { path, image } = withFile("removed.img");
+    try {
+      const old = Buffer.alloc(4 << 20, 1);
+      image.writeFile("/file", old);
+      const file = image.open("/file");
+      const under = [file.write(new Uint8Array(16 * BLOCK), 0)];
+      image.rm("/file");
+      under.push(file.write(new Uint8Array(10), old.length), file.write(new Uint8Array(16 * BLOCK), 0));
+      await Promise.all(under);
+      const contents = Buffer.alloc(100_000, 2);
+      image.writeFile("/new", contents);
+      assert.equal(image.stat("/new").ino, file.node.stats.ino, "the number is another's by now");
+      await assert.rejects(file.write(new Uint8Array(BLOCK), 0), { code: "ESTALE" });
+      assert.deepEqual(Buffer.from(image.readFile("/new")), contents);
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
   it("are known of, however many other files there are", async () => {
     const { path, image } = withFile("many.img");
     try {

@@ -34,6 +34,8 @@ export class FileState<F extends FileIdentity> {
   /** Submitted reads and writes under way, and what waits for them, in its order. */
   inFlight = 0;
   readonly waiting: { readonly alone: boolean; run(): void }[] = [];
+  /** Who is called when nothing is under way, and nothing waits. */
+  readonly whenIdle: (() => void)[] = [];
   /** Where a sequential reader goes on, and how far ahead of it is read. */
   nextRead = 0;
   readAhead = 0;

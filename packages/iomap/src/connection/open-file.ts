@@ -138,11 +138,8 @@ export class OpenFile<F extends FileIdentity> implements IomapFile<F> {
   }
 
   whenIdle(run: () => void): void {
-    const now = () => {
-      run();
-      return 0;
-    };
-    this.#parts.submitted.alone(this.#file, now, () => {});
+    if (this.#file.isBusy) this.#file.whenIdle.push(run);
+    else run();
   }
 
   #writeDirect(pos: number, length: number, open: (start: number) => Source, flags: number): number {

@@ -276,6 +276,7 @@ export class Submitted<F extends FileIdentity> {
       file.waiting.shift();
       next.run();
     }
+    while (file.whenIdle.length > 0 && !file.isBusy) file.whenIdle.shift()!();
   }
 }
 

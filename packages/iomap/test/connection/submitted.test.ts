@@ -174,6 +174,21 @@ test("while something is under way, what would free its blocks is EBUSY, and rea
   assert.equal(at.file.truncate(0), 0);
 });
 
+test("a file is idle when nothing is under way and nothing waits, whatever came after who waits for that", async () => {
+  const { at, device } = slow(8);
+  const { list, done } = results();
+  assert.equal(at.file.submitWrite(0, pattern(BLOCK), done), undefined);
+  const seen: unknown[] = [];
+  for (let n = 0; n < 2; n++) at.file.whenIdle(() => seen.push(at.file.isBusy));
+  assert.equal(at.file.submitWrite(8 * BLOCK, pattern(10), done), undefined, "waits for the first");
+  assert.equal(at.file.submitRead(0, new Uint8Array(BLOCK), done), undefined, "waits for the second");
+  await device.finish();
+  assert.deepEqual(seen, []);
+  await device.finishAll();
+  assert.equal(list.length, 3);
+  assert.deepEqual(seen, [false, false]);
+});
+
 test("a write that fails is EIO, and what it should have written reads as before", async () => {
   const { at, device } = slow(0);
   assert.equal(at.file.fallocate(0, 0, 8 * BLOCK), 0);
