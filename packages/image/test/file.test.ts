@@ -255,6 +255,21 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     assertClean(path);
   });
 
+  it("of a file that was removed end when the server dies, and end nothing else", async () => {
+    const { image } = withFile("orphaned.img");
+    try {
+      image.writeFile("/file", Buffer.alloc(4 << 20, 1));
+      const file = image.open("/file");
+      const under = Array.from({ length: 8 }, (_, n) => file.write(new Uint8Array(16 * BLOCK), 16 * BLOCK * n));
+      image.rm("/file");
+      process.kill(image.serverPid, "SIGKILL");
+      assert.throws(() => image.stat("/"), { code: "ERR_FUSE_CONNECTION" });
+      await Promise.all(under);
+    } finally {
+      image.close();
+    }
+  });
+
   it("are known of, however many other files there are", async () => {
     const { path, image } = withFile("many.img");
     try {

@@ -313,7 +313,7 @@ export class FuseClient {
     if (this.#forgotten.length === FORGOTTEN_AT_ONCE) this.forget();
   }
 
-  /** Tells the server of all nodes that were given back. It does not answer. */
+  /** Tells the server of all nodes that were given back. It does not answer; nor does this fail where it is gone. */
   forget(): void {
     const all = this.#forgotten;
     if (all.length === 0) return;
@@ -323,7 +323,12 @@ export class FuseClient {
     for (const [index, [nodeid, nlookup]] of all.entries()) {
       FuseForgetOne.write(view, index * FuseForgetOne.size, { nodeid, nlookup });
     }
-    this.#send("BATCH_FORGET", 0, { request: { count: all.length }, data }, this.caller);
+    try {
+      this.#send("BATCH_FORGET", 0, { request: { count: all.length }, data }, this.caller);
+    } catch (error) {
+      // A server that is gone knows no nodes; whoever asks it for something is told.
+      if (!(error instanceof FuseConnectionError)) throw error;
+    }
   }
 
   /**
