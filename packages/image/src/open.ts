@@ -39,8 +39,8 @@ export interface ImageOptions {
    */
   readonly dataThrough?: "image" | "server";
   /**
-   * Whether file data goes past the system's page cache (O_DIRECT), where memory, places and lengths are multiples of the disk's sectors:
-   * `alignedBuffer` makes such memory. For who moves much, or has a cache. Default false.
+   * Whether file data goes past the system's page cache (O_DIRECT), where memory, places and lengths are multiples of the disk's sectors, and, of
+   * what is written, places and lengths on the disk are whole pages: `alignedBuffer` makes such memory. For who moves much, or has a cache. Default false.
    */
   readonly direct?: boolean;
   /** Where the server's warnings and errors go, a line each: standard error (the default), nowhere, or a descriptor. */

@@ -86,6 +86,35 @@ describe("many reads and writes at once", { skip: missingTool("mke2fs", "e2fsck"
     });
   }
 
+  it("past the page cache share no page with others, where blocks are smaller than pages", async () => {
+    const path = makeImage(files.path("small blocks.img"), 64, "-b", "1024");
+    const image = openImage(path, { writable: true, log: "ignore", direct: true });
+    const [size, count] = [16 * BLOCK, 250];
+    try {
+      image.writeFile("/file", new Uint8Array(size * count));
+      const file = image.open("/file");
+      for (let round = 0; round < 6; round++) {
+        const pieces = Array.from({ length: count }, (_, i) =>
+          file.write(
+            alignedBuffer(size + 1)
+              .subarray(i % 2, size + (i % 2))
+              .fill(i + round),
+            i * size,
+          ),
+        );
+        await Promise.all(pieces);
+        await file.sync();
+        const contents = image.readFile("/file");
+        const isWrong = (_: unknown, i: number) =>
+          contents.subarray(i * size, (i + 1) * size).some((byte) => byte !== (i + round) % 256);
+        assert.deepEqual(pieces.filter(isWrong), []);
+      }
+    } finally {
+      image.close();
+    }
+    assertClean(path);
+  });
+
   it("that extend a file go one after another", async () => {
     const { path, image } = withFile("appended.img");
     try {

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { AsyncIo, addressOf, close, Errno, eventfd, setNonBlocking } from "@bulkhead/linux";
+import { AsyncIo, addressOf, close, Errno, eventfd, pageSize, setNonBlocking } from "@bulkhead/linux";
 
 /** Requests under way; further ones go another way. */
 const DEPTH = 64;
@@ -12,7 +12,7 @@ const BRIEF = 100;
 
 type Landed = (result: number) => void;
 
-/** I/O on an image past the system's page cache (O_DIRECT), for what is aligned to the disk's sectors. */
+/** I/O on an image past the system's page cache (O_DIRECT), for what is aligned: reads to the disk's sectors, writes to pages. */
 export class DirectIo {
   readonly #fd: number;
   readonly #signals: Uint8Array = new Uint8Array(8);
@@ -20,6 +20,8 @@ export class DirectIo {
   readonly #io: AsyncIo;
   readonly #landed: (Landed | undefined)[] = new Array<Landed | undefined>(DEPTH).fill(undefined);
   #isWaiting = false;
+  /** Bytes of a page of the system's cache. */
+  readonly #page = pageSize();
   #alignment = SECTOR;
 
   /**
@@ -41,12 +43,23 @@ export class DirectIo {
     }
   }
 
-  /** Whether something can be read or written so. */
-  takes(bytes: Uint8Array, position: number): boolean {
-    const alignment = this.#alignment;
+  /** Whether something can be read so. */
+  reads(bytes: Uint8Array, position: number): boolean {
+    return this.#takes(bytes, position, this.#alignment);
+  }
+
+  /**
+   * Whether something can be written so: whole pages. One of the cache that another write has made dirty meanwhile, because it holds a
+   * neighbour's blocks as well, would bring back what was there before.
+   */
+  writes(bytes: Uint8Array, position: number): boolean {
+    return this.#takes(bytes, position, Math.max(this.#alignment, this.#page));
+  }
+
+  #takes(bytes: Uint8Array, position: number, unit: number): boolean {
     const { length } = bytes;
-    if (length === 0 || length % alignment !== 0 || position % alignment !== 0) return false;
-    return addressOf(bytes, 0, length) % alignment === 0;
+    if (length === 0 || length % unit !== 0 || position % unit !== 0) return false;
+    return addressOf(bytes, 0, length) % this.#alignment === 0;
   }
 
   /** Bytes read, fewer at the end; or -1 where it has to go another way. @throws what fs.readSync throws */

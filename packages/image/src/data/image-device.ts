@@ -36,7 +36,7 @@ export class ImageDevice implements HostDevice {
 
   read(offset: number, target: Uint8Array): void {
     const position = this.#place(offset, target.length);
-    let done = this.#isDirect(target, position) ? Math.max(this.#direct!.read(target, position), 0) : 0;
+    let done = this.#direct?.reads(target, position) === true ? Math.max(this.#direct.read(target, position), 0) : 0;
     while (done < target.length) {
       const got = fs.readSync(this.#fd, target, done, target.length - done, position + done);
       if (got === 0) throw endsAt(position + done);
@@ -47,12 +47,12 @@ export class ImageDevice implements HostDevice {
   /** What is in the system's page cache is there at once; the rest is asked for, and then waited for by libuv's threads. */
   readLater(offset: number, target: Uint8Array, landed: Landed): boolean {
     const position = this.#place(offset, target.length);
-    if (this.#isDirect(target, position)) {
+    if (this.#direct?.reads(target, position) === true) {
       const rest = (got: number) => {
         if (got === target.length) landed();
         else this.#readRest(target, Math.max(got, 0), position, landed);
       };
-      if (this.#direct!.submit(false, target, position, rest)) return false;
+      if (this.#direct.submit(false, target, position, rest)) return false;
     }
     const got = Math.max(preadNow(this.#fd, target, 0, target.length, position), 0);
     if (got === target.length) return true;
@@ -77,7 +77,7 @@ export class ImageDevice implements HostDevice {
 
   write(offset: number, source: Uint8Array): void {
     const position = this.#place(offset, source.length);
-    let done = this.#isDirect(source, position) ? Math.max(this.#direct!.write(source, position), 0) : 0;
+    let done = this.#direct?.writes(source, position) === true ? Math.max(this.#direct.write(source, position), 0) : 0;
     while (done < source.length) {
       done += fs.writeSync(this.#fd, source, done, source.length - done, position + done);
     }
@@ -85,12 +85,12 @@ export class ImageDevice implements HostDevice {
 
   writeLater(offset: number, source: Uint8Array, landed: Landed): boolean {
     const position = this.#place(offset, source.length);
-    if (this.#isDirect(source, position)) {
+    if (this.#direct?.writes(source, position) === true) {
       const rest = (put: number) => {
         if (put === source.length) landed();
         else this.#writeRest(source, Math.max(put, 0), position, landed);
       };
-      if (this.#direct!.submit(true, source, position, rest)) return false;
+      if (this.#direct.submit(true, source, position, rest)) return false;
     }
     this.#writeRest(source, 0, position, landed);
     return false;
@@ -102,10 +102,6 @@ export class ImageDevice implements HostDevice {
       else if (done + put === source.length) landed();
       else this.#writeRest(source, done + put, position, landed);
     });
-  }
-
-  #isDirect(bytes: Uint8Array, position: number): boolean {
-    return this.#direct?.takes(bytes, position) === true;
   }
 
   /** As `flush`, in one of libuv's threads. */
