@@ -51,6 +51,8 @@ export interface ImageParts {
   readonly owner: Owner;
   readonly umask: number;
   readonly serverPid: number;
+  /** Called when the server is not asked any more. */
+  leave(): void;
 }
 
 /** Bytes of file data that are moved at a time. */
@@ -79,14 +81,16 @@ export class Image {
   /** The process that has the file system. */
   readonly serverPid: number;
   readonly #paths: Paths;
+  readonly #leave: () => void;
 
-  constructor({ path, tree, writable, owner, umask, serverPid }: ImageParts) {
+  constructor({ path, tree, writable, owner, umask, serverPid, leave }: ImageParts) {
     this.path = path;
     this.tree = tree;
     this.writable = writable;
     this.creation = { ...owner, umask };
     this.serverPid = serverPid;
     this.#paths = new Paths(tree);
+    this.#leave = leave;
   }
 
   /** The node that a path leads to. */
@@ -422,6 +426,7 @@ export class Image {
   close(): void {
     if (!this.tree.client.isOpen) {
       this.tree.data.close();
+      this.#leave();
       return;
     }
     this.#do("close", "/", () => {
@@ -431,6 +436,7 @@ export class Image {
       } finally {
         this.tree.client.destroy({ untilGone: true });
         this.tree.data.close();
+        this.#leave();
       }
     });
   }

@@ -69,7 +69,7 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
   const descriptor = openDescriptor(path, writable);
   let isOurs = false;
   try {
-    const { client, pid, start, length } = startServer({
+    const { client, pid, start, length, leave } = startServer({
       image: descriptor,
       timeout,
       log,
@@ -96,9 +96,10 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
         isOurs = true;
       }
       const tree = new ImageTree(client, data);
-      return new Image({ path, tree, writable, owner, umask, serverPid: pid });
+      return new Image({ path, tree, writable, owner, umask, serverPid: pid, leave });
     } catch (error) {
       client.close();
+      leave();
       isOurs = false;
       throw error;
     }

@@ -402,6 +402,16 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     assert.equal(client.stderr.read(), null);
   });
 
+  it("leaves no process behind when a worker's thread has closed it, and has ended", async () => {
+    const client = new Worker(new URL("./dying-client.js", import.meta.url), { argv: [image, "close"], stdout: true });
+    const server = new Promise<number>((resolve) =>
+      client.stdout.once("data", (said: Buffer) => resolve(Number(said))),
+    );
+    await new Promise((resolve) => client.once("exit", resolve));
+    assert.equal(fs.existsSync(`/proc/${await server}`), false);
+    await complete(await server);
+  });
+
   async function complete(server: number): Promise<void> {
     for (let tries = 0; tries < 400 && isRunning(server); tries++) await new Promise((done) => setTimeout(done, 10));
     assert.equal(isRunning(server), false, "the server has ended");

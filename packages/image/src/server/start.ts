@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { FuseClient, FuseConnectionError, SocketChannel } from "@bulkhead/fuse/client";
 import type { InitFlagName } from "@bulkhead/fuse/protocol";
 import { close, SocketType, socketpair } from "@bulkhead/linux";
@@ -19,6 +20,8 @@ export interface StartOptions {
 
 /** Milliseconds for a process to start, and to replay what a journal may hold, or to wait for another's sign of life (MMP). */
 const OPENING = 120_000;
+/** Milliseconds that a server which has let go of everything may still take to end. */
+const PARTING = 1000;
 
 /** A server in a process of its own, and the way to it. */
 export interface Started {
@@ -27,6 +30,8 @@ export interface Started {
   /** Where in the image the file system is, in bytes. */
   readonly start: number;
   readonly length: number;
+  /** To be called when there is nothing more to ask it. */
+  leave(): void;
 }
 
 /**
@@ -67,6 +72,7 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
   const report = greet(channel, request, Math.max(timeout, OPENING));
   if (report.kind === "failed") {
     channel.close();
+    awaitEnd(server);
     // The server sees no other processes.
     const holder = / is in use:/.test(report.message) ? lockHolder(request.path) : undefined;
     const named = report.message.startsWith(request.path) ? report.message : `${request.path}: ${report.message}`;
@@ -80,10 +86,21 @@ export function startServer({ image, request, timeout, log }: StartOptions): Sta
     client.init();
   } catch (error) {
     client.close();
+    awaitEnd(server);
     const why = error instanceof FuseConnectionError ? error.message : String(error);
     throw new ImageOpenError(`${request.path}: ${why}`);
   }
-  return { client, pid: server.pid, start: report.start, length: report.length };
+  return { client, pid: server.pid, start: report.start, length: report.length, leave: () => awaitEnd(server) };
+}
+
+/**
+ * Keeps a worker's thread until a server's process has ended, though not for long: when the thread is gone nobody takes note of that, and
+ * what is left of the process stays until the whole program ends.
+ */
+function awaitEnd(server: ChildProcess): void {
+  if (isMainThread) return;
+  server.ref();
+  setTimeout(() => server.unref(), PARTING).unref();
 }
 
 function greet(channel: SocketChannel, request: ServeRequest, timeout: number): ServeReport {
