@@ -67,6 +67,8 @@ export class ImageTree {
   readonly client: FuseClient;
   readonly data: FileData;
   readonly root: ImageNode;
+  /** Files without a name, which are gone when the server is told that they are not used. */
+  readonly #unnamed = new Set<number>();
 
   constructor(client: FuseClient, data: FileData) {
     this.client = client;
@@ -77,7 +79,10 @@ export class ImageTree {
   /** What a name stands for, undefined if there is none. */
   lookup(dir: ImageNode, name: Uint8Array): ImageNode | undefined {
     const [entry] = this.client.request("LOOKUP", dir.id, { names: [name] }).out;
-    return entry === undefined || entry.nodeid === 0 ? undefined : this.nodeOf(entry);
+    if (entry === undefined || entry.nodeid === 0) return undefined;
+    const node = this.nodeOf(entry);
+    this.#bound();
+    return node;
   }
 
   /** The inode of a number: one that was told of before. */
@@ -191,13 +196,16 @@ export class ImageTree {
   /** A regular file without a name, which is gone with the connection unless it is linked. */
   makeTemporary(dir: ImageNode, mode: number, by: Creation): ImageNode {
     const request = { mode: mode | 0o100000, umask: by.umask };
-    return this.#made(this.client.request("TMPFILE", dir.id, { request, names: [SLASH] }, caller(by)).out);
+    const node = this.#made(this.client.request("TMPFILE", dir.id, { request, names: [SLASH] }, caller(by)).out);
+    this.#unnamed.add(node.id);
+    return node;
   }
 
   link(node: ImageNode, dir: ImageNode, name: Uint8Array): void {
     if (node.isDirectory) throw new FuseAnswerError("LINK", 1);
     const [entry] = this.client.request("LINK", dir.id, { request: { oldnodeid: node.id }, names: [name] }).out;
     if (entry !== undefined) node.update(statsOf(entry.attr), this.client.requests);
+    this.#unnamed.delete(node.id);
   }
 
   /** Takes a name away; what has none any more is gone with it. @param victim what has the name, if that is known */
@@ -267,6 +275,7 @@ export class ImageTree {
     // Blocks that are read or written are not freed.
     this.data.whenIdle(node.id, () => {
       this.data.gone(node.id);
+      this.#unnamed.delete(node.id);
       this.client.release(node.id);
       this.client.forget();
     });
@@ -275,7 +284,9 @@ export class ImageTree {
   #made(out: readonly [] | readonly [View<typeof FuseEntryOut>, ...unknown[]]): ImageNode {
     const [entry] = out;
     if (entry === undefined || entry.nodeid === 0) throw new FuseAnswerError("MKNOD", 5);
-    return this.nodeOf(entry);
+    const node = this.nodeOf(entry);
+    this.#bound();
+    return node;
   }
 
   /** The inode that an answer of the server has told of. */
@@ -292,7 +303,7 @@ export class ImageTree {
     const { nodes } = this.client;
     if (nodes.size <= MOST_NODES) return;
     for (const nodeid of [...nodes.keys()].slice(0, nodes.size - MOST_NODES / 2)) {
-      if (this.data.isUsing(nodeid)) continue;
+      if (this.data.isUsing(nodeid) || this.#unnamed.has(nodeid)) continue;
       this.data.forget(nodeid);
       this.client.release(nodeid);
     }

@@ -140,6 +140,24 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
     });
   });
 
+  it("gives back to the server what was looked up for longest, and no file that has no name yet", () => {
+    withImage({ writable: true }, (disk) => {
+      const { tree, creation } = disk;
+      for (const look of [() => disk.writeFile("/made", "made"), () => disk.exists("/made")]) {
+        const unnamed = tree.makeTemporary(tree.root, 0o600, creation);
+        assert.equal(tree.data.write(unnamed, 0, Buffer.from("draft")), 5);
+        // As if so many had been looked up since.
+        for (let n = 0; n < 2 ** 15; n++) tree.client.nodes.add(2 ** 20 + n);
+        look();
+        assert.ok(tree.client.nodes.size <= 2 ** 14 + 2, "they are given back");
+        tree.link(unnamed, tree.root, Buffer.from("named"));
+        assert.equal(Buffer.from(disk.readFile("/named")).toString(), "draft");
+        disk.rm("/named");
+      }
+      disk.rm("/made");
+    });
+  });
+
   it("lists names without the inodes behind them, and has kinds where directories have none", () => {
     const old = makeImage(files.path("old.img"), 4, "-O", "^filetype");
     for (const [path, asked] of [
