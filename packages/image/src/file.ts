@@ -1,18 +1,10 @@
-import { addressOf, errnoName } from "@bulkhead/linux";
+import { errnoName } from "@bulkhead/linux";
 import { checkBytes, checkPosition } from "./arguments.js";
 import { ImageError } from "./errors.js";
 import type { ImageNode } from "./node.js";
 import type { ImageTree } from "./tree.js";
 
 const EIO = 5;
-const PAGE = 4096;
-
-/** A buffer that begins on a page: what `direct` I/O takes. */
-export function alignedBuffer(length: number): Uint8Array {
-  const bytes = new Uint8Array(length + PAGE);
-  const start = (PAGE - (addressOf(bytes, 0, 0) % PAGE)) % PAGE;
-  return bytes.subarray(start, start + length);
-}
 
 /**
  * A file of an image, for many reads and writes at once: each is under way from its call until its promise is settled. Where the image

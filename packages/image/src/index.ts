@@ -1,7 +1,8 @@
 export { FuseAnswerError, FuseConnectionError } from "@bulkhead/fuse/client";
 export { SourceError } from "@bulkhead/server/descriptor";
+export { alignedBuffer } from "./data/direct-io.js";
 export { ImageError, ImageOpenError } from "./errors.js";
-export { alignedBuffer, ImageFile } from "./file.js";
+export { ImageFile } from "./file.js";
 export { type DirectoryEntry, Image, type Owner, type Statistics } from "./image.js";
 export { type FileKind, ImageNode, kindOfMode, type Stats, type Timestamp } from "./node.js";
 export { type ImageOptions, openImage } from "./open.js";

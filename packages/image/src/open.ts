@@ -39,8 +39,9 @@ export interface ImageOptions {
    */
   readonly dataThrough?: "image" | "server";
   /**
-   * Whether file data goes past the system's page cache (O_DIRECT), where memory, places and lengths are multiples of the disk's sectors, and, of
-   * what is written, places and lengths on the disk are whole pages: `alignedBuffer` makes such memory. For who moves much, or has a cache. Default false.
+   * Whether file data goes past the system's page cache (O_DIRECT): what is read, where memory, place and length are multiples of the disk's
+   * sectors (`alignedBuffer` makes such memory); what is written in whole blocks, where those are no smaller than pages. For who moves much,
+   * or has a cache. Default false.
    */
   readonly direct?: boolean;
   /** Where the server's warnings and errors go, a line each: standard error (the default), nowhere, or a descriptor. */
@@ -92,7 +93,9 @@ export function openImage(path: string, options: ImageOptions = {}): Image {
       if (client.has("IOMAP")) {
         const direct = options.direct === true ? directIo(descriptor, writable, path, log) : undefined;
         const device = new ImageDevice({ fd: descriptor, start, size: length, readOnly: !writable, direct });
-        data = new IomapData(client, device, descriptor, (error) => report(path, log, error));
+        const iomap = new IomapData(client, device, descriptor, (error) => report(path, log, error));
+        if (direct !== undefined) direct.blockSize = iomap.connection.configuration.blockSize;
+        data = iomap;
         isOurs = true;
       }
       const tree = new ImageTree(client, data);

@@ -52,7 +52,7 @@ export class ImageDevice implements HostDevice {
         if (got === target.length) landed();
         else this.#readRest(target, Math.max(got, 0), position, landed);
       };
-      if (this.#direct.submit(false, target, position, rest)) return false;
+      if (this.#direct.submitRead(target, position, rest)) return false;
     }
     const got = Math.max(preadNow(this.#fd, target, 0, target.length, position), 0);
     if (got === target.length) return true;
@@ -77,22 +77,24 @@ export class ImageDevice implements HostDevice {
 
   write(offset: number, source: Uint8Array): void {
     const position = this.#place(offset, source.length);
-    let done = this.#direct?.writes(source, position) === true ? Math.max(this.#direct.write(source, position), 0) : 0;
-    while (done < source.length) {
-      done += fs.writeSync(this.#fd, source, done, source.length - done, position + done);
+    for (let done = 0; done < source.length; ) {
+      const rest = done === 0 ? source : source.subarray(done);
+      const at = position + done;
+      const put = this.#direct?.writes(rest.length, at) === true ? this.#direct.write(rest, at) : 0;
+      done += put > 0 ? put : fs.writeSync(this.#fd, rest, 0, rest.length, at);
     }
   }
 
   writeLater(offset: number, source: Uint8Array, landed: Landed): boolean {
     const position = this.#place(offset, source.length);
-    if (this.#direct?.writes(source, position) === true) {
-      const rest = (put: number) => {
+    if (this.#direct?.writes(source.length, position) === true) {
+      this.#direct.submitWrite(source, position, (put) => {
         if (put === source.length) landed();
         else this.#writeRest(source, Math.max(put, 0), position, landed);
-      };
-      if (this.#direct.submit(true, source, position, rest)) return false;
+      });
+    } else {
+      this.#writeRest(source, 0, position, landed);
     }
-    this.#writeRest(source, 0, position, landed);
     return false;
   }
 
