@@ -4,6 +4,7 @@ import { errnoName } from "@bulkhead/linux";
 import {
   checkBytes,
   checkDevice,
+  checkInteger,
   checkMode,
   checkOwner,
   checkPosition,
@@ -184,7 +185,8 @@ export class Image {
     path: ImagePath,
     { start = 0, end = Number.MAX_SAFE_INTEGER, chunk = CHUNK } = {},
   ): Generator<Uint8Array> {
-    for (const value of [start, end, chunk]) checkPosition("a position", value);
+    for (const value of [start, end]) checkPosition("a position", value);
+    checkInteger("a chunk", chunk, 1, Number.MAX_SAFE_INTEGER);
     const node = this.#do("read", path, (bytes) => this.#file(bytes));
     const buffer = new Uint8Array(chunk);
     for (let at = start; at < end; ) {

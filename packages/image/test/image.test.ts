@@ -280,6 +280,7 @@ describe("an image", { skip: missingTool("mke2fs", "e2fsck", "debugfs", "dumpe2f
         [RangeError, () => disk.utimes("/valued", { seconds: 0, nanoseconds: 1e9 }, before.mtime)],
         [RangeError, () => disk.mknod("/odd", 0o020666, { major: 4096, minor: 0 })],
         [RangeError, () => disk.write("/valued", new Uint8Array(1), -1)],
+        [RangeError, () => [...disk.readChunks("/valued", { chunk: 0 })]],
         [TypeError, () => disk.write("/valued", "text" as never, 0)],
         [TypeError, () => disk.writeFile("/valued", ["text"] as never)],
         [TypeError, () => disk.writeFile("/valued", 7 as never)],
