@@ -108,7 +108,9 @@ export class IomapHost<F extends HostFile> {
       return got;
     }
     if (isSmall) this.#surroundings.beforeRead(device, addr);
-    return io.readAt(device, addr, window) || length;
+    const failure = io.readAt(device, addr, window);
+    if (isSmall) this.#surroundings.afterRead();
+    return failure || length;
   }
 
   /**

@@ -1,5 +1,8 @@
 import type { HostDevice } from "./devices.js";
 
+/** Browsers have it as well as Node. */
+declare const performance: { now(): number };
+
 /** Bytes of a file that is small: what lies around it is likely to be other files, and those of the same directory. */
 const SMALL_FILE = 64 * 1024;
 /** Bytes that are read at once, from a multiple of them on. */
@@ -13,6 +16,11 @@ const COST = 2;
 /** What is saved up, in files, at least and at most. */
 const LEAST_GAIN = -8;
 const MOST_GAIN = 32;
+/** Milliseconds that a small file takes on average from a disk that has to seek. Others are left to the system, which reads ahead in larger pages. */
+const SLOW = 0.5;
+/** How much the last file counts in that, and what it counts for at most: that a thread was not woken once says nothing. */
+const WEIGHT = 0.25;
+const LONGEST = 2 * SLOW;
 
 /** Whether so many bytes are all of a small file. */
 export function isSmallFile(length: number, size: number): boolean {
@@ -33,25 +41,44 @@ export class Surroundings {
   /** Files that came from regions which were asked for, less what those cost. */
   #gain = 0;
   #last = -1;
+  /** Milliseconds that a small file took lately of which the device had not been told; and whether the current one is such, and since when. */
+  #wait = 0;
+  #isAlone = false;
+  #since = 0;
 
-  /** To be called before a small file is waited for that lies at byte `addr` of a device, all of it. Whatever is wrong there is said when it is read. */
+  /**
+   * To be called before a small file is waited for that lies at byte `addr` of a device, all of it. Whatever is wrong there is said when it
+   * is read.
+   */
   beforeRead(device: HostDevice | undefined, addr: number): void {
-    if (device?.willRead === undefined || addr === this.#last || !(addr >= 0 && addr < device.size)) return;
-    this.#last = addr;
+    this.#isAlone = false;
+    if (device?.willRead === undefined || !(addr >= 0 && addr < device.size)) return;
     const number = Math.floor(addr / REGION);
     const slot = number % REGIONS;
     const files = this.#numbers[slot] === number + 1 ? this.#files[slot]! : 0;
-    if (files === ASKED) {
-      this.#gain = Math.min(this.#gain + 1, MOST_GAIN);
-      return;
-    }
+    this.#isAlone = files !== ASKED;
+    if (this.#isAlone) this.#since = performance.now();
+    if (addr === this.#last) return;
+    this.#last = addr;
+    if (!this.#isAlone) this.#gain = Math.min(this.#gain + 1, MOST_GAIN);
+    else if (this.#wait >= SLOW) this.#count(device, number, slot, files + 1);
+  }
+
+  /** To be called when it is there. */
+  afterRead(): void {
+    if (!this.#isAlone) return;
+    const took = Math.min(performance.now() - this.#since, LONGEST);
+    this.#wait += WEIGHT * (took - this.#wait);
+  }
+
+  #count(device: HostDevice, number: number, slot: number, files: number): void {
     this.#numbers[slot] = number + 1;
-    this.#files[slot] = files + 1;
-    if (files + 1 < this.#wanted) return;
+    this.#files[slot] = files;
+    if (files < this.#wanted) return;
     this.#files[slot] = ASKED;
     this.#gain = Math.max(this.#gain - COST, LEAST_GAIN);
     const from = number * REGION;
-    device.willRead(from, Math.min(REGION, device.size - from));
+    device.willRead?.(from, Math.min(REGION, device.size - from));
   }
 
   /** Files that are read from a region before the rest is asked for. */

@@ -98,11 +98,14 @@ export class DirectReader<F extends FileIdentity> {
   #fromDevice(file: FileState<F>, iteration: Iteration<F>, pos: number, window: Uint8Array): number {
     const { target } = iteration;
     const { io, devices, surroundings } = this.#context;
-    if (pos === 0 && isSmallFile(window.length, file.size)) {
-      surroundings.beforeRead(devices.get(target.dev), target.addr - target.offset);
-    }
     const alignment = io.alignment(target);
-    if (alignment === 1) return io.read(target, pos, window);
+    if (alignment === 1) {
+      if (!isSmallFile(window.length, file.size)) return io.read(target, pos, window);
+      surroundings.beforeRead(devices.get(target.dev), target.addr - target.offset);
+      const failure = io.read(target, pos, window);
+      surroundings.afterRead();
+      return failure;
+    }
     const addr = target.addr + (pos - target.offset);
     if (addr % alignment !== 0) return -EINVAL;
     const whole = window.length - (window.length % alignment);
