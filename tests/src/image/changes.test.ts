@@ -49,6 +49,11 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
       ],
       [["mv", `${image}:/new`, `${image}:/tmp/link/../../new`], 1, /:\/new and .*\/new are the same file/],
       [["mv", `${image}:/new`, `${image}:/`], 1, /:\/new and .*:\/new are the same file/],
+      [
+        ["mv", `${image}:/tmp/file`, `${image}:/etc/app/conf.d`],
+        1,
+        /:\/tmp\/file and .*\/conf.d\/file are the same file/,
+      ],
       [["ln", `${image}:/etc`, `${image}:/x`], 1, /etc is a directory, and there are no hard links to directories/],
       [["ln", `${image}:/none`, `${image}:/x`], 1, /has no \/none: there is no such file/],
       [["rm", "-r", `${image}:/`], 1, /:\/ has no name of its own that could be removed/],
@@ -63,8 +68,6 @@ describe("commands that change an image", { skip: withoutLoopMounts() || without
       assert.equal(code, expected, stderr);
     }
     assert.equal(succeeds("ls", `${image}:/tmp`), "file\nlink\n");
-    succeeds("mv", `${image}:/tmp/file`, `${image}:/etc/app/conf.d/file`);
-    assert.match(debugfs("stat /etc/app/conf.d/file"), /Links: 1/);
     for (const parent of ["a", "b"]) {
       succeeds("mkdir", `${image}:/${parent}`);
       succeeds("cp", join(directory, "plain"), `${image}:/${parent}/same`);

@@ -19,10 +19,11 @@ export function run(given: GivenArguments): Promise<number> {
     if (first !== undefined) throw new SameNameError(text, first);
     if (given.flag("no-clobber") && disk.exists(target)) return;
     const { ino } = disk.lstat(path); // what is not there is no fault of the target's
-    if (disk.exists(target) && disk.lstat(target).ino === ino) return leaveOneName(disk, path, target, image);
-    moved.set(target, text);
+    if (disk.exists(target) && disk.lstat(target).ino === ino && !isOtherCase(disk, path, target))
+      throw new CommandError(`${image}:${path} and ${image}:${target} are the same file`);
     try {
       disk.rename(path, target);
+      moved.set(target, text);
     } catch (error) {
       const isInside = (error as { code?: unknown }).code === "EINVAL";
       const reason = isInside ? `${path} would be inside of itself` : reasonOf(error);
@@ -31,11 +32,9 @@ export function run(given: GivenArguments): Promise<number> {
   });
 }
 
-/** For two names of a file, which Linux does not rename: the old one goes. @throws CommandError when it is one name */
-function leaveOneName(disk: Image, path: string, target: string, image: string): void {
-  const old = disk.place(path);
-  const next = disk.place(target);
-  if (old.dir.id === next.dir.id && Buffer.compare(old.name, next.name) === 0)
-    throw new CommandError(`${image}:${path} and ${image}:${target} are the same file`);
-  disk.rm(path);
+/** Whether two paths differ in the case of the last name alone: a directory may take both for one name, which can be changed so. */
+function isOtherCase(disk: Image, one: string, other: string): boolean {
+  const [a, b] = [disk.place(one), disk.place(other)];
+  const names = [nameToString(a.name), nameToString(b.name)] as const;
+  return a.dir.id === b.dir.id && names[0] !== names[1] && names[0].toLowerCase() === names[1].toLowerCase();
 }
