@@ -12,7 +12,7 @@ test("a path with signs of URLs, and TypeScript's CommonJS, are a file system's 
   const directory = mkdtempSync(join(tmpdir(), "fuse-module #%20?-"));
   try {
     const module = join(directory, "fs.cjs");
-    const creates = "(data) => { throw new Error(`created with ${data}`); }";
+    const creates = "(data) => { throw new Error('created with ' + data); }";
     for (const exported of [`module.exports = ${creates}`, `exports.__esModule = true; exports.default = ${creates}`]) {
       writeFileSync(module, exported);
       await assert.rejects(mountAndServe({ mountpoint, module, data: 5 }), /created with 5/);
